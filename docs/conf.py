@@ -1,0 +1,61 @@
+"""How the pages are built: ``make docs``.
+
+Notebooks are shown as they are in the repository, without outputs.  To run them while the pages
+are built, with their figures on the pages: ``ISOGMM_RUN_NOTEBOOKS=1 make docs`` (some minutes).
+"""
+
+import os
+import re
+from importlib.metadata import version as installed
+
+project = "isogmm"
+author = "The isogmm developers"
+copyright = author
+version = release = installed("isogmm")
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+exclude_patterns = ["_build", "examples"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = "isogmm"
+html_sidebars = {"**": ["globaltoc"]}
+html_static_path = ["_static"]
+html_css_files = ["isogmm.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_center": [],  # all pages are in the sidebar
+    "show_toc_level": 2,
+    # Two programs beside each other need the width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "quickstart": []},
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "monokai",
+}
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # shapes are in the docstrings, in words
+add_module_names = False
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_param = False
+napoleon_attr_annotations = False
+
+nb_execution_mode = "force" if os.environ.get("ISOGMM_RUN_NOTEBOOKS") else "off"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+
+def escape(app, what, name, obj, options, lines):
+    """Docstrings are read in editors first: let |x| in them be what it looks like."""
+    for index, line in enumerate(lines):
+        pieces = re.split(r"(``.*?``)", line)  # every second one lies between backquotes
+        pieces[::2] = [re.sub(r"(?<!\\)\|", r"\|", piece) for piece in pieces[::2]]
+        lines[index] = "".join(pieces)
+
+
+def setup(app):
+    """After napoleon, which writes fields in markup of its own."""
+    app.connect("autodoc-process-docstring", escape, priority=900)

@@ -1,0 +1,75 @@
+"""The mixture of a running fit on disk: plain arrays in one file, no pickle."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from isogmm.checks import Check
+from isogmm.errors import ModelError
+from isogmm.mixture import IsotropicMixture
+from isogmm.target import Target
+from isogmm.whitening.base import PARTS, AffineMap
+
+
+class Checkpoint:
+    """Writes the mixture after every window, and reads it back when a fit starts again.
+
+    Parameters
+    ----------
+    path
+        The file (NumPy's ``.npz`` format).
+    target
+        The target, whose coordinate names the file must agree with.
+    seed
+        Stored for the reader.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], target: Target, seed: int) -> None:
+        self.path, self.names, self.seed = Path(path), target.coordinate_names, seed
+
+    def write(self, check: Check) -> None:
+        """Replace the file in one step, so that a crash leaves the old or the new one."""
+        mixture = check.mixture
+        parts = {
+            f"map_{name}": getattr(mixture.affine_map, name)
+            for name in PARTS
+            if getattr(mixture.affine_map, name) is not None
+        }
+        temporary = self.path.with_name(self.path.name + ".part")
+        with temporary.open("wb") as file:
+            np.savez(
+                file,
+                means=mixture.means,
+                variances=mixture.variances,
+                log_weights=mixture.log_weights,
+                names=np.array(self.names),
+                iteration=check.iteration,
+                seed=self.seed,
+                **parts,
+            )
+        os.replace(temporary, self.path)
+
+    def mixture(self) -> IsotropicMixture | None:
+        """The stored mixture, or None where no file is there yet.
+
+        Raises
+        ------
+        ModelError
+            If the file belongs to another model.
+        """
+        if not self.path.exists():
+            return None
+        with np.load(self.path, allow_pickle=False) as stored:
+            names = stored["names"].tolist()
+            if names != self.names:
+                different = [a for a, b in zip(names, self.names, strict=False) if a != b]
+                raise ModelError(
+                    f"the checkpoint {self.path} belongs to another model: it has {len(names)} "
+                    f"coordinates, the model {len(self.names)}; the first that differ: "
+                    f"{different[:3]}. Remove the file or give another path."
+                )
+            parts = {name: stored[f"map_{name}"] for name in PARTS if f"map_{name}" in stored}
+            return IsotropicMixture(
+                stored["means"], stored["variances"], stored["log_weights"], AffineMap(**parts)
+            )

@@ -1,0 +1,53 @@
+"""What the outside sees of a fit between two windows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.mixture import IsotropicMixture
+
+#: Fields of :class:`Check` that the history keeps.
+HISTORY = (
+    "iteration",
+    "elbo",
+    "elbo_se",
+    "step_size",
+    "gradient_evaluations",
+    "seconds",
+    "nonfinite",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a callback sees after a window.
+
+    Parameters
+    ----------
+    iteration
+        Iterations done so far.
+    elbo, elbo_se
+        Mean ELBO of the window and its standard error, for each chain.
+    step_size
+        γ of the last iteration.
+    gradient_evaluations, seconds
+        Cost so far.
+    nonfinite
+        Samples of the window without a finite log density, for each chain.
+    mixture
+        The fit so far.
+    in_tail
+        Whether the step size is winding down.
+    """
+
+    iteration: int
+    elbo: Float[np.ndarray, " c"]
+    elbo_se: Float[np.ndarray, " c"]
+    step_size: float
+    gradient_evaluations: int
+    seconds: float
+    nonfinite: Any
+    mixture: IsotropicMixture
+    in_tail: bool

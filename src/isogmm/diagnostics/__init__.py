@@ -1,0 +1,1 @@
+"""Did it work?  Judging a fit from fresh draws, and the verdict in words."""

@@ -1,0 +1,139 @@
+"""The mixture inside a result: written as tables of the group ``fit``, and read back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from isogmm.errors import OptionError
+from isogmm.groups import arviz_name, attributes, dataset, get_group, group_names
+from isogmm.mixture import IsotropicMixture
+from isogmm.result import FitResult
+from isogmm.target import Target
+from isogmm.whitening.base import AffineMap
+
+
+def fit_group(result: FitResult, attrs: Mapping[str, Any]) -> xr.Dataset:
+    """Mixture and map, one set per chain, so that the group can be taken apart by chain."""
+    mixture, affine = result.mixture, result.mixture.affine_map
+    means = np.asarray(mixture.means)
+    chains = len(means)
+    entries: dict[str, tuple[tuple[str, ...], Any]] = {
+        "means": (("chain", "component", "coordinate"), means),
+        "variances": (("chain", "component"), mixture.variances),
+        "weights": (("chain", "component"), np.exp(np.asarray(mixture.log_weights))),
+    }
+    parts: dict[str, tuple[str, ...]] = {"center": ("coordinate",)}
+    if affine.kind == "dense":
+        parts["factor"] = ("coordinate", "coordinate_bis")
+    else:
+        parts["scale"] = ("coordinate",)
+    if affine.kind == "low_rank":
+        parts |= {"vectors": ("coordinate", "rank"), "values": ("rank",)}
+    for part, dims in parts.items():
+        array = np.asarray(getattr(affine, part))
+        entries[f"whitening_{part}"] = (
+            ("chain", *dims),
+            np.broadcast_to(array, (chains, *array.shape)),
+        )
+    entries.update(result.tables)
+    names = [arviz_name(name) for name in result.target.coordinate_names]
+    return dataset(
+        {name: array for name, (_, array) in entries.items()},
+        (),
+        dims={name: dims for name, (dims, _) in entries.items()},
+        coords={"coordinate": names},
+        attrs={**attrs, "whitening": affine.kind},
+    )
+
+
+def history_group(history: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.Dataset:
+    """What each check saw, by check and chain."""
+    return dataset(history, (), dims=dict.fromkeys(history, ("check", "chain")), attrs=attrs)
+
+
+def mixture_from(idata: Any) -> IsotropicMixture:
+    """The mixture of every chain, as it was fitted: draw from it, ask its density, continue it.
+
+    Raises
+    ------
+    OptionError
+        If the object does not come from this library.
+    """
+    if "fit" not in group_names(idata):
+        raise OptionError(
+            "the result has no group 'fit': only results of fit_isogmm hold a mixture "
+            f"(inference_library is {attributes(idata).get('inference_library', 'unknown')!r})"
+        )
+    fit = get_group(idata, "fit")
+
+    def part(name: str) -> np.ndarray | None:
+        # The map is shared: every chain holds the same copy.
+        return fit[f"whitening_{name}"].values[0] if f"whitening_{name}" in fit else None
+
+    center, scale = part("center"), part("scale")
+    weights = fit["weights"].values
+    return IsotropicMixture(
+        means=fit["means"].values,
+        variances=fit["variances"].values,
+        # A weight that underflowed stays a component that can recover when the fit goes on.
+        log_weights=np.log(np.maximum(weights, np.finfo(weights.dtype).tiny)),
+        affine_map=AffineMap(
+            center=center,
+            scale=np.ones_like(center) if scale is None else scale,
+            factor=part("factor"),
+            vectors=part("vectors"),
+            values=part("values"),
+        ),
+    )
+
+
+def resume_mixture(idata: Any, target: Target) -> IsotropicMixture:
+    """The mixture of an earlier fit, if it speaks of the same coordinates as the target.
+
+    Raises
+    ------
+    OptionError
+        If names or shapes of the variables differ: the message names them.
+    """
+    mixture = mixture_from(idata)
+    before = [str(name) for name in get_group(idata, "fit")["coordinate"].values]
+    now = [arviz_name(name) for name in target.coordinate_names]
+    if before != now:
+        gone = [name for name in before if name not in now]
+        new = [name for name in now if name not in before]
+        detail = (
+            f"only in the result: {_few(gone)}; only in the model: {_few(new)}"
+            if gone or new
+            else f"the order differs: {_few(before)} in the result, {_few(now)} in the model"
+        )
+        raise OptionError(
+            f"resume= holds a fit of other variables ({len(before)} coordinates, the model has "
+            f"{len(now)}). {detail}. Resume with the result of this model."
+        )
+    return mixture
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5]) or "none"
+    return f"{shown}, ... ({len(names)} in all)" if len(names) > 5 else shown
+
+
+def positions_from(idata: Any) -> Float[np.ndarray, "c n d"]:
+    """The delivered draws in flat unconstrained coordinates, in the order of ``fit``."""
+    coordinates = [str(name) for name in get_group(idata, "fit")["coordinate"].values]
+    groups = [
+        get_group(idata, group)
+        for group in ("unconstrained_posterior", "posterior")
+        if group in group_names(idata)
+    ]
+    parts = []
+    for name in dict.fromkeys(name.split("[")[0] for name in coordinates):
+        holder = next((group for group in groups if name in group), None)
+        if holder is None:
+            raise OptionError(f"the result has no unconstrained draws of {name!r}")
+        values = holder[name].transpose("chain", "draw", ...).values
+        parts.append(values.reshape(*values.shape[:2], -1))
+    return np.concatenate(parts, axis=-1)

@@ -1,0 +1,1 @@
+"""From the fit to other samplers, and other samplers on our targets."""

@@ -1,0 +1,59 @@
+"""A start that covers the Gaussian of the whitening map."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from isogmm.errors import OptionError
+from isogmm.initialization.base import AbstractInitialization, check_sizes, uniform_log_weights
+from isogmm.mixture import IsotropicMixture
+from isogmm.whitening.base import AffineMap
+
+
+@dataclass(frozen=True)
+class GaussianSpread(AbstractInitialization):
+    """Means drawn from N(0, share·I) in whitened coordinates; the mixture has trace d.
+
+    The Gaussian that the map stands for is N(0, I) there.  The means of a chain are centered,
+    and the common variance is what they leave of the trace of its covariance, so that the mean
+    of the start is exact and its total variance too.  One component is the Gaussian itself.
+
+    Parameters
+    ----------
+    share
+        Share of the variance that the means carry, in [0, 1).
+
+    Raises
+    ------
+    OptionError
+        If the share is out of range.
+    """
+
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1:
+            raise OptionError(f"share must be in [0, 1), not {self.share}")
+
+    def initialize(
+        self,
+        generator: np.random.Generator,
+        chains: int,
+        num_components: int,
+        affine_map: AffineMap,
+    ) -> IsotropicMixture:
+        """A mixture for each chain; see :class:`AbstractInitialization`."""
+        check_sizes(chains, num_components)
+        shape = (chains, num_components, len(affine_map.center))
+        means = generator.standard_normal(shape)
+        means -= means.mean(axis=1, keepdims=True)
+        # Exactly the share, whatever the draws: chains differ in directions, not in spread.
+        spread = (means**2).mean(axis=(1, 2), keepdims=True)
+        carried = self.share if num_components > 1 else 0.0
+        means *= np.sqrt(carried / np.where(spread > 0, spread, 1.0))
+        return IsotropicMixture(
+            means=means,
+            variances=np.full(shape[:2], 1.0 - carried),
+            log_weights=uniform_log_weights(chains, num_components),
+            affine_map=affine_map,
+        )

@@ -1,0 +1,80 @@
+"""A start from arrays of the user."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isogmm.errors import OptionError
+from isogmm.initialization.base import AbstractInitialization, check_sizes, uniform_log_weights
+from isogmm.mixture import IsotropicMixture
+from isogmm.whitening.base import AffineMap
+
+
+@dataclass(frozen=True, eq=False)
+class GivenMixture(AbstractInitialization):
+    """Means and variances as given, the same for every chain or one set for each.
+
+    Parameters
+    ----------
+    means
+        (k, d) or (c, k, d), in the unconstrained space of the model.
+    variances
+        A number, (k,) or (c, k), in the coordinates of the map.
+    weights
+        (k,) or (c, k), positive; equal unless given.
+
+    Raises
+    ------
+    OptionError
+        If an entry is not finite, a variance or weight not positive, or shapes do not agree.
+    """
+
+    means: Any
+    variances: Any
+    weights: Any = None
+
+    def __post_init__(self) -> None:
+        for name in ("means", "variances", "weights"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            value = np.asarray(value, dtype=np.float64)
+            if not np.all(np.isfinite(value)) or (name != "means" and not np.all(value > 0)):
+                raise OptionError(
+                    f"the {name} of the start must be finite"
+                    + ("" if name == "means" else f" and positive, the smallest is {value.min()}")
+                )
+            object.__setattr__(self, name, value)
+
+    def initialize(
+        self,
+        generator: np.random.Generator,
+        chains: int,
+        num_components: int,
+        affine_map: AffineMap,
+    ) -> IsotropicMixture:
+        """A mixture for each chain; see :class:`AbstractInitialization`."""
+        check_sizes(chains, num_components)
+        shape = (chains, num_components, len(affine_map.center))
+        weights = np.ones(num_components) if self.weights is None else self.weights
+        weights = _broadcast("weights", weights, shape[:2])
+        return IsotropicMixture(
+            means=affine_map.inverse(_broadcast("means", self.means, shape)),
+            variances=_broadcast("variances", self.variances, shape[:2]),
+            log_weights=np.log(weights / weights.sum(axis=-1, keepdims=True))
+            if self.weights is not None
+            else uniform_log_weights(chains, num_components),
+            affine_map=affine_map,
+        )
+
+
+def _broadcast(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    # Means need all of (k, d): one mean for all components would keep them equal forever.
+    trailing = shape[1:] if name == "means" else shape[1:][: value.ndim]
+    if value.shape not in (shape, trailing):
+        raise OptionError(
+            f"the {name} of the start have shape {value.shape}; chains, components and dimension "
+            f"ask for {shape} or {shape[1:]}"
+        )
+    return np.broadcast_to(value, shape).copy()

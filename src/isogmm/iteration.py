@@ -1,0 +1,292 @@
+"""One iteration of the loop: a pure function, the backends that run it, the state it moves."""
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from isogmm.gradients.base import (
+    AbstractEstimator,
+    component_gradients,
+    evidence_lower_bound,
+)
+from isogmm.mixture import IsotropicMixture, logsumexp
+from isogmm.target import Target
+from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
+from isogmm.whitening.base import PARTS, AffineMap, identity_map
+
+
+@runtime_checkable
+class WeightsRule(Protocol):
+    """Moves the log weights; see :class:`isogmm.updates.LearnedWeights`."""
+
+    @property
+    def rate(self) -> float:
+        """γ_w in units of the step size of the rule."""
+
+    def step(self, log_weights: Any, gradients: Any, step_size: Any) -> Any:
+        """New log weights."""
+
+
+@runtime_checkable
+class WhiteningAdaptation(Protocol):
+    """Adapts the map between windows; see :mod:`isogmm.whitening.adapt`."""
+
+    def collector(self) -> Any:
+        """An object with ``add(gradients, variances, finite)`` and ``update(map, means)``."""
+
+
+class Iterate(NamedTuple):
+    """Everything an iteration passes to the next."""
+
+    mixture: MixtureArrays
+    average: MixtureArrays
+    rule_state: Any
+    offsets: Any
+    positions: Any
+
+
+def propose(mixture: MixtureArrays, noise: Any, affine_map: AffineMap) -> tuple[Any, Any]:
+    """Offsets √v ε of the samples from their means, and the samples x = c + L (m + √v ε)."""
+    xp = mixture.means.__array_namespace__()
+    offsets = xp.sqrt(mixture.variances)[..., None, None] * noise
+    points = mixture.means[..., None, :] + offsets
+    flat = xp.reshape(points, (-1, points.shape[-1]))
+    return offsets, xp.reshape(affine_map.forward(flat), points.shape)
+
+
+def advance(
+    rule: AbstractUpdateRule,
+    weights: WeightsRule | None,
+    iterate: Iterate,
+    affine_map: AffineMap,
+    sample_weights: Any,
+    log_density: Any,
+    gradient: Any,
+    step_size: Any,
+    averaging: Any,
+    next_noise: Any,
+) -> tuple[Iterate, Any, Any]:
+    """One iteration, pure: everything but ``Target.evaluate``.
+
+    Parameters
+    ----------
+    rule, weights
+        The update rule and, where the weights are learned, theirs.
+    iterate
+        The state; its positions are where the target was evaluated.
+    affine_map, sample_weights
+        The map and the weights of the samples in the expectations.
+    log_density, gradient
+        The target at the positions: in the engine's coordinates for the log density (log |det L|
+        added), in the user's for the gradient.
+    step_size
+        γ of this iteration.
+    averaging
+        Share of the new mixture in the running average; 1 forgets the old ones.
+    next_noise
+        ε of the next iteration.
+
+    Returns
+    -------
+    iterate, elbo, num_finite
+        The next state; the ELBO estimate of each chain (c,) and the number of finite samples of
+        each component (c, k), both of the mixture that came in.
+    """
+    mixture = iterate.mixture
+    xp = mixture.means.__array_namespace__()
+    shape = gradient.shape
+    gradient = affine_map.pull_back(xp.reshape(gradient, (-1, shape[-1])))
+    gradients = component_gradients(
+        iterate.offsets, log_density, xp.reshape(gradient, shape), *mixture, sample_weights
+    )
+    elbo = evidence_lower_bound(gradients, mixture.log_weights)
+    updated, rule_state = rule.step(mixture, gradients, iterate.rule_state, step_size)
+    if weights is not None:
+        updated = updated._replace(
+            log_weights=weights.step(mixture.log_weights, gradients, weights.rate * step_size)
+        )
+    kept = 1.0 - averaging
+    average = MixtureArrays(
+        *(kept * a + averaging * b for a, b in zip(iterate.average, updated, strict=True))
+    )
+    offsets, positions = propose(updated, next_noise, affine_map)
+    return (
+        Iterate(updated, average, rule_state, offsets, positions),
+        elbo,
+        gradients.num_finite,
+    )
+
+
+class NumpyBackend:
+    """Runs :func:`advance` as it stands."""
+
+    def __init__(self, rule: AbstractUpdateRule, weights: WeightsRule | None, dtype: Any) -> None:
+        self._advance = functools.partial(advance, rule, weights)
+
+    def put(self, tree: Any) -> Any:
+        """Arrays where the arithmetic runs: as they are."""
+        return tree
+
+    def set_map(self, affine_map: AffineMap) -> None:
+        """Use this map from now on."""
+        self._map = affine_map
+
+    def advance(self, iterate: Iterate, *args: Any) -> tuple[Iterate, Any, Any]:
+        """:func:`advance`, quiet."""
+        # Overflow shows as a non-finite mixture, which the loop watches for.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._advance(iterate, self._map, *args)
+
+
+@functools.cache
+def _jitted(rule: AbstractUpdateRule, weights: Any) -> Callable:
+    """One program for each pair of rules, whatever the fit; jit keeps one for each shape."""
+    import jax
+
+    def run(iterate: Iterate, parts: tuple, *args: Any) -> tuple[Iterate, Any, Any]:
+        return advance(rule, weights, iterate, AffineMap(*parts), *args)
+
+    return jax.jit(run)
+
+
+class JaxBackend:
+    """Runs :func:`advance` as one compiled program on device arrays."""
+
+    def __init__(self, rule: AbstractUpdateRule, weights: WeightsRule | None, dtype: Any) -> None:
+        import jax
+
+        self._jax = jax
+        rules: tuple[Any, Any] = (rule, weights)
+        self._advance = _jitted(*rules)
+        self._x64 = np.dtype(dtype) == np.float64
+
+    def _precision(self) -> contextlib.AbstractContextManager:
+        return self._jax.enable_x64(True) if self._x64 else contextlib.nullcontext()
+
+    def put(self, tree: Any) -> Any:
+        """Arrays on the device."""
+        with self._precision():
+            return self._jax.device_put(tree)
+
+    def set_map(self, affine_map: AffineMap) -> None:
+        """Use this map from now on."""
+        a = affine_map
+        self._parts = self.put((a.center, a.scale, a.factor, a.vectors, a.values))
+
+    def advance(self, iterate: Iterate, *args: Any) -> tuple[Iterate, Any, Any]:
+        """:func:`advance`, compiled."""
+        with self._precision():
+            return self._advance(iterate, self._parts, *args)
+
+
+#: Where the arithmetic of the engine can run, by name.
+ARRAY_BACKENDS = {"numpy": NumpyBackend, "jax": JaxBackend}
+
+
+class Runner:
+    """The moving parts of one fit: where it stands, and how to take an iteration."""
+
+    def __init__(
+        self,
+        target: Target,
+        mixture: IsotropicMixture,
+        estimator: AbstractEstimator,
+        backend: Any,
+        rule: AbstractUpdateRule,
+        generator: np.random.Generator,
+    ) -> None:
+        self.target, self.estimator, self.generator = target, estimator, generator
+        self.backend = backend
+        self.dtype = np.dtype(mixture.means.dtype)
+        self.shape = mixture.means.shape
+        weights = estimator.sample_weights(self.shape[-1])
+        self.sample_weights = backend.put(weights.astype(self.dtype))
+        self.iterations = 0
+        self.evaluations_before = target.num_gradient_evaluations
+        self.started = time.perf_counter()
+        arrays = MixtureArrays(
+            *(np.array(part) for part in (mixture.means, mixture.variances, mixture.log_weights))
+        )
+        self.restart(arrays, rule.init(arrays), mixture.affine_map or identity_map(mixture.dim))
+
+    def restart(self, arrays: MixtureArrays, rule_state: Any, affine_map: AffineMap) -> None:
+        """Continue from these arrays in the coordinates of this map."""
+        self.affine_map = affine_map
+        self.log_det = float(affine_map.log_det())
+        typed_map = _cast(affine_map, self.dtype)
+        self.backend.set_map(typed_map)
+        offsets, positions = propose(arrays, self._noise(), typed_map)
+        self.iterate = self.backend.put(Iterate(arrays, arrays, rule_state, offsets, positions))
+
+    def _noise(self) -> np.ndarray:
+        noise = self.estimator.noise(self.generator, *self.shape)
+        return noise.astype(self.dtype, copy=False)
+
+    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
+        """One iteration; returns its ELBO estimates and finite counts."""
+        iterate = self.iterate
+        log_density, gradient = self.target.evaluate(np.asarray(iterate.positions))
+        log_density = log_density + self.log_det
+        if collector is not None:
+            flat = self.affine_map.pull_back(gradient.reshape(-1, self.shape[-1]))
+            variances = np.asarray(iterate.mixture.variances)
+            collector.add(flat.reshape(gradient.shape), variances, np.isfinite(log_density))
+        # The one assignment that moves the fit: an interrupt comes before it or after.
+        self.iterate, elbo, num_finite = self.backend.advance(
+            iterate,
+            self.sample_weights,
+            log_density.astype(self.dtype, copy=False),
+            gradient.astype(self.dtype, copy=False),
+            step_size,
+            averaging,
+            self._noise(),
+        )
+        self.iterations += 1
+        return elbo, num_finite
+
+    def adapt(self, collector: Any) -> None:
+        """Move to the coordinates that the collected gradients ask for."""
+        arrays = self.arrays()
+        affine_map, means = collector.update(self.affine_map, arrays.means)
+        self.restart(arrays._replace(means=means), self.rule_state(), affine_map)
+
+    def arrays(self) -> MixtureArrays:
+        """The running average, on the host."""
+        return MixtureArrays(*(np.asarray(part) for part in self.iterate.average))
+
+    def rule_state(self) -> Any:
+        """State of the rule, on the host."""
+        state = self.iterate.rule_state
+        return state if isinstance(state, tuple) else np.asarray(state)
+
+    def mixture(self) -> IsotropicMixture:
+        """The fit so far; averaged log weights are normalized again."""
+        arrays = self.arrays()
+        log_weights = arrays.log_weights - logsumexp(arrays.log_weights)[..., None]
+        return IsotropicMixture(arrays.means, arrays.variances, log_weights, self.affine_map)
+
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def gradient_evaluations(self) -> int:
+        """Gradients of the target since the start."""
+        return self.target.num_gradient_evaluations - self.evaluations_before
+
+    def is_finite(self) -> bool:
+        """Whether the fit so far is a mixture."""
+        arrays = self.arrays()
+        finite = all(np.all(np.isfinite(part)) for part in arrays)
+        return bool(finite and np.all(arrays.variances > 0))
+
+
+def _cast(affine_map: AffineMap, dtype: Any) -> AffineMap:
+    parts = {name: getattr(affine_map, name) for name in PARTS}
+    parts = {name: part for name, part in parts.items() if part is not None}
+    if all(isinstance(part, np.ndarray) and part.dtype == dtype for part in parts.values()):
+        return affine_map
+    return AffineMap(**{name: np.asarray(part, dtype=dtype) for name, part in parts.items()})

@@ -1,0 +1,1 @@
+"""Where the posterior is: optimization paths, batch and match, modes."""

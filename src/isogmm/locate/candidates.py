@@ -1,0 +1,79 @@
+"""Gaussian candidates from optimization paths: the start, points on the way, the end."""
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.locate.paths import DENSE_LIMIT, Path, factor_of, inverse_hessian
+from isogmm.target import Target
+
+#: Where along every path a candidate is put.
+EARLY = 0.1
+#: Where along some paths, besides their start and end, further candidates are put.
+LATER = (0.25, 0.5)
+#: Finite differences move this many standard deviations.
+_STEP = 1e-3
+
+
+def laplace_factor(
+    target: Target, position: Float[np.ndarray, " d"], guess: Float[np.ndarray, "d d"]
+) -> Float[np.ndarray, "d d"]:
+    """A factor of (-∇² log π)⁻¹ at a point, from central differences of batched gradients.
+
+    The differences are taken along the columns of ``guess``, where the Hessian is near the
+    identity, so that scales from 0.01 to 10,000 lose no digits.  Eigenvalues are replaced by
+    their absolute values, bounded away from zero: directions without curvature stay as wide as
+    the guess made them.
+    """
+    for _ in range(2):
+        shifts = _STEP * guess.T
+        _, gradients = target.evaluate(np.concatenate([position + shifts, position - shifts]))
+        dim = len(position)
+        hessian = -(gradients[:dim] - gradients[dim:]) @ guess / (2.0 * _STEP)
+        if not np.all(np.isfinite(hessian)):
+            break
+        values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        values = np.clip(np.abs(values), 1e-4, 1e12)
+        _, upper = np.linalg.qr((guess @ (vectors / np.sqrt(values))).T)
+        guess = (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
+        if values.max() / values.min() < 100.0:
+            break
+    return guess
+
+
+def laplace_scales(
+    target: Target, position: Float[np.ndarray, " d"], num_probes: int = 16
+) -> Float[np.ndarray, " d"]:
+    """Standard deviations from a diagonal estimate of -∇² log π, for dimensions too many for a
+    matrix: E[z ∘ (H z)] over random signs z (Bekas, Kokiopoulou and Saad 2007)."""
+    dim = len(position)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(num_probes, dim))
+    scale = np.ones(dim)
+    for _ in range(3):
+        shifts = 1e-4 * signs * scale
+        _, gradients = target.evaluate(np.concatenate([position + shifts, position - shifts]))
+        products = -(gradients[:num_probes] - gradients[num_probes:]) * signs * scale / 2e-4
+        scale = scale / np.sqrt(np.clip(np.abs(products.mean(axis=0)), 1e-6, 1e12))
+    return scale
+
+
+def candidates_from(
+    target: Target, path: Path, *, early_only: bool
+) -> list[tuple[str, Float[np.ndarray, " d"], np.ndarray]]:
+    """(place, mean, factor) of the candidates of one path.
+
+    No single place serves every model: the start does on funnels, an early point on badly
+    scaled hierarchies (where the scales of the groups are still wide; later points lie in the
+    spike at scale zero), the end on regressions.  ``early_only`` gives the early point alone.
+    """
+    end, last = path.end, len(path.positions) - 1
+    if len(end) > DENSE_LIMIT:
+        return [("end of the path", end, laplace_scales(target, end))]
+    found = []
+    for fraction in (EARLY,) if early_only else (0.0, EARLY, *LATER):
+        index = max(round(fraction * last), min(1, last)) if fraction else 0
+        place = f"{fraction:.0%} of the path" if fraction else "start"
+        factor = factor_of(inverse_hessian(path, index))
+        found.append((place, path.positions[index], factor))
+    if not early_only:
+        found.append(("end of the path", end, laplace_factor(target, end, path.guess())))
+    return found

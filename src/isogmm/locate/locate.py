@@ -1,0 +1,211 @@
+"""Locate: many paths, batch and match from several places on them, the best ELBO, all modes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from isogmm.errors import ModelError
+from isogmm.locate.candidates import candidates_from
+from isogmm.locate.low_rank import elbo_of, low_rank_at
+from isogmm.locate.mode_gaussians import fit_modes
+from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
+from isogmm.locate.paths import DENSE_LIMIT, Path, follow_path
+from isogmm.locate.race import race
+from isogmm.target import Target
+from isogmm.whitening.base import AffineMap
+
+
+@dataclass(frozen=True)
+class Locate:
+    """Options of the search; the defaults were measured on the development posteriors.
+
+    Parameters
+    ----------
+    num_starts
+        Paths followed at least; half of the starts are spread up to 15 times wider.
+    num_evaluations
+        More paths are followed while they cost less than this many gradients in all.
+    num_candidate_paths
+        Paths with candidates of batch and match at their start, middle and end; every path of
+        the first ``num_starts`` has one near its beginning.
+    max_starts, max_evaluations
+        Where there are several modes, starts go on while new modes appear, at least a quarter
+        of ``max_starts`` and until either number is reached.
+    num_iterations
+        Iterations of batch and match at most.
+    """
+
+    num_starts: int = 16
+    num_evaluations: int = 2000
+    num_candidate_paths: int = 4
+    max_starts: int = 2048
+    max_evaluations: int = 30_000
+    num_iterations: int = 40
+
+
+@dataclass
+class Located:
+    """One Gaussian per mode, with the log of its estimated mass.
+
+    Parameters
+    ----------
+    means, factors
+        (m, d) and (m, d, d) (standard deviations (m, d) beyond 500 dimensions), best first.
+    log_masses
+        (m,): ELBO of each Gaussian, a lower bound of its mode's log evidence.
+    elbo, elbo_se
+        Of the best.
+    origin
+        From which place on the path the best came.
+    num_starts, num_diverged, num_hopeless
+        Starts followed, candidates that diverged, starts without a finite log density.
+    unseen
+        Good-Turing estimate of the chance that one more start finds a new mode.
+    low_rank
+        Beyond 500 dimensions, where it beats the diagonal form: the map of the best Gaussian.
+    interruption
+        What cut the search short (Ctrl-C or the time limit), or None.
+    """
+
+    means: np.ndarray
+    factors: np.ndarray
+    log_masses: np.ndarray
+    elbo: float
+    elbo_se: float
+    origin: str
+    num_starts: int
+    num_diverged: int
+    num_hopeless: int
+    unseen: float
+    low_rank: AffineMap | None = None
+    interruption: KeyboardInterrupt | None = None
+
+
+def locate(
+    target: Target, generator: np.random.Generator, options: Locate | None = None
+) -> Located:
+    """Find the typical set and the modes without a start, a step size or a scale from the user.
+
+    Raises
+    ------
+    ModelError
+        If no start has a finite log density, or no candidate survives.
+    """
+    options = options or Locate()
+    begin = target.num_gradient_evaluations
+    # Beyond 500 dimensions a path is long to walk and large to keep.
+    at_first = options.num_starts if target.dim <= DENSE_LIMIT else max(options.num_starts // 4, 1)
+    try:
+        paths, hopeless = _paths(target, generator, at_first, wide=True)
+    except KeyboardInterrupt as stop:
+        # No Gaussian yet: one path and the curvature at its end are the least to offer.
+        paths, hopeless = _paths(target, generator, 1, wide=False)
+        if not paths:
+            raise
+        return _only(candidates_from(target, paths[0], early_only=False)[-1], stop)
+    if not paths:
+        paths, more = _paths(target, generator, 8 * options.num_starts, wide=False)
+        hopeless += more
+    if not paths:
+        raise ModelError(_hopeless_message(target, hopeless))
+    while (
+        target.num_gradient_evaluations - begin < options.num_evaluations // 2
+        and len(paths) < 4 * options.num_starts
+    ):
+        more_paths, more = _paths(target, generator, options.num_starts, wide=True)
+        paths, hopeless = paths + more_paths, hopeless + more
+    best, best_origin, num_diverged, interruption = race(
+        target,
+        generator,
+        paths[: options.num_starts],
+        options.num_candidate_paths,
+        options.num_iterations,
+    )
+    if interruption is not None:
+        return _only((best_origin, best.means[0], best.factors[0]), interruption)
+
+    maxima: list[LocalMaximum] = []
+    for path in paths:
+        add_path(target, maxima, path)
+    num_starts = len(paths)
+    floor = float(best.elbo[0]) - 12.0
+    maxima = [maximum for maximum in maxima if maximum.log_mass > floor]
+    begin = target.num_gradient_evaluations
+    while (
+        len(maxima) > 1
+        and num_starts < options.max_starts
+        and target.num_gradient_evaluations - begin < options.max_evaluations
+        and (num_starts < options.max_starts // 4 or unseen_probability(maxima) > 0.005)
+    ):
+        more_paths, more = _paths(target, generator, min(num_starts, 256), wide=True)
+        hopeless += more
+        num_starts += max(len(more_paths), 1)
+        for path in more_paths:
+            add_path(target, maxima, path)
+        maxima = [maximum for maximum in maxima if maximum.log_mass > floor]
+    means, factors, log_masses, diverged = fit_modes(target, generator, best, maxima)
+    low_rank, elbo, elbo_se = None, float(best.elbo[0]), float(best.elbo_se[0])
+    if target.dim > DENSE_LIMIT and len(means) == 1:
+        highest = max(paths, key=lambda path: path.log_density[-1])
+        candidate = low_rank_at(target, highest.end)
+        value, error = elbo_of(target, candidate, generator)
+        if value > elbo:
+            low_rank, elbo, elbo_se = candidate, value, error
+            best_origin, log_masses = "low-rank curvature at the mode", np.array([value])
+    return Located(
+        means=means,
+        factors=factors,
+        log_masses=log_masses,
+        elbo=elbo,
+        elbo_se=elbo_se,
+        origin=best_origin,
+        num_starts=num_starts + hopeless,
+        num_diverged=num_diverged + diverged,
+        num_hopeless=hopeless,
+        unseen=unseen_probability(maxima) if len(maxima) > 1 else 0.0,
+        low_rank=low_rank,
+    )
+
+
+def _only(
+    candidate: tuple[str, np.ndarray, np.ndarray], interruption: KeyboardInterrupt
+) -> Located:
+    """One Gaussian, all that an interrupted search has to offer."""
+    origin, mean, factor = candidate
+    return Located(
+        means=mean[None],
+        factors=factor[None],
+        log_masses=np.zeros(1),
+        elbo=float("nan"),
+        elbo_se=float("nan"),
+        origin=origin,
+        num_starts=1,
+        num_diverged=0,
+        num_hopeless=0,
+        unseen=0.0,
+        interruption=interruption,
+    )
+
+
+def _paths(
+    target: Target, generator: np.random.Generator, count: int, *, wide: bool
+) -> tuple[list[Path], int]:
+    """Paths from ``count`` starts (every second one spread wider), and how many were hopeless."""
+    starts = target.initial_positions(generator, count)
+    if wide and count > 1:
+        center = starts.mean(axis=0)
+        spread = np.exp(generator.uniform(0.0, np.log(15.0), size=(count, 1)))
+        spread[::2] = 1.0
+        starts = center + spread * (starts - center)
+    found = [follow_path(target, start) for start in starts]
+    paths = [path for path in found if path is not None]
+    return paths, count - len(paths)
+
+
+def _hopeless_message(target: Target, count: int) -> str:
+    names = ", ".join(target.coordinate_names[:6]) + (", ..." if target.dim > 6 else "")
+    return (
+        f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
+        "Check the data for NaN or infinite values, that the priors cover the data, and that "
+        "no operation in the model overflows or takes a logarithm of a negative number."
+    )

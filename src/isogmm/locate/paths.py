@@ -1,0 +1,139 @@
+"""Optimization paths: SciPy's L-BFGS-B from a start, and the curvature it saw on the way."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize
+
+from isogmm.target import Target
+
+#: Beyond this dimension only the diagonal of an inverse Hessian is kept.
+DENSE_LIMIT = 500
+#: Stands in for the objective where the density is not finite, so that line searches step back.
+_WALL = 1e6
+
+
+@dataclass(frozen=True)
+class Path:
+    """The iterates of one maximization of the log density.
+
+    Parameters
+    ----------
+    positions, log_density, gradients
+        (t, d), (t,), (t, d): the start, then every accepted iterate.
+    converged
+        Whether the optimizer met its tolerance before its budget ran out.
+    """
+
+    positions: Float[np.ndarray, "t d"]
+    log_density: Float[np.ndarray, " t"]
+    gradients: Float[np.ndarray, "t d"]
+    converged: bool
+
+    @property
+    def end(self) -> Float[np.ndarray, " d"]:
+        """The last iterate."""
+        return self.positions[-1]
+
+    def guess(self) -> Float[np.ndarray, "d d"]:
+        """A triangular factor of the path's own inverse Hessian at its end."""
+        return factor_of(inverse_hessian(self, len(self.positions) - 1))
+
+
+def follow_path(
+    target: Target, start: Float[np.ndarray, " d"], max_evaluations: int = 400
+) -> Path | None:
+    """Maximize the log density from a start, keeping the path; None where the start is hopeless.
+
+    The quasi-Newton path is Pathfinder's (Zhang et al. 2022, arXiv 2108.03782): it passes
+    through the typical set on its way from the tail to the mode.
+    """
+    seen: dict[bytes, tuple[float, np.ndarray]] = {}
+    first, gradient = target.evaluate(start)
+    if not np.isfinite(first):
+        return None
+    worst = _WALL + 1e3 * abs(float(first))
+
+    def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = target.evaluate(position)
+        if not np.isfinite(value):
+            return worst, np.zeros_like(position)
+        seen[position.tobytes()] = (float(value), gradient)
+        return -float(value), -gradient
+
+    def accept(position: np.ndarray) -> None:
+        # Where no curvature is estimated from the path its ends are enough.
+        if len(position) > DENSE_LIMIT and len(accepted) > 1:
+            accepted.pop()
+            current = position.tobytes()
+            for key in [key for key in seen if key not in (first_key, current)]:
+                del seen[key]
+        accepted.append(position.copy())
+
+    accepted = [np.array(start, dtype=np.float64)]
+    first_key = accepted[0].tobytes()
+    seen[accepted[0].tobytes()] = (float(first), gradient)
+    solution = minimize(
+        objective,
+        accepted[0],
+        jac=True,
+        method="L-BFGS-B",
+        callback=accept,
+        options={
+            "maxcor": 20,
+            "maxfun": max_evaluations,
+            "maxiter": max_evaluations,
+            "ftol": 1e-12,
+            "gtol": 1e-6,
+        },
+    )
+    kept = [position for position in accepted if position.tobytes() in seen]
+    values = [seen[position.tobytes()] for position in kept]
+    return Path(
+        positions=np.stack(kept),
+        log_density=np.array([value for value, _ in values]),
+        gradients=np.stack([gradient for _, gradient in values]),
+        converged=solution.status == 0,
+    )
+
+
+def inverse_hessian(path: Path, index: int) -> Float[np.ndarray, "d d"]:
+    """The BFGS estimate of (-∇² log π)⁻¹ at one iterate, from all the pairs before it.
+
+    H ← (I - ρ s zᵀ) H (I - ρ z sᵀ) + ρ s sᵀ with s a step, z the change of -gradient and
+    ρ = 1/(s·z), from a diagonal start; pairs without positive curvature are left out.
+    Symmetric positive definite, (d, d).
+    """
+    dim = path.positions.shape[-1]
+    steps = np.diff(path.positions[: index + 1], axis=0)
+    changes = -np.diff(path.gradients[: index + 1], axis=0)
+    estimate = None
+    for step, change in zip(steps, changes, strict=True):
+        curvature, length = step @ change, change @ change
+        if not length > 0 or curvature <= 1e-10 * max(1e-12 * length, step @ step):
+            continue
+        if estimate is None:
+            estimate = np.eye(dim) * curvature / (change @ change)
+        product = estimate @ change
+        estimate = (
+            estimate
+            + np.outer(step, step) * (1.0 + change @ product / curvature) / curvature
+            - (np.outer(product, step) + np.outer(step, product)) / curvature
+        )
+    return np.eye(dim) if estimate is None else 0.5 * (estimate + estimate.T)
+
+
+def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
+    """Lower triangular L with L Lᵀ the covariance, its eigenvalues made positive first.
+
+    The identity where the covariance is not finite: a kink can blow up a curvature estimate.
+    """
+    if not np.all(np.isfinite(covariance)):
+        return np.eye(len(covariance))
+    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    values = np.maximum(values, 1e-10 * values.max())
+    _, upper = np.linalg.qr((vectors * np.sqrt(values)).T)
+    factor = (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
+    return factor * scale[:, None]

@@ -1,0 +1,155 @@
+"""Gaussian candidates from many places advance together; the best ELBO wins."""
+
+import numpy as np
+
+from isogmm.errors import ModelError
+from isogmm.locate.batch_and_match import (
+    Gaussians,
+    batch_and_match_step,
+    batch_size_for,
+    damping,
+)
+from isogmm.locate.candidates import candidates_from
+from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.target import Target
+
+#: After these iterations only this share of the candidates goes on.  Before the first ELBOs
+#: mislead: the right candidate was seen last at iteration 2 and first at 9.
+HALVINGS = {8: 0.5, 13: 0.2, 26: 0.0}
+#: Paths that are scouted; where all their candidates arrive at one ELBO no others are needed.
+NUM_SCOUTS = 2
+
+Outcome = tuple[Gaussians, str, int, KeyboardInterrupt | None]
+
+
+def race(
+    target: Target,
+    generator: np.random.Generator,
+    paths: list[Path],
+    num_full: int,
+    num_iterations: int,
+) -> Outcome:
+    """The best Gaussian, where it came from, how many candidates diverged, what interrupted.
+
+    A few candidates scout first.  Where the better half of them meets at one ELBO (regressions,
+    most models that are not hierarchical) only these go on; otherwise all paths send theirs,
+    in one batch with successive halving.  An interrupt ends the race: the leader wins, or,
+    before ELBOs mean anything, the end of the first path.
+
+    Parameters
+    ----------
+    paths
+        Every one has a candidate near its beginning.
+    num_full
+        The first so many have candidates at their start, middle and end too.
+    num_iterations
+        Iterations at least; it goes on while the ELBO improves by more than its noise.
+
+    Raises
+    ------
+    ModelError
+        If every candidate diverges.
+    """
+    scouts = _Race(target, generator, paths[:NUM_SCOUTS], num_full=1)
+    if scouts.run_until(min(HALVINGS)) and scouts.agree():
+        scouts.keep(2)
+        scouts.run(num_iterations)
+        return scouts.outcome()
+    if scouts.interruption is not None:
+        return scouts.outcome()
+    everyone = _Race(target, generator, paths, num_full)
+    everyone.run(num_iterations)
+    everyone.num_diverged += int((~scouts.candidates.alive).sum())
+    return everyone.outcome()
+
+
+class _Race:
+    """Candidates, their labels, and how far they are."""
+
+    def __init__(
+        self, target: Target, generator: np.random.Generator, paths: list[Path], num_full: int
+    ) -> None:
+        found = [
+            candidate
+            for index, path in enumerate(paths)
+            for candidate in candidates_from(target, path, early_only=index >= num_full)
+        ]
+        self.target, self.generator = target, generator
+        self.origins = [origin for origin, _, _ in found]
+        self.candidates = Gaussians.start(
+            np.stack([mean for _, mean, _ in found]), np.stack([factor for _, _, factor in found])
+        )
+        self.batch_size = batch_size_for(target.dim)
+        self.iteration, self.num_diverged, self.num_entered = 0, 0, len(found)
+        self.elbos: list[float] = []
+        self.interruption: KeyboardInterrupt | None = None
+
+    def run_until(self, iteration: int) -> bool:
+        """Advance to this iteration; False where an interrupt or divergence of all ends it."""
+        while self.iteration < iteration:
+            strength = damping(self.iteration, self.batch_size, self.target.dim)
+            try:
+                self.candidates = batch_and_match_step(
+                    self.target, self.candidates, self.generator, self.batch_size, strength
+                )
+            except KeyboardInterrupt as interruption:
+                self.interruption = interruption
+                return False
+            self.iteration += 1
+            self.elbos.append(float(self.candidates.elbo.max()))
+            if not self.candidates.alive.any():
+                return False
+        return True
+
+    def run(self, num_iterations: int) -> None:
+        """Advance with halvings, as long as the ELBO improves."""
+        longest = (10 if self.target.dim <= DENSE_LIMIT else 2) * num_iterations
+        while self.iteration < num_iterations or (self._improves() and self.iteration < longest):
+            if not self.run_until(self.iteration + 1):
+                break
+            if self.iteration in HALVINGS:
+                keep = max(2, round(HALVINGS[self.iteration] * self.num_entered))
+                self.keep(2 if self.agree() else keep)
+        if not self.candidates.alive.any():
+            raise ModelError(
+                "every Gaussian candidate diverged: the log density may be improper (its "
+                "integral infinite). Check for flat priors on parameters the data say nothing of."
+            )
+
+    def keep(self, count: int) -> None:
+        """Only the best so many go on."""
+        order = np.argsort(-self.candidates.elbo)[:count]
+        self.num_diverged += int((~self.candidates.alive).sum())
+        self.candidates = self.candidates.take(order)
+        self.origins = [self.origins[index] for index in order]
+
+    def agree(self) -> bool:
+        """Whether the better half has arrived at one ELBO, and is sure of it.
+
+        Three are enough where one of them began at the end of a path: the curvature at a local
+        maximum then describes the posterior, which it never does where a spike attracts paths.
+        """
+        order = np.argsort(-self.candidates.elbo)
+        elbo, noise = self.candidates.elbo[order], self.candidates.elbo_se[order]
+        close = (elbo[0] - elbo < 0.3 + 3.0 * np.hypot(noise, noise[0])) & (noise < 0.3)
+        if len(order) >= 4 and np.all(close[: max(4, len(order) // 2)]):
+            return True
+        from_end = any(self.origins[index] == "end of the path" for index in order[:3])
+        return bool(len(order) >= 3 and np.all(close[:3]) and from_end)
+
+    def _improves(self, window: int = 12) -> bool:
+        """Whether the last window of ELBOs lies above the one before by more than its noise."""
+        if len(self.elbos) < 2 * window:
+            return True
+        last = np.array(self.elbos[-window:])
+        before = np.array(self.elbos[-2 * window : -window])
+        noise = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / window)
+        return bool(last.mean() - before.mean() > max(3.0 * noise, 0.02))
+
+    def outcome(self) -> Outcome:
+        """The winner."""
+        winner = int(np.argmax(self.candidates.elbo))
+        if self.interruption is not None and self.iteration < min(HALVINGS):
+            winner = self.origins.index("end of the path")
+        best = self.candidates.take(np.array([winner]))
+        return best, self.origins[winner], self.num_diverged, self.interruption

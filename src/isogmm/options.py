@@ -1,0 +1,200 @@
+"""Everything a user can choose, checked at the door; strings become objects only here."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isogmm.errors import OptionError
+from isogmm.gradients import MonteCarlo
+from isogmm.gradients.base import AbstractEstimator
+from isogmm.initialization.base import AbstractInitialization
+from isogmm.locate.locate import Locate
+from isogmm.refine.refine import Refine
+from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
+from isogmm.updates import (
+    AbstractUpdateRule,
+    BuresWasserstein,
+    LearnedWeights,
+    RelativeStep,
+    TrustRegion,
+    find_rule,
+)
+from isogmm.whitening.base import AffineMap
+
+WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")
+WEIGHTS = ("auto", "uniform", "learned")
+#: Relative step of the default recipe, in units of each component's variance.
+STEP_SIZE = 0.25
+#: Components where the user names no number; more where there are more modes than half of it.
+NUM_COMPONENTS = 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """The checked options of one fit; see :func:`isogmm.fit_isogmm` for their meaning."""
+
+    draws: int
+    chains: int
+    num_components: int | None
+    rule: AbstractUpdateRule
+    schedule: AbstractSchedule
+    stopping: AbstractStopping
+    estimator: AbstractEstimator
+    weights: str | LearnedWeights
+    whitening: str | AffineMap
+    init: Locate | AbstractInitialization
+    importance: str | bool
+    refine: Refine | int
+    array_backend: str
+
+
+def resolve(
+    *,
+    draws: int,
+    chains: int,
+    num_components: int | str,
+    method: Any,
+    weights: Any,
+    whitening: Any,
+    init: Any,
+    max_iterations: int | None,
+    max_seconds: float | None,
+    tolerance: float | None,
+    num_samples: int | None,
+    importance: Any,
+    refine: Any,
+    array_backend: str,
+) -> Options:
+    """Check every option and turn names into objects.
+
+    Raises
+    ------
+    OptionError
+        Naming the option, its value and what is accepted.
+    """
+    draws, chains = _positive_int("draws", draws), _positive_int("chains", chains)
+    count = None if num_components == "auto" else _positive_int("num_components", num_components)
+    estimator = (
+        MonteCarlo()
+        if num_samples is None
+        else MonteCarlo(_positive_int("num_samples", num_samples), antithetic=num_samples % 2 == 0)
+    )
+    rule, schedule = _rule_and_schedule(method)
+    if not (isinstance(weights, str) and weights in WEIGHTS) and not isinstance(
+        weights, LearnedWeights
+    ):
+        raise OptionError(
+            _unknown("weights", weights, WEIGHTS, "isogmm.updates.LearnedWeights(...)")
+        )
+    if isinstance(whitening, np.ndarray):
+        whitening = _given_map(whitening)
+    if not isinstance(whitening, AffineMap) and not (
+        isinstance(whitening, str) and whitening in WHITENING
+    ):
+        raise OptionError(
+            _unknown("whitening", whitening, WHITENING, "a (d, d) or (d,) array, or an AffineMap")
+        )
+    if isinstance(init, str) and init == "auto":
+        init = Locate()
+    if not isinstance(init, Locate | AbstractInitialization):
+        raise OptionError(
+            _unknown(
+                "init",
+                init,
+                ("auto",),
+                "isogmm.Locate(...), isogmm.initialization.UniformMeans(...) or GivenMixture(...)",
+            )
+        )
+    if not isinstance(importance, bool) and not (
+        isinstance(importance, str) and importance == "auto"
+    ):
+        raise OptionError(_unknown("importance", importance, ("auto",), "True or False"))
+    return Options(
+        draws=draws,
+        chains=chains,
+        num_components=count,
+        rule=rule,
+        schedule=schedule,
+        stopping=_stopping(schedule, max_iterations, max_seconds, tolerance, refine=refine),
+        estimator=estimator,
+        weights=weights,
+        whitening=whitening,
+        init=init,
+        importance=importance,
+        refine=_refine(refine),
+        array_backend=array_backend,
+    )
+
+
+def _rule_and_schedule(method: Any) -> tuple[AbstractUpdateRule, AbstractSchedule]:
+    """The paper's rule with its fixed step where the user gives one, the recipe's otherwise."""
+    if isinstance(method, str) and method == "auto":
+        rule: AbstractUpdateRule = BuresWasserstein()
+    else:
+        rule = find_rule(method)
+    if rule.step_size is not None:
+        return rule, Constant(rule.step_size)
+    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(STEP_SIZE)
+
+
+def _stopping(
+    schedule: AbstractSchedule,
+    max_iterations: int | None,
+    max_seconds: float | None,
+    tolerance: float | None,
+    *,
+    refine: Any,
+) -> AbstractStopping:
+    if max_seconds is not None and not (np.isfinite(max_seconds) and max_seconds > 0):
+        raise OptionError(f"max_seconds must be a positive number, not {max_seconds}")
+    if tolerance is not None and not tolerance >= 0:
+        raise OptionError(f"tolerance must be zero or positive, not {tolerance}")
+    if isinstance(schedule, Constant) and max_iterations is not None and tolerance is None:
+        return MaxIterations(
+            _positive_int("max_iterations", max_iterations), max_seconds=max_seconds
+        )
+    limit = 10_000 if max_iterations is None else _positive_int("max_iterations", max_iterations)
+    if tolerance is None:
+        # Chains start from the mixture: a tenth of a nat is not worth another window then.
+        tolerance = 0.01 if isinstance(refine, int) and refine == 0 else 0.1
+    return ElboPlateau(max_iterations=limit, max_seconds=max_seconds, tolerance=float(tolerance))
+
+
+def _refine(refine: Any) -> Refine | int:
+    if isinstance(refine, str) and refine == "auto":
+        return Refine()
+    if isinstance(refine, Refine):
+        return refine
+    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
+        raise OptionError(
+            _unknown("refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()")
+        )
+    return int(refine)
+
+
+def _given_map(array: np.ndarray) -> AffineMap:
+    array = np.asarray(array, dtype=np.float64)
+    dim = array.shape[0] if array.ndim else 0
+    if array.ndim == 1:
+        return AffineMap(np.zeros(dim), array)
+    if array.ndim == 2 and array.shape[0] == array.shape[1]:
+        return AffineMap(np.zeros(dim), np.ones(dim), array)
+    raise OptionError(
+        f"the whitening array has shape {array.shape}; give the scales (d,) or a matrix (d, d)"
+    )
+
+
+def _positive_int(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return int(value)
+
+
+def _unknown(name: str, value: Any, names: tuple[str, ...], objects: str) -> str:
+    hint = difflib.get_close_matches(str(value), names, n=1)
+    listed = ", ".join(repr(item) for item in names)
+    guess = f" Did you mean {hint[0]!r}?" if hint else ""
+    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"

@@ -1,0 +1,85 @@
+"""What a fit leaves behind, before it becomes an ArviZ object."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from isogmm.mixture import IsotropicMixture
+from isogmm.target import Target
+
+
+class StopReason(enum.Enum):
+    """Why a fit ended; the value is what the result stores."""
+
+    CONVERGED = "converged"
+    MAX_ITERATIONS = "max_iterations"
+    MAX_SECONDS = "max_seconds"
+    INTERRUPTED = "interrupted"
+    NON_FINITE = "non_finite"
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words, with what to do about it."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    StopReason.CONVERGED: "The ELBO no longer improved by more than its noise.",
+    StopReason.MAX_ITERATIONS: (
+        "The budget of iterations ran out while the ELBO was still improving; "
+        "raise max_iterations or continue with resume=idata."
+    ),
+    StopReason.MAX_SECONDS: (
+        "The time limit was reached before the fit was done; continue with resume=idata."
+    ),
+    StopReason.INTERRUPTED: "The fit was interrupted; continue with resume=idata.",
+    StopReason.NON_FINITE: (
+        "The log density was not finite at any sample of some component; the last good "
+        "mixture was kept. Check the model for parameters outside their support."
+    ),
+}
+
+
+@dataclass(kw_only=True)
+class FitResult:
+    """Everything that :mod:`isogmm.inference_data` turns into groups and attributes.
+
+    Axes: c chains, n draws, k components, d flat unconstrained coordinates.
+
+    Parameters
+    ----------
+    target
+        The target of the model.
+    mixture
+        Batched over chains; its affine map is shared by the chains.
+    positions
+        The delivered draws, unconstrained.
+    log_density, log_q
+        log joint and log mixture density (of the chain's own mixture) at the draws.
+    log_weights
+        Pareto smoothed importance weights of the draws, normalized over all of them.
+    components, modes
+        Which component each draw came from, and which mode it belongs to.
+    history
+        For ``fit_stats``: name to (checks,) or (checks, chains) arrays.
+    tables
+        Further entries of the group ``fit``: name to (dimension names, array), for instance
+        the masses of the modes or the drift of each coordinate.
+    attributes
+        Attributes of the result: strings and numbers only.
+    """
+
+    target: Target
+    mixture: IsotropicMixture
+    positions: Float[np.ndarray, "c n d"]
+    log_density: Float[np.ndarray, "c n"]
+    log_q: Float[np.ndarray, "c n"]
+    log_weights: Float[np.ndarray, "c n"]
+    components: Int[np.ndarray, "c n"]
+    modes: Int[np.ndarray, "c n"]
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tables: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)

@@ -1,0 +1,125 @@
+"""Between a flat position and the pytree that a user's function takes."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.errors import ModelError, OptionError
+
+
+@dataclass(frozen=True)
+class Structure:
+    """How a flat position becomes the pytree that the user's functions take, and back."""
+
+    treedef: Any
+    paths: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[Any, ...]
+    variables: dict[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, example: Any, names: Any, *, is_jax: bool) -> "Structure":
+        """The structure of an example whose leaves are arrays."""
+        leaves, treedef = jax.tree_util.tree_flatten_with_path(example)
+        paths = tuple(_path_name(path) for path, _ in leaves)
+        arrays = [array for _, array in leaves]
+        for path, array in zip(paths, arrays, strict=True):
+            if not np.issubdtype(array.dtype, np.floating):
+                raise ModelError(
+                    f"example has {array.dtype} values at {path or 'its top'!r}: positions are "
+                    "continuous, so write floating point numbers (0.0 instead of 0)"
+                )
+        shapes = tuple(array.shape for array in arrays)
+        dtypes = tuple(array.dtype for array in arrays)
+        if is_jax:
+            dtypes = tuple(jax.dtypes.canonicalize_dtype(dtype) for dtype in dtypes)
+        variables = cls._variables(paths, shapes, names)
+        return cls(treedef, paths, shapes, dtypes, variables)
+
+    @staticmethod
+    def _variables(
+        paths: tuple[str, ...], shapes: tuple[tuple[int, ...], ...], names: Any
+    ) -> dict[str, tuple[int, ...]]:
+        defaults = [path or "x" for path in paths]
+        if isinstance(names, Mapping):
+            unknown = sorted(set(names) - set(defaults))
+            if unknown:
+                raise OptionError(f"names has unknown paths {unknown}; the example has {defaults}")
+            chosen = [names.get(path, path) for path in defaults]
+        elif names is None or isinstance(names, str):
+            chosen = defaults if names is None else [names]
+        elif paths == ("",) and shapes[0] == (len(names),):
+            # The entries of one vector, each with a name of its own.
+            chosen, shapes = list(names), ((),) * len(names)
+        else:
+            chosen = list(names)
+        if len(chosen) != len(shapes):
+            raise OptionError(
+                f"names has {len(chosen)} entries; the example has {len(shapes)} arrays of shapes "
+                f"{list(shapes)}: {defaults}"
+            )
+        if len(set(chosen)) < len(chosen):
+            repeated = sorted({name for name in chosen if chosen.count(name) > 1})
+            raise OptionError(f"two variables have the same name: {repeated}")
+        return dict(zip(chosen, shapes, strict=True))
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Length d of a flat position."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def unravel(self, positions: Any) -> Any:
+        """The pytree of a flat position; leading axes are kept, leaves have their own dtype."""
+        parts = self._slices(positions, self.shapes)
+        leaves = [part.astype(dtype) for part, dtype in zip(parts, self.dtypes, strict=True)]
+        return jax.tree.unflatten(self.treedef, leaves)
+
+    def split(self, positions: Any) -> dict[str, Any]:
+        """The variables of a flat position by name; leading axes are kept."""
+        parts = self._slices(positions, self.variables.values())
+        return dict(zip(self.variables, parts, strict=True))
+
+    @staticmethod
+    def _slices(positions: Any, shapes: Iterable[tuple[int, ...]]) -> list[Any]:
+        parts, offset, lead = [], 0, positions.shape[:-1]
+        for shape in shapes:
+            size = int(np.prod(shape))
+            parts.append(positions[..., offset : offset + size].reshape((*lead, *shape)))
+            offset += size
+        return parts
+
+    def ravel(self, tree: Any, lead: tuple[int, ...], what: str) -> Float[np.ndarray, "*n d"]:
+        """The flat position of a pytree with these leading axes, its shapes checked."""
+        if self.paths == ("",):
+            leaves = [tree]
+        else:
+            leaves, treedef = jax.tree.flatten(tree)
+            if treedef != self.treedef:
+                raise ModelError(
+                    f"{what} has the structure {treedef}, the example {self.treedef}: they must "
+                    "be the same"
+                )
+        parts = []
+        for path, shape, leaf in zip(self.paths, self.shapes, leaves, strict=True):
+            array = np.asarray(leaf, dtype=np.float64)
+            if array.shape != (*lead, *shape):
+                place = f" for {path!r}" if path else ""
+                raise ModelError(
+                    f"{what} has shape {array.shape}{place}, expected {(*lead, *shape)}"
+                )
+            parts.append(array.reshape((*lead, -1)))
+        return np.concatenate(parts, axis=-1) if parts else np.zeros((*lead, 0))
+
+
+def _path_name(path: Any) -> str:
+    """``group.scale`` for a path of dict keys, positions in a list and fields."""
+    parts = []
+    for entry in path:
+        fields = (getattr(entry, field, None) for field in ("key", "idx", "name"))
+        parts.append(str(next(field for field in fields if field is not None)))
+    return ".".join(parts)

@@ -1,0 +1,72 @@
+"""The contract of the update rules, and the arithmetic they share."""
+
+import abc
+from typing import Any, NamedTuple
+
+from jaxtyping import Float
+
+from isogmm.errors import OptionError
+from isogmm.gradients.base import ComponentGradients
+
+#: No rule changes a variance by more than this factor in one step.  Far outside what a useful
+#: step does; it keeps a step that is much too large finite, and a variance of exactly 0 away.
+LARGEST_FACTOR = 1e6
+
+
+class MixtureArrays(NamedTuple):
+    """The arrays of a mixture, without its map; leading axes are chains.
+
+    Parameters
+    ----------
+    means
+        (..., k, d).
+    variances
+        (..., k).
+    log_weights
+        (..., k), normalized over the last axis.
+    """
+
+    means: Float[Any, "*c k d"]
+    variances: Float[Any, "*c k"]
+    log_weights: Float[Any, "*c k"]
+
+
+class AbstractUpdateRule(abc.ABC):
+    """One step of a variational algorithm: gradients in, mixture out.
+
+    Rules are immutable, compare by value and hold settings only; what changes from step to step
+    is the state.  ``init`` and ``step`` are pure functions of arrays in the array API standard,
+    so that the same source runs in NumPy and inside ``jax.jit``.
+    """
+
+    #: The fixed step that the user asked this rule to take, or None to leave it to the schedule.
+    step_size: float | None
+
+    #: True where the step size is a pure number; False where it has the unit of a variance.
+    is_dimensionless: bool
+
+    @abc.abstractmethod
+    def init(self, mixture: MixtureArrays) -> Any:
+        """State of the rule before the first step: a tuple of arrays, possibly empty."""
+
+    @abc.abstractmethod
+    def step(
+        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
+    ) -> tuple[MixtureArrays, Any]:
+        """One step of size γ (a scalar, or one for each component, shape (..., k)).
+
+        The gradients are those of the KL *divided by the weight* of the component.  Log weights
+        pass through unchanged, shapes and types are kept, variances stay positive.
+        """
+
+
+def check_step_size(step_size: float | None) -> None:
+    """Refuse a step size that is not a positive number."""
+    if step_size is not None and not 0 < step_size < float("inf"):
+        raise OptionError(f"step_size must be a positive number, not {step_size}")
+
+
+def per_component(step_size: Any, variances: Float[Any, "*c k"]) -> Float[Any, "*c k"]:
+    """The step size as one number for each component, in the type of the mixture."""
+    xp = variances.__array_namespace__()
+    return xp.asarray(step_size, dtype=variances.dtype) * xp.ones_like(variances)

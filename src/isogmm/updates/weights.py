@@ -1,0 +1,62 @@
+"""Learned mixture weights: a mirror step that goes along with any rule."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+
+from isogmm.errors import OptionError
+from isogmm.gradients.base import ComponentGradients
+from isogmm.mixture import logsumexp
+
+
+@dataclass(frozen=True)
+class LearnedWeights:
+    """log w ← log w − γ_w (a − Σ w a), normalized, with a_k = E_k[log q − log π].
+
+    Mirror descent on the simplex with the entropy as mirror map; the derivative of the KL in
+    w_k is a_k up to a constant.
+
+    Parameters
+    ----------
+    rate
+        γ_w in units of the step size of the rule, so that both decay together; the loop passes
+        γ_w = rate · γ.  With few samples the a_k are noisy, and a log weight that follows their
+        noise costs more than equal weights do: on a mild funnel with one pair of samples, rates
+        of 0.25, 0.1 and 0.03 ended at an ELBO of −0.73, −0.61 and −0.46, equal weights at −0.38.
+    largest_change
+        Bound on the change of a log weight before normalization: far from the optimum the a_k
+        differ by thousands, and one step would leave a single component.  ``math.inf`` gives
+        the formula as it stands.
+
+    Raises
+    ------
+    OptionError
+        If a setting is not positive.
+    """
+
+    rate: float = 0.03
+    largest_change: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "largest_change"):
+            if not getattr(self, name) > 0:
+                raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
+
+    def step(
+        self, log_weights: Float[Any, "*c k"], gradients: ComponentGradients, step_size: Any
+    ) -> Float[Any, "*c k"]:
+        """New log weights after a step of size γ_w; components without a finite sample keep
+        theirs up to the normalization."""
+        xp = log_weights.__array_namespace__()
+        seen = gradients.num_finite > 0
+        weights = xp.exp(log_weights) * xp.astype(seen, log_weights.dtype)
+        total = xp.sum(weights, axis=-1, keepdims=True)
+        average = xp.sum(weights * gradients.local_kl, axis=-1, keepdims=True) / xp.where(
+            total == 0, xp.ones_like(total), total
+        )
+        excess = xp.where(seen, gradients.local_kl - average, xp.zeros_like(log_weights))
+        step_size = xp.asarray(step_size, dtype=log_weights.dtype)
+        change = xp.clip(-step_size * excess, -self.largest_change, self.largest_change)
+        moved = log_weights + change
+        return moved - logsumexp(moved)[..., None]

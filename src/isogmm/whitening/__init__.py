@@ -1,0 +1,1 @@
+"""Affine maps that make the target's coordinates easy, and the rules that estimate them."""

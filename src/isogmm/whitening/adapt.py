@@ -1,0 +1,138 @@
+"""Whitening that adapts between windows, from the gradients the fit computes anyway."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from isogmm.errors import OptionError
+from isogmm.whitening.base import AffineMap
+
+#: A deviation of the gradient longer than this many times the median one is shortened to it.
+CLIP = 4.0
+
+#: Ratio of the extreme eigenvalues of G that one update may act on.
+LARGEST_RATIO = 1e8
+
+#: Deviations that count for the identity when the scales are estimated.
+PRIOR_COUNT = 5.0
+
+#: The same for the correlations, times the dimension.
+PRIOR_PER_COORDINATE = 10.0
+
+
+@dataclass
+class GradientSpread:
+    """Collects G = Σ_k v_k Cov_k(∇_y log π) over the iterations of a window, clipped.
+
+    Under component k the gradient of a Gaussian target with precision H has the covariance
+    v_k H², so that G is proportional to (v H)², and L ← L G^(−1/4) makes v H constant: in the
+    new coordinates an isotropic component fits.  Lengths are clipped relative to their *median*:
+    a clip on an absolute scale would blind the estimate exactly where L is bad.
+
+    Parameters
+    ----------
+    dense
+        Whether G is a matrix or only its diagonal.
+    """
+
+    dense: bool
+    count: int = field(default=0, init=False)
+    total: Any = field(default=0.0, init=False)
+
+    def add(
+        self,
+        gradients: Float[np.ndarray, "c k s d"],
+        variances: Float[np.ndarray, "c k"],
+        finite: Bool[np.ndarray, "c k s"],
+    ) -> None:
+        """Add the gradients ∇_y log π at the samples of one iteration.
+
+        Components with a sample that is not finite are left out.
+        """
+        num_samples, dim = gradients.shape[-2:]
+        if num_samples < 2:
+            raise OptionError(
+                "adapting the whitening needs at least 2 samples a component: raise num_samples, "
+                "or give a fixed map"
+            )
+        deviations = gradients - gradients.mean(axis=-2, keepdims=True)
+        deviations *= np.sqrt(variances)[..., None, None]
+        deviations = deviations[finite.all(axis=-1)].reshape(-1, dim)
+        lengths = np.sqrt((deviations * deviations).sum(axis=-1))
+        if not len(lengths) or not 0 < (median := np.median(lengths)) < np.inf:
+            return
+        with np.errstate(divide="ignore"):
+            deviations *= np.minimum(1.0, CLIP * median / lengths)[:, None]
+        # s samples hold s - 1 independent deviations.
+        self.count += len(lengths) * (num_samples - 1) // num_samples
+        self.total = self.total + (
+            deviations.T @ deviations if self.dense else (deviations * deviations).sum(axis=0)
+        )
+
+    def update(
+        self, affine_map: AffineMap, means: Float[np.ndarray, "c k d"]
+    ) -> tuple[AffineMap, Float[np.ndarray, "c k d"]]:
+        """The map with L G^(−1/4), and the means in its coordinates, G^(1/4) m.
+
+        G is scaled to determinant 1, since the overall scale belongs to the variances (which
+        stay).  It is shrunk by the number n of deviations: the logarithms of its diagonal by
+        n / (n + 5), and in the dense form the correlations that remain by n / (n + 10 d).
+        """
+        if not self.count:
+            return affine_map, means
+        dim = means.shape[-1]
+        diagonal = np.diag(self.total) if self.dense else self.total
+        scale = np.sqrt(_balanced(diagonal, self.count / (self.count + PRIOR_COUNT)))
+        if not self.dense:
+            quarter = np.sqrt(scale)
+            return _rescaled(affine_map, 1.0 / quarter), (means * quarter).astype(means.dtype)
+        root = np.sqrt(np.maximum(diagonal, diagonal.max() / LARGEST_RATIO))
+        correlation = self.total / np.outer(root, root)
+        prior = PRIOR_PER_COORDINATE * dim
+        correlation = (self.count * correlation + prior * np.eye(dim)) / (self.count + prior)
+        values, vectors = np.linalg.eigh(correlation * np.outer(scale, scale))
+        quarter = _balanced(values, 1.0) ** 0.25
+        factor = affine_map.linear(np.eye(dim)).T
+        factor = ((factor @ vectors) / quarter) @ vectors.T
+        carried = ((means @ vectors) * quarter) @ vectors.T
+        new_map = AffineMap(center=affine_map.center, scale=np.ones(dim), factor=factor)
+        return new_map, carried.astype(means.dtype)
+
+
+def _balanced(values: Float[np.ndarray, " d"], power: float) -> Float[np.ndarray, " d"]:
+    """Positive values of geometric mean 1, their logarithms shrunk by a factor."""
+    logs = np.log(np.maximum(values, values.max() / LARGEST_RATIO))
+    return np.exp(power * (logs - logs.mean()))
+
+
+def _rescaled(affine_map: AffineMap, multipliers: Float[np.ndarray, " d"]) -> AffineMap:
+    """L diag(multipliers)."""
+    if affine_map.kind == "dense":
+        factor = affine_map.factor * multipliers
+        return AffineMap(center=affine_map.center, scale=affine_map.scale, factor=factor)
+    if affine_map.kind == "diagonal":
+        return AffineMap(center=affine_map.center, scale=affine_map.scale * multipliers)
+    raise OptionError(
+        "a low-rank whitening map cannot be adapted coordinate by coordinate: adapt a diagonal or "
+        "a dense one, or keep the low-rank map fixed"
+    )
+
+
+@dataclass(frozen=True)
+class AdaptDense:
+    """Adapt a full matrix L between windows; d up to about 500."""
+
+    def collector(self) -> GradientSpread:
+        """An empty collection for one window."""
+        return GradientSpread(dense=True)
+
+
+@dataclass(frozen=True)
+class AdaptDiagonal:
+    """Adapt one scale per coordinate between windows."""
+
+    def collector(self) -> GradientSpread:
+        """An empty collection for one window."""
+        return GradientSpread(dense=False)

@@ -1,0 +1,157 @@
+"""Hyperparameters maximized with the ELBO, against exact type-II likelihood and against EM."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
+
+import isogmm
+from isogmm.inference_data import attributes, get_group
+
+_rng = np.random.default_rng(0)
+X = _rng.normal(size=(40, 5))
+Y = X @ (1.5 * _rng.normal(size=5)) + 0.7 * _rng.normal(size=40)
+
+
+def log_evidence(tau, sigma):
+    """Of y = X β + ε, β ~ N(0, τ²), ε ~ N(0, σ²)."""
+    covariance = sigma**2 * np.eye(len(Y)) + tau**2 * X @ X.T
+    return float(multivariate_normal(np.zeros(len(Y)), covariance).logpdf(Y))
+
+
+@pytest.fixture(scope="module")
+def exact():
+    best = minimize(lambda reals: -log_evidence(*np.exp(reals)), np.zeros(2))
+    return np.exp(best.x), -best.fun
+
+
+def numpyro_model(x, y):
+    import numpyro
+    import numpyro.distributions as dist
+
+    tau = numpyro.param("tau", 0.3, constraint=dist.constraints.positive)
+    sigma = numpyro.param("sigma", 3.0, constraint=dist.constraints.positive)
+    beta = numpyro.sample("beta", dist.Normal(0, tau).expand([5]).to_event(1))
+    numpyro.sample("y", dist.Normal(x @ beta, sigma), obs=y)
+
+
+def pymc_model():
+    import pymc as pm
+
+    with pm.Model() as model:
+        tau, sigma = pm.Data("tau", 0.3), pm.Data("sigma", 3.0)
+        beta = pm.Normal("beta", 0.0, tau, shape=5)
+        pm.Normal("y", X @ beta, sigma, observed=Y)
+    return model
+
+
+def maximized(language, **options):
+    if language == "numpyro":
+        return isogmm.empirical_bayes(
+            numpyro_model, X, Y, random_seed=1, progressbar=False, **options
+        )
+    supports = {"tau": "positive", "sigma": "positive"}
+    model = pymc_model()
+    return isogmm.empirical_bayes(
+        model, maximize=supports, random_seed=1, progressbar=False, **options
+    )
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("numpyro", marks=pytest.mark.numpyro),
+        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.slow]),
+    ],
+)
+def test_regression_reaches_type_two_maximum_likelihood(language, exact):
+    pytest.importorskip(language)
+    idata = maximized(language)
+    group = get_group(idata, "empirical_bayes")
+    values = np.array([float(group["tau"]), float(group["sigma"])])
+    # The M-step averages over 2,000 draws: sufficient statistics with a relative error of
+    # sqrt(2 / 2000) at most, half of that on a scale; five of them.
+    np.testing.assert_allclose(values, exact[0], rtol=5 * 0.5 * np.sqrt(2 / 2000))
+    assert log_evidence(*values) > exact[1] - 0.02
+    found = attributes(idata)
+    assert found["empirical_bayes_converged"] == 1
+    assert 2 <= found["empirical_bayes_rounds"] <= 30
+    # The fit that is returned is that at the maximum.
+    assert abs(found["log_evidence"] - exact[1]) < 5 * max(found["log_evidence_se"], 0.01) + 0.02
+    tau, sigma = values
+    precision = X.T @ X / sigma**2 + np.eye(5) / tau**2
+    mean = np.linalg.solve(precision, X.T @ Y / sigma**2)
+    sd = np.sqrt(np.diag(np.linalg.inv(precision)))
+    error = get_group(idata, "posterior")["beta"].mean(("chain", "draw")).to_numpy() - mean
+    assert np.all(np.abs(error) < 5 * sd / np.sqrt(1000))
+
+
+@pytest.mark.numpyro
+def test_ard_regression_agrees_with_coordinate_ascent():
+    pytest.importorskip("numpyro")
+    import numpyro
+    import numpyro.distributions as dist
+
+    coefficients = np.array([2.0, 0.0, -1.0, 0.05])
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(30, 4))
+    y = x @ coefficients + 0.5 * rng.normal(size=30)
+    penalty = 0.5
+
+    def model(x, y):
+        """Each coefficient with a variance of its own, which a penalty keeps from zero."""
+        scale = numpyro.param("scale", np.ones(4), constraint=dist.constraints.positive)
+        numpyro.factor("penalty", -(penalty / scale**2).sum())
+        w = numpyro.sample("w", dist.Normal(0, scale).to_event(1))
+        numpyro.sample("y", dist.Normal(x @ w, 0.5), obs=y)
+
+    variance = np.ones(4)
+    for _ in range(2000):  # q(w) and the point estimates of the variances in turns
+        covariance = np.linalg.inv(x.T @ x / 0.25 + np.diag(1 / variance))
+        mean = covariance @ x.T @ y / 0.25
+        variance = mean**2 + np.diag(covariance) + 2 * penalty
+    idata = isogmm.empirical_bayes(model, x, y, random_seed=2, progressbar=False)
+    scale = get_group(idata, "empirical_bayes")["scale"].to_numpy()
+    np.testing.assert_allclose(scale, np.sqrt(variance), rtol=5 * 0.5 * np.sqrt(2 / 2000))
+    w = get_group(idata, "posterior")["w"].mean(("chain", "draw")).to_numpy()
+    assert np.all(np.abs(w - mean) < 5 * np.sqrt(np.diag(covariance) / 1000))
+
+
+@pytest.mark.numpyro
+def test_some_parameters_can_stay_fixed():
+    pytest.importorskip("numpyro")
+    with pytest.warns(isogmm.FitWarning, match="still moved after 2 rounds"):
+        idata = maximized("numpyro", maximize=["tau"], max_rounds=2)
+    assert set(get_group(idata, "empirical_bayes").data_vars) == {"tau"}
+
+
+@pytest.mark.numpyro
+def test_unknown_names_are_errors():
+    pytest.importorskip("numpyro")
+    with pytest.raises(isogmm.OptionError, match=r"tua.*sigma"):
+        maximized("numpyro", maximize=["tua"])
+    with pytest.raises(isogmm.OptionError, match="no hyperparameters"):
+        isogmm.empirical_bayes(isogmm.LogDensity(lambda x: -(x**2).sum(), np.zeros(2)))
+
+
+@pytest.mark.pymc
+def test_pymc_names_and_supports_are_checked():
+    pytest.importorskip("pymc")
+    model = pymc_model()
+    for maximize, message in (
+        (None, "names nothing"),
+        (["beta"], "beta"),
+        ({"tau": "simplex"}, "simplex"),
+    ):
+        with pytest.raises(isogmm.OptionError, match=message):
+            isogmm.empirical_bayes(model, maximize=maximize)
+
+
+@pytest.mark.pymc
+def test_a_positive_value_must_be_positive_to_begin_with():
+    pm = pytest.importorskip("pymc")
+    with pm.Model() as model:
+        shift = pm.Data("shift", -1.0)
+        pm.Normal("x", shift, 1.0)
+    with pytest.raises(isogmm.OptionError, match="not positive"):
+        isogmm.empirical_bayes(model, maximize={"shift": "positive"})

@@ -1,0 +1,138 @@
+"""NUTS from a fit in each language: starts and mass matrix reach the right coordinates."""
+
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.adapter import installed_adapters
+from isogmm.inference_data import attributes, get_group, group_names
+
+#: Names out of alphabetical order, scales from 0.02 to 300, strong correlation: a start or a
+#: covariance in the wrong coordinates would show.
+SCALES = np.array([0.02, 1.0, 300.0])
+
+
+def numpyro_model():
+    import numpyro
+    import numpyro.distributions as dist
+
+    big = numpyro.sample("zebra", dist.Normal(0, 300.0))
+    numpyro.sample("apple", dist.Normal(big / 300.0, 0.3))
+    with numpyro.plate("rows", 2):
+        numpyro.sample("small", dist.LogNormal(0, 0.02))
+    numpyro.sample("y", dist.Normal(big, 100.0), obs=np.array([10.0, 20.0]))
+
+
+def pymc_model():
+    import pymc as pm
+
+    with pm.Model(coords={"rows": [0, 1]}) as model:
+        big = pm.Normal("zebra", 0, 300.0)
+        pm.Normal("apple", big / 300.0, 0.3)
+        pm.LogNormal("small", 0, 0.02, dims="rows")
+        pm.Normal("y", big, 100.0, observed=np.array([10.0, 20.0]))
+    return model
+
+
+LANGUAGES = [
+    pytest.param("numpyro", marks=pytest.mark.numpyro),
+    pytest.param("pymc", marks=pytest.mark.pymc),
+]
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def fitted(request):
+    pytest.importorskip(request.param)
+    model = numpyro_model if request.param == "numpyro" else pymc_model()
+    idata = isogmm.fit_isogmm(
+        model, random_seed=1, draws=300, chains=2, num_components=4, refine=2, progressbar=False
+    )
+    return request.param, model, idata
+
+
+def test_nuts_from_uses_the_fit(fitted):
+    language, model, idata = fitted
+    result = isogmm.nuts_from(idata, model, draws=150, chains=2, tune=40, random_seed=2)
+    found = attributes(result)
+    assert found["inference_library"] == language
+    posterior = get_group(result, "posterior")
+    variance = 1 / (1 / 300.0**2 + 2 / 100.0**2)
+    mean, sd = variance * 30.0 / 100.0**2, np.sqrt(variance)
+    # Five standard errors of 100 independent draws.
+    zebra, apple = posterior["zebra"].to_numpy(), posterior["apple"].to_numpy()
+    assert abs(zebra.mean() - mean) < 5 * sd / 10
+    assert abs(np.log(zebra.std() / sd)) < 5 / np.sqrt(200)
+    assert abs(np.mean(apple - zebra / 300.0)) < 5 * 0.3 / 10
+    assert posterior["small"].shape == (2, 150, 2)
+    assert abs(np.log(posterior["small"].to_numpy()).std() / 0.02 - 1) < 5 / np.sqrt(400)
+    # With the right mass matrix a step of order one serves all scales: short trajectories. One
+    # in wrong coordinates needs thousands of steps, or stays where it is.
+    steps = get_group(result, "sample_stats")["n_steps"].to_numpy()
+    assert steps.mean() <= 8
+    assert found["num_gradient_evaluations"] == found["num_warmup_gradient_evaluations"] + int(
+        steps.sum()
+    )
+    assert {"posterior", "sample_stats", "log_likelihood", "observed_data"} <= set(
+        group_names(result)
+    )
+
+
+def test_starts_are_draws_of_the_fit(fitted, monkeypatch):
+    language, model, idata = fitted
+    seen = {}
+    adapter = installed_adapters()[language]
+    own = adapter.baselines()["nuts_from"]
+
+    def spy(*args, **kwargs):
+        seen.update(kwargs)
+        return own(*args, **kwargs)
+
+    monkeypatch.setattr(type(adapter), "baselines", lambda self: {"nuts_from": spy})
+    result = isogmm.nuts_from(idata, model, draws=2, chains=2, tune=2, random_seed=3)
+    assert seen["starts"].shape == (2, 4)
+    assert seen["covariance"].shape == (4, 4)
+    draws = get_group(result, "posterior")["zebra"].to_numpy()
+    assert np.isfinite(draws).all()
+    kept = get_group(idata, "posterior")["zebra"].to_numpy().ravel()
+    assert all(np.isclose(kept, start[0], rtol=1e-6).any() for start in seen["starts"])
+
+
+@pytest.mark.numpyro
+def test_smc_from_a_numpyro_fit_gives_the_evidence():
+    pytest.importorskip("blackjax")
+    pytest.importorskip("numpyro")
+    idata = isogmm.fit_isogmm(
+        numpyro_model, random_seed=4, draws=300, chains=2, num_components=4, progressbar=False
+    )
+    result = isogmm.smc_from(idata, numpyro_model, draws=400, chains=3, random_seed=5)
+    found = attributes(result)
+    # The marginal of y: a Gaussian with a shared mean.
+    y, cov = np.array([10.0, 20.0]), 300.0**2 + 100.0**2 * np.eye(2)
+    exact = -0.5 * (y @ np.linalg.solve(cov, y) + np.linalg.slogdet(2 * np.pi * cov)[1])
+    assert abs(found["log_evidence"] - exact) < 5 * max(found["log_evidence_se"], 0.02)
+    assert get_group(result, "posterior")["small"].shape == (3, 400, 2)
+
+
+@pytest.mark.bambi
+@pytest.mark.slow
+# Bambi's formulas and PyMC below it use what pandas and others have deprecated.
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*backward compatibility:Warning")
+def test_nuts_from_a_bambi_fit_speaks_bambi():
+    bambi = pytest.importorskip("bambi")
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(5.0, 1.0, size=40)
+    group = np.repeat(list("abcd"), 10)
+    frame = pd.DataFrame({"x": x, "group": group, "y": 1.0 + 0.5 * x + rng.normal(size=40)})
+    model = bambi.Model("y ~ x + (1|group)", frame)
+    idata = isogmm.fit_isogmm(model, random_seed=6, draws=300, chains=2, progressbar=False)
+    result = isogmm.nuts_from(idata, model, draws=150, chains=2, tune=60, random_seed=7)
+    before, after = get_group(idata, "posterior"), get_group(result, "posterior")
+    assert set(before.data_vars) == set(after.data_vars)
+    # The intercept is that of the covariates as they are, in both: five standard errors of 50.
+    for name in ("Intercept", "x"):
+        difference = float(after[name].mean() - before[name].mean())
+        assert abs(difference) < 5 * float(before[name].std()) / np.sqrt(50)

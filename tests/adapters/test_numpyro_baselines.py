@@ -1,0 +1,98 @@
+"""NumPyro's own inference on a model whose posterior is known."""
+
+import importlib.metadata
+import inspect
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.numpyro
+numpyro = pytest.importorskip("numpyro")
+
+import numpyro.distributions as dist  # noqa: E402
+
+from isogmm_numpyro import NumPyroAdapter  # noqa: E402
+
+DATA = np.random.default_rng(0).normal([1.0, -2.0], 1.0, size=(9, 2))
+MEAN, SD = 9 / 10 * DATA.mean(axis=0), np.sqrt(1 / 10)
+DRAWS, CHAINS = 500, 2
+OPTIONS = {
+    "nuts": {"tune": 300},
+    "advi": {"num_steps": 2000},
+    "fullrank_advi": {"num_steps": 2000},
+    "laplace": {"num_steps": 1000},
+    "flow": {"num_steps": 2000},
+    "alpha_vi": {"num_steps": 1000},
+    "svgd": {"num_steps": 500, "num_particles": 50},
+}
+
+
+def conjugate(y, *, width=1.0):
+    with numpyro.plate("columns", 2, dim=-1):
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        numpyro.deterministic("twice", 2 * mu)
+        with numpyro.plate("rows", len(y), dim=-2):
+            numpyro.sample("data", dist.Normal(mu, width), obs=y)
+    numpyro.factor("nothing", 0.0 * mu.sum())
+
+
+def group(idata, name):
+    found = idata[name]
+    return found.to_dataset() if hasattr(found, "to_dataset") else found
+
+
+@pytest.fixture(scope="module")
+def baselines():
+    return NumPyroAdapter().baselines()
+
+
+def test_every_baseline_is_under_test(baselines):
+    assert baselines.keys() == {*OPTIONS, "nuts_from"}
+    for name in OPTIONS:
+        parameters = inspect.signature(baselines[name]).parameters
+        assert {"model", "model_args", "model_kwargs", "random_seed"} <= parameters.keys()
+        assert (parameters["draws"].default, parameters["chains"].default) == (1000, 4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.slow) for n in OPTIONS],
+)
+def test_baseline_finds_the_known_posterior(baselines, name):
+    idata = baselines[name](
+        conjugate,
+        DATA,
+        model_kwargs={"width": 1.0},
+        random_seed=1,
+        draws=DRAWS,
+        chains=CHAINS,
+        **OPTIONS[name],
+    )
+    posterior = group(idata, "posterior")
+    mu = posterior["mu"]
+    assert mu.dims == ("chain", "draw", "columns")
+    assert mu.shape == (CHAINS, DRAWS, 2)
+    np.testing.assert_allclose(posterior["twice"], 2 * mu)
+    # Five standard errors of 1,000 draws, of 50 particles for svgd; a quarter of a standard
+    # deviation for what the optimizers leave.
+    size = 50 if name == "svgd" else DRAWS * CHAINS
+    slack = 0.0 if name == "nuts" else 0.25
+    error = np.abs(mu.mean(("chain", "draw")).to_numpy() - MEAN) / SD
+    assert (error < slack + 5 * 1.5 / np.sqrt(size)).all()
+    spread = mu.std(("chain", "draw")).to_numpy() / SD
+    assert (np.abs(np.log(spread)) < slack + 5 * 1.5 / np.sqrt(2 * size)).all()
+    likelihood = group(idata, "log_likelihood")
+    assert list(likelihood) == ["data"]
+    expected = -0.5 * (DATA - mu.to_numpy()[:, :, None]) ** 2 - 0.5 * np.log(2 * np.pi)
+    np.testing.assert_allclose(likelihood["data"], expected, rtol=1e-10)
+    np.testing.assert_array_equal(group(idata, "observed_data")["data"], DATA)
+    for attributes in (idata.attrs, posterior.attrs):
+        assert attributes["inference_library"] == "numpyro"
+        assert attributes["inference_library_version"] == importlib.metadata.version("numpyro")
+        assert attributes["sampling_time"] > 0
+        assert attributes["num_gradient_evaluations"] >= 500
+    if name == "nuts":
+        statistics = group(idata, "sample_stats")
+        assert statistics["diverging"].sum() == 0
+        # The warm-up is counted too: more than the steps of the draws.
+        assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0

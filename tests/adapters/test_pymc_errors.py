@@ -1,0 +1,123 @@
+"""PyMC models that cannot be fitted: the message names the variable and the remedy."""
+
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+
+pm = pytest.importorskip("pymc")
+import pytensor.tensor as pt  # noqa: E402
+
+from isogmm.errors import FitWarning, ModelError  # noqa: E402
+from isogmm_pymc import PyMCAdapter  # noqa: E402
+
+pytestmark = pytest.mark.pymc
+
+Y = np.arange(6.0)
+IS_BEFORE_6_4 = tuple(int(part) for part in version("pymc").split(".")[:2]) < (6, 4)
+
+
+def to_target(model, *args, **kwargs):
+    return PyMCAdapter().to_target(model, args, kwargs, 0)
+
+
+def discrete():
+    z = pm.Bernoulli("switch", 0.5, shape=6)
+    mu = pm.Normal("mu", 0, 1)
+    pm.Normal("obs", mu + z, 1, observed=Y)
+
+
+def nothing_free():
+    pm.Normal("obs", 0, 1, observed=Y)
+
+
+def missing_in_data():
+    mu = pm.Normal("mu", 0, 1)
+    pm.Normal("obs", mu, 1, observed=pm.Data("y", Y))
+    pm.set_data({"y": np.where(Y == 2, np.nan, Y)})
+
+
+def outside_the_support():
+    rate = pm.Gamma("rate", 2, 1)
+    pm.Exponential("waits", rate, observed=Y - 3)
+
+
+def bad_start():
+    mu = pm.Normal("mu", 0, 1, initval=-1.0)
+    pm.Potential("positive", pt.switch(mu > 0, 0.0, -np.inf))
+
+
+def bad_parameter():
+    mu = pm.Normal("mu", 0, 1)
+    pm.Normal("obs", mu, sigma=-1.0, observed=Y)
+
+
+def missing_covariate():
+    slope = pm.Normal("slope", 0, 1)
+    pm.Normal("obs", slope * pm.Data("x", Y), 1, observed=Y)
+    pm.set_data({"x": np.where(Y == 2, np.nan, Y)})
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (discrete, r"switch are discrete.*pymc_extras\.marginalize\(model, \['switch'\]\)"),
+        (nothing_free, "no free variable"),
+        (missing_in_data, r"'obs' hold NaN in 1 of 6 entries, the first at index \(2,\)"),
+        (outside_the_support, "'waits' is -inf in 3 of 6 entries"),
+        (bad_start, "'positive' is -inf.*initval"),
+        (bad_parameter, "'obs' is -inf"),
+        (missing_covariate, "'obs' is nan in 1 of 6 entries.*data x hold NaN"),
+    ],
+    ids=lambda case: getattr(case, "__name__", ""),
+)
+def test_the_message_names_the_variable(build, message):
+    with pm.Model() as model:
+        build()
+    with pytest.raises(ModelError, match=message):
+        to_target(model)
+
+
+@pytest.mark.skipif(not IS_BEFORE_6_4, reason="LKJCorr is right from PyMC 6.4 on")
+def test_densities_that_are_wrong_in_this_pymc_are_refused():
+    with pm.Model() as model:
+        pm.LKJCorr("corr", n=3, eta=2)
+    with pytest.raises(ModelError, match=r"LKJCorr is wrong in PyMC .* corr .*update PyMC"):
+        to_target(model)
+
+
+@pytest.mark.skipif(IS_BEFORE_6_4, reason="LKJCorr is wrong before PyMC 6.4")
+def test_densities_that_were_wrong_are_accepted_again():
+    with pm.Model() as model:
+        pm.LKJCorr("corr", n=3, eta=2)
+    assert to_target(model).dim == 3
+
+
+@pytest.mark.skipif(not IS_BEFORE_6_4, reason="the constant is right from PyMC 6.4 on")
+def test_a_wrong_constant_is_said():
+    with pm.Model() as model:
+        pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.Exponential.dist(1, shape=2))
+    with pytest.warns(FitWarning, match="log_evidence is off"):
+        to_target(model)
+
+
+def test_missing_counts_say_why_they_are_discrete():
+    values = np.ma.masked_array(np.arange(6), mask=np.arange(6) == 2)
+    with pm.Model() as model:
+        rate = pm.Gamma("rate", 2, 1)
+        with pytest.warns(UserWarning, match="imputed"):
+            pm.Poisson("counts", rate, observed=values)
+    with pytest.raises(ModelError, match="counts_unobserved stand for missing values"):
+        to_target(model)
+
+
+def test_arguments_are_refused():
+    with pm.Model() as model:
+        pm.Normal("mu", 0, 1)
+    with pytest.raises(ModelError, match=r"takes no arguments, but got 3, x=.*pm\.set_data"):
+        to_target(model, 3, x=1)
+
+
+@pytest.mark.parametrize("thing", [3, "model", pm.Normal, lambda: None, np.ones(2)])
+def test_other_things_are_not_recognized(thing):
+    assert not PyMCAdapter().recognizes(thing)

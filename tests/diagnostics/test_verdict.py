@@ -1,0 +1,97 @@
+"""The verdict, row by row: which findings make which word, and what the sentence names."""
+
+from dataclasses import replace
+
+import pytest
+
+from isogmm.diagnostics.verdict import (
+    GOOD_K,
+    MASS_SE,
+    MCSE,
+    PARETO_K,
+    RHAT,
+    UNSEEN,
+    Findings,
+    decide,
+)
+
+MIXTURE = Findings(
+    source="mixture", pareto_k=0.2, relative_ess=0.98, rhat=1.0, rhat_name="mu", mcse_name="mu"
+)
+IMPORTANCE = replace(MIXTURE, source="importance", pareto_k=0.45, relative_ess=0.7)
+CHAINS = replace(
+    MIXTURE,
+    source="chains",
+    pareto_k=0.9,
+    relative_ess=0.1,
+    forgotten=True,
+    still_drifting=False,
+    drift_name="tau",
+)
+
+
+@pytest.mark.parametrize(
+    ("findings", "word", "part"),
+    [
+        (MIXTURE, "good", "describes the posterior well"),
+        (IMPORTANCE, "reweighted", "chosen by importance weights (Pareto k 0.45)"),
+        (CHAINS, "refined", "forgot their starts"),
+        (replace(MIXTURE, num_modes=3), "good", "There are 3 modes"),
+        (replace(CHAINS, num_modes=2), "refined", "There are 2 modes"),
+    ],
+)
+def test_a_fit_without_complaints(findings, word, part):
+    verdict, advice = decide(findings)
+    assert verdict == word
+    assert part in advice
+
+
+@pytest.mark.parametrize(
+    ("findings", "part"),
+    [
+        (replace(MIXTURE, pareto_k=GOOD_K + 0.01), "Pareto k is 0.51"),
+        (replace(MIXTURE, pareto_k=float("inf")), "misses part of the posterior"),
+        (replace(MIXTURE, pareto_k=float("nan")), "misses part of the posterior"),
+        (replace(IMPORTANCE, pareto_k=PARETO_K + 0.01), "Pareto k is 0.71"),
+        (replace(MIXTURE, relative_ess=0.3), "leave 30% of the draws"),
+        (replace(IMPORTANCE, relative_ess=0.01), "leave 1% of the draws"),
+        (replace(CHAINS, still_drifting=True), "still move (most in tau)"),
+        (replace(CHAINS, forgotten=False), "still remember"),
+        (replace(CHAINS, stuck=0.1), "10% of the refining chains hardly moved"),
+        (replace(CHAINS, mcse=2 * MCSE), "The mean of mu has a Monte Carlo error of 0.20 sd"),
+        (replace(MIXTURE, rhat=RHAT + 0.1), "R-hat 1.13 for mu"),
+        (replace(MIXTURE, num_modes=2, unseen=5 * UNSEEN), "one start in 10"),
+        (replace(CHAINS, num_modes=2, mass_se=2 * MASS_SE), "masses of the 2 modes are uncertain"),
+        (replace(MIXTURE, elbo_gap=2.5), "differ by 2.5 nats"),
+        (replace(MIXTURE, nonfinite_share=0.2), "20% of the mixture's draws"),
+        (replace(MIXTURE, stopped_early="The budget ran out."), "The budget ran out."),
+    ],
+)
+def test_every_complaint_makes_a_fit_unreliable_and_is_named(findings, part):
+    verdict, advice = decide(findings)
+    assert verdict == "unreliable"
+    assert part in advice
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        # Chains repair what the weights say about the mixture.
+        replace(CHAINS, pareto_k=3.0, relative_ess=1e-4),
+        # R-hat between modes is a matter of masses, not of chains that disagree.
+        replace(CHAINS, num_modes=2, rhat=1.5),
+        replace(MIXTURE, unseen=0.5),
+        replace(MIXTURE, mass_se=1.0),
+        replace(IMPORTANCE, pareto_k=PARETO_K - 0.01),
+    ],
+)
+def test_what_is_no_complaint(findings):
+    assert decide(findings)[0] != "unreliable"
+
+
+def test_complaints_add_up():
+    verdict, advice = decide(replace(CHAINS, stuck=0.5, elbo_gap=3.0, stopped_early="Stopped."))
+    assert verdict == "unreliable"
+    assert advice.startswith("Stopped.")
+    assert "hardly moved" in advice
+    assert "3.0 nats" in advice

@@ -1,0 +1,266 @@
+"""The pages name what exists, quote what is said, and show what runs."""
+
+import ast
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers.pages import DOCS, blocks, page, run
+from helpers.sources import ADAPTERS, ROOT, SRC
+from isogmm.diagnostics import verdict
+from isogmm.diagnostics.verdict import Findings, decide
+from isogmm.result import StopReason
+
+PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- the API reference --------------------------------------------------------------------------
+
+DIRECTIVE = re.compile(r"^\.\. auto(?:function|class|exception|module):: ([\w.]+)$", re.MULTILINE)
+
+
+def documented() -> set[str]:
+    return set(DIRECTIVE.findall(page("api.md")))
+
+
+def test_api_page_has_every_public_name():
+    import isogmm
+
+    named = documented() | {f"isogmm.{alias}" for alias in ("Mixture",)}
+    # The function stands in a module of its own name.
+    named |= {name.rpartition(".")[0] for name in named if name == "isogmm.optimize.optimize"}
+    assert [name for name in isogmm.__all__ if f"isogmm.{name}" not in named] == []
+    assert "`isogmm.Mixture` is a shorter name of `isogmm.IsotropicMixture`" in page("api.md")
+
+
+@pytest.mark.parametrize("family", ["updates", "gradients", "initialization", "schedules"])
+def test_api_page_has_every_part(family):
+    import importlib
+    import inspect
+
+    module = importlib.import_module(f"isogmm.{family}")
+    public = {
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and value.__module__.startswith(module.__name__)
+    }
+    assert public
+    assert {name for name in public if f"{module.__name__}.{name}" not in documented()} == set()
+
+
+def test_api_page_names_nothing_else():
+    import importlib
+
+    def exists(name: str) -> bool:
+        module, _, attribute = name.rpartition(".")
+        try:
+            return hasattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError:
+            return False
+
+    assert [name for name in documented() if not exists(name)] == []
+
+
+# --- what pages point to ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_point_to_files(name):
+    links = re.findall(r"\]\(([^)#:]+\.\w+)(?:#[^)]*)?\)", page(name))
+    assert [link for link in links if not (DOCS / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_paths_exist(name):
+    paths = re.findall(r"`((?:src|adapters|tests|docs|notebooks)/[\w/.]*)`", page(name))
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_papers_name_files():
+    files = re.findall(r"`((?:\w+/)*\w+\.py)`", page("papers.md"))
+    stems = {path.name for path in (SRC / "isogmm").rglob("*.py")}
+    assert len(files) > 10
+    assert [name for name in files if name.rpartition("/")[2] not in stems] == []
+    assert [n for n in files if "/" in n and not (SRC / "isogmm" / n).exists()] == []
+
+
+# --- what pages quote ---------------------------------------------------------------------------
+
+
+def fragments(quote: str) -> list[str]:
+    """A sentence without its numbers and names."""
+    return [part.strip() for part in re.split(r"·%?|\b\d+%", quote) if len(part.strip()) > 6]
+
+
+def spoken() -> str:
+    """All texts in the sources, one a line, with a dot for what is filled in."""
+    lines = []
+    for top in (SRC, ADAPTERS):
+        for file in top.rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = [p.value if isinstance(p, ast.Constant) else "·" for p in node.values]
+                    lines.append(squeezed("".join(map(str, parts))))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    lines.append(squeezed(node.value))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", ["faq.md", "verdict.md"])
+def test_quoted_messages_are_those_of_the_code(name):
+    said = spoken()
+    quotes = re.findall(r"(?:^> .*\n?)+", page(name), re.MULTILINE)
+    assert len(quotes) > 12
+    for quote in quotes:
+        for part in fragments(squeezed(re.sub(r"^> ", "", quote, flags=re.MULTILINE))):
+            assert part in said, part
+
+
+GOOD = Findings(source="chains", pareto_k=0.1, relative_ess=0.9, rhat=1.0, rhat_name="x",
+                forgotten=True, still_drifting=False)  # fmt: skip
+BAD = {
+    "still drifting": {"still_drifting": True, "drift_name": "tau"},
+    "remembers": {"forgotten": False},
+    "stuck": {"stuck": 0.1},
+    "Pareto k": {"source": "mixture", "pareto_k": 0.9},
+    "weights": {"source": "importance", "relative_ess": 0.01},
+    "error of a mean": {"mcse": 0.3, "mcse_name": "tau"},
+    "R-hat": {"rhat": 1.2, "rhat_name": "tau"},
+    "unseen modes": {"num_modes": 3, "unseen": 0.1},
+    "masses": {"num_modes": 3, "mass_se": 0.6},
+    "ELBO gap": {"source": "mixture", "elbo_gap": 5.0},
+    "edge": {"nonfinite_share": 0.2},
+} | {
+    reason.value: {"stopped_early": reason.sentence}
+    for reason in StopReason
+    if reason is not StopReason.CONVERGED
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_verdict_page_has_every_complaint(case):
+    word, advice = decide(replace(GOOD, **BAD[case]))
+    assert word == "unreliable"
+    text = squeezed(page("verdict.md").replace("\n> ", "\n"))
+    numberless = re.sub(r"\b\d+(\.\d+)?%?|\btau\b", "·", advice)
+    for part in fragments(numberless):
+        assert part in text, part
+
+
+def test_no_complaint_is_without_a_case():
+    function = next(
+        node
+        for node in ast.parse((SRC / "isogmm/diagnostics/verdict.py").read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == "_complaints"
+    )
+    calls = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append"
+    ]
+    # One of them passes on the sentence of a stop reason.
+    assert len(calls) - 1 == len([case for case in BAD.values() if "stopped_early" not in case])
+
+
+def test_verdict_page_has_the_thresholds():
+    rows = dict(re.findall(r"^\| (.+?) \| ([\d.]+.*?) \|$", page("verdict.md"), re.MULTILINE))
+    assert rows == {
+        "Pareto k for draws of the mixture as they are": str(verdict.GOOD_K),
+        "Pareto k for draws chosen by importance weights": str(verdict.PARETO_K),
+        "reweighting in place of chains: Pareto k below, share of draws above": (
+            f"{verdict.REWEIGHT_K}, {100 * verdict.REWEIGHT_ESS:.0f} %"
+        ),
+        "R-hat": str(verdict.RHAT),
+        "Monte Carlo error of a mean, in sds": str(verdict.MCSE),
+        "chance that a start finds a new mode": str(verdict.UNSEEN),
+        "standard error of the log mass of a mode": str(verdict.MASS_SE),
+    }
+
+
+def test_options_page_has_every_option():
+    import inspect
+
+    import isogmm
+
+    rows = re.findall(r"^\| (`.*?`) \|", page("options.md"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    options = set(inspect.signature(isogmm.fit_isogmm).parameters)
+    assert options - named - {"model", "model_args", "model_kwargs", "progressbar"} == set()
+    assert named <= options
+
+
+# --- what pages show runs -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("NumPyro", marks=pytest.mark.numpyro),
+        pytest.param("PyMC", marks=pytest.mark.pymc),
+    ],
+)
+def test_quickstart_runs(language, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other = {"NumPyro": "# PyMC\n", "PyMC": "# NumPyro\n"}[language]
+    programs = [block for block in blocks("quickstart.md") if not block.startswith(other)]
+    if language == "PyMC":
+        # Few transitions: without a compiler PyTensor is slow, and a test has none.
+        programs = [p.replace("nuts(model)", "nuts(model, draws=50, tune=50)") for p in programs]
+    names = run(programs)
+    posterior = names["idata"]["posterior"]
+    assert posterior["b"].shape == (4, 1000, 3)
+    assert (tmp_path / "fit.nc").is_file()
+    assert names["mixture"].dim == 4
+    assert "components in 4 dimensions" in names["__printed__"]
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_the_update_rule_runs():
+    names = run(blocks("writing_an_update_rule.md"))
+    assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
+    # HeavyBall with no memory of the past is the mirror rule.
+    from isogmm.gradients import ComponentGradients
+    from isogmm.updates import EntropicMirror, MixtureArrays
+
+    generator = np.random.default_rng(0)
+    mixture = MixtureArrays(
+        generator.normal(size=(2, 3, 4)), np.exp(generator.normal(size=(2, 3))), np.zeros((2, 3))
+    )
+    gradients = ComponentGradients(
+        generator.normal(size=(2, 3, 4)),
+        generator.normal(size=(2, 3)),
+        np.zeros((2, 3)),
+        np.full((2, 3), 2),
+    )
+    plain, forgetful = EntropicMirror(), names["HeavyBall"](momentum=0.0)
+    expected, _ = plain.step(mixture, gradients, plain.init(mixture), 0.1)
+    moved, _ = forgetful.step(mixture, gradients, forgetful.init(mixture), 0.1)
+    for ours, theirs in zip(moved, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_options_run():
+    import jax.numpy as jnp
+
+    import isogmm
+
+    model = isogmm.LogDensity(
+        lambda x: -0.5 * jnp.sum(x**2 / jnp.array([1.0, 9.0])), np.zeros(2), names="x"
+    )
+    names = run(blocks("options.md"), {"isogmm": isogmm, "model": model})
+    assert names["small"].attrs["num_components"] == 8
+    assert names["wide"].attrs["num_components"] == 64
+    assert names["paper"].attrs["draws_from"] == "mixture"

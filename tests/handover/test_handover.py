@@ -1,0 +1,116 @@
+"""NUTS and tempered SMC that start from a fit, on a target with two modes and known evidence."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.special import logsumexp
+
+import isogmm
+from isogmm.handover.start import modes_of, shares
+from isogmm.inference_data import attributes, get_group
+
+# The samplers of other packages mix precisions.
+pytestmark = pytest.mark.weak_dtypes
+
+DIM = 3
+MASSES = np.array([0.7, 0.3])
+CENTERS = np.array([[-6.0, 0.0, 1.0], [6.0, 3.0, -1.0]])
+SDS = np.array([[1.0, 0.5, 2.0], [0.4, 1.5, 0.6]])
+LOG_EVIDENCE = 2.5
+
+
+def log_density(x):
+    parts = -0.5 * jnp.sum(((x - CENTERS) / SDS) ** 2, axis=1)
+    parts = parts - jnp.sum(jnp.log(SDS), axis=1) - 0.5 * DIM * np.log(2 * np.pi)
+    return LOG_EVIDENCE + logsumexp(parts + np.log(MASSES))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return isogmm.LogDensity(log_density, np.zeros(DIM), names="x")
+
+
+@pytest.fixture(scope="module")
+def idata(model):
+    return isogmm.fit_isogmm(model, random_seed=1, draws=500, chains=2, progressbar=False)
+
+
+def moments_are_right(result, masses, ess, mass_se):
+    """Mean and second moment within five standard errors, that of the masses included."""
+    draws = get_group(result, "posterior")["x"].to_numpy().reshape(-1, DIM)
+    for power in (1, 2):
+        inside = CENTERS if power == 1 else CENTERS**2 + SDS**2
+        truth = MASSES @ inside
+        variance = (draws**power).var(axis=0)
+        se = np.sqrt(variance / ess) + mass_se * np.abs(inside[0] - inside[1])
+        np.testing.assert_array_less(np.abs((draws**power).mean(axis=0) - truth), 5 * se)
+
+
+def test_modes_of_a_fit(model, idata):
+    modes = modes_of(idata, model.to_target())
+    assert len(modes) == 2
+    assert [mode.mass for mode in modes] == sorted((m.mass for m in modes), reverse=True)
+    np.testing.assert_allclose(sum(mode.mass for mode in modes), 1.0)
+    for mode, center, sd in zip(modes, CENTERS, SDS, strict=True):
+        # Some hundred draws of each mode: an error of 0.3 sd, of 40 % in a variance, is a bug.
+        np.testing.assert_allclose(mode.draws.mean(axis=0), center, atol=0.3 * sd.max())
+        np.testing.assert_allclose(np.diag(mode.covariance), sd**2, rtol=0.4)
+        starts = mode.starts(7, np.random.default_rng(0))
+        assert starts.shape == (7, DIM)
+        assert all((mode.draws == start).all(axis=1).any() for start in starts)
+
+
+def test_shares_are_whole_and_complete():
+    assert shares(np.array([0.5, 0.3, 0.2]), 10).tolist() == [5, 3, 2]
+    assert shares(np.array([1 / 3, 1 / 3, 1 / 3]), 10).sum() == 10
+    assert shares(np.array([0.9999, 0.0001]), 100).tolist() == [100, 0]
+
+
+def test_nuts_from_visits_the_modes_in_proportion(model, idata):
+    pytest.importorskip("blackjax")
+    result = isogmm.nuts_from(idata, model, draws=600, chains=4, tune=60, random_seed=2)
+    draws = get_group(result, "posterior")["x"]
+    assert draws.sizes["chain"] == 4
+    assert draws.sizes["draw"] == 600
+    np.testing.assert_array_equal(draws["draw"], np.arange(600))
+    share = (draws.to_numpy()[..., 0] < 0).mean(axis=1)
+    mass = float(get_group(idata, "fit")["mode_mass"].values.max())
+    np.testing.assert_allclose(share, mass, atol=1 / 600)
+    # The modes take turns, so that split chains agree.
+    halves = (draws.to_numpy()[..., 0] < 0).reshape(4, 2, 300).mean(axis=2)
+    assert np.ptp(halves) < 0.01
+    mass_se = float(get_group(idata, "fit")["mode_mass_se"].values.max())
+    moments_are_right(result, MASSES, ess=400, mass_se=mass_se)
+    found = attributes(result)
+    assert 0 < found["num_warmup_gradient_evaluations"] < found["num_gradient_evaluations"]
+    assert found["num_modes"] == 2
+    assert found["inference_library"] == "blackjax"
+    assert found["fit_num_gradient_evaluations"] == attributes(idata)["num_gradient_evaluations"]
+    assert set(np.unique(get_group(result, "sample_stats")["mode"])) == {0, 1}
+
+
+def test_smc_from_gives_the_evidence(model, idata):
+    pytest.importorskip("blackjax")
+    result = isogmm.smc_from(idata, model, draws=1000, chains=3, random_seed=3)
+    found = attributes(result)
+    assert found["log_evidence_se"] < 0.1
+    # The spread of three runs knows its own size poorly: a floor of 0.02 nats each.
+    assert abs(found["log_evidence"] - LOG_EVIDENCE) < 5 * max(found["log_evidence_se"], 0.02)
+    assert 1 < found["num_temperatures"] < 20
+    moments_are_right(result, MASSES, ess=1000, mass_se=0.01)
+    mixture = isogmm.Mixture.from_idata(idata).pooled()
+    log_q = get_group(result, "sample_stats")["log_q"].to_numpy()
+    draws = get_group(result, "posterior")["x"].to_numpy()
+    np.testing.assert_allclose(log_q[0], mixture.log_prob(draws[0]))
+
+
+def test_a_result_of_another_model_is_refused(idata):
+    other = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2), names="other")
+    for function in (isogmm.nuts_from, isogmm.smc_from):
+        with pytest.raises(isogmm.OptionError, match="other"):
+            function(idata, other, draws=10, chains=1)
+
+
+def test_smc_from_checks_its_options(model, idata):
+    with pytest.raises(isogmm.OptionError, match="target_ess"):
+        isogmm.smc_from(idata, model, target_ess=1.5)

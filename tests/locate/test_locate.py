@@ -1,0 +1,107 @@
+"""Locate: shifted and badly scaled targets, modes counted, hopeless starts."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import gaussian, isotropic_mixture, make_target, nowhere, rotation
+from isogmm.errors import ModelError
+from isogmm.locate.locate import Locate, locate
+from isogmm.locate.modes import LocalMaximum, unseen_probability
+from isogmm.locate.paths import factor_of, follow_path, inverse_hessian
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+def located(truth, seed=0, **options):
+    return locate(truth.target(), np.random.default_rng(seed), Locate(**options))
+
+
+def test_a_shifted_and_badly_scaled_gaussian_is_found():
+    scales = np.array([0.01, 1.0, 300.0])
+    truth = gaussian([5.0, -40.0, 2000.0], np.diag(scales**2))
+    found = located(truth)
+    assert len(found.means) == 1
+    # Normalized: the ELBO of the exact Gaussian is 0.
+    assert abs(found.elbo) < 0.05 + 5 * found.elbo_se
+    shift = (found.means[0] - truth.means[0]) / scales
+    assert np.abs(shift).max() < 0.1
+    covariance = found.factors[0] @ found.factors[0].T / np.outer(scales, scales)
+    np.testing.assert_allclose(covariance, np.eye(3), atol=0.1)
+    assert found.num_hopeless == 0
+
+
+def test_correlations_are_found():
+    axes = rotation(np.random.default_rng(1), 6)
+    truth = gaussian(np.linspace(-3, 3, 6), (axes * np.geomspace(1e-4, 1, 6)) @ axes.T)
+    found = located(truth)
+    assert abs(found.elbo) < 0.05 + 5 * found.elbo_se
+    whitened = np.linalg.solve(np.linalg.cholesky(truth.covariances[0]), found.factors[0])
+    np.testing.assert_allclose(whitened @ whitened.T, np.eye(6), atol=0.15)
+
+
+def test_two_modes_are_counted_and_weighed():
+    truth = isotropic_mixture([[-4.0, 0.0], [4.0, 1.0]], [1.0, 0.25], [0.3, 0.7])
+    found = located(truth, max_starts=256)
+    assert len(found.means) == 2
+    # Best first.
+    np.testing.assert_allclose(found.means, truth.means[::-1], atol=0.2)
+    np.testing.assert_allclose(np.exp(found.log_masses), [0.7, 0.3], atol=0.05)
+    assert found.unseen < 0.02
+
+
+def test_one_mode_is_not_split():
+    # Two components that overlap have one maximum.
+    truth = isotropic_mixture([[-0.5, 0.0], [0.5, 0.0]], [1.0, 1.0])
+    assert len(located(truth).means) == 1
+
+
+def test_starts_without_a_density_are_counted():
+    truth = gaussian(np.ones(2), 0.1 * np.eye(2))
+
+    def cut(points):
+        values, gradients = truth.log_density_and_gradient(points)
+        return np.where(points[:, 0] > 0, values, -np.inf), gradients
+
+    found = locate(make_target(cut, 2), np.random.default_rng(0))
+    assert found.num_hopeless > 0
+    np.testing.assert_allclose(found.means[0], 1.0, atol=0.1)
+
+
+def test_hopeless_starts_are_an_error_that_names_the_coordinates():
+    with pytest.raises(ModelError, match=r"any of \d+ starts \(coordinates x\[0\], x\[1\]"):
+        locate(nowhere(2), np.random.default_rng(0))
+
+
+def test_same_seed_same_place():
+    truth = isotropic_mixture([[-4.0, 0.0], [4.0, 1.0]], [1.0, 0.25])
+    one, two = (located(truth, seed=3, max_starts=32) for _ in range(2))
+    np.testing.assert_array_equal(one.means, two.means)
+
+
+def test_a_path_ends_at_the_maximum_with_its_curvature():
+    axes = rotation(np.random.default_rng(2), 4)
+    truth = gaussian(np.arange(4.0), (axes * [0.1, 0.5, 1.0, 3.0]) @ axes.T)
+    path = follow_path(truth.target(), np.full(4, -2.0))
+    assert path.converged
+    np.testing.assert_allclose(path.end, truth.means[0], atol=1e-4)
+    np.testing.assert_array_equal(path.positions[0], np.full(4, -2.0))
+    assert path.log_density[-1] > path.log_density[0]
+    estimate = inverse_hessian(path, len(path.positions) - 1)
+    assert np.linalg.eigvalsh(estimate).min() > 0
+    np.testing.assert_allclose(estimate, truth.covariances[0], atol=0.3)
+    factor = factor_of(estimate)
+    np.testing.assert_allclose(factor @ factor.T, estimate, atol=1e-10)
+    assert np.all(np.diag(factor) > 0)
+
+
+def test_a_path_from_nowhere_is_none():
+    assert follow_path(nowhere(2), np.zeros(2)) is None
+
+
+def test_good_turing():
+    def maximum(count):
+        return LocalMaximum(np.zeros(1), np.eye(1), 0.0, 0.0, count=count)
+
+    assert unseen_probability([maximum(8), maximum(1), maximum(1)]) == pytest.approx(0.2)
+    assert unseen_probability([maximum(8), maximum(2)]) == 0.0
+    assert unseen_probability([]) == 0.0

@@ -1,0 +1,84 @@
+"""Notebooks are small, open with a title, and run from top to bottom."""
+
+import numpy as np
+import pytest
+
+from helpers.pages import NOTEBOOKS, cells, run
+
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
+def test_opens_with_a_title_and_is_python(path):
+    text, code = cells(path, "markdown"), cells(path)
+    assert text[0].startswith("# ")
+    assert len(code) >= 4
+    for cell in code:
+        compile(cell, path.name, "exec")
+    # One screen of a page, not a program.
+    assert max(len(cell.splitlines()) for cell in code) <= 30
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_quickstart_numpyro_runs():
+    names = run(cells(NOTEBOOKS / "1_quickstart_numpyro.ipynb"))
+    assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
+    # Five standard errors on either side, besides the floor: the posterior is an easy one.
+    assert (
+        names["table"].loc["isogmm", "mean_rms"]
+        < 5 * names["table"].loc["isogmm", "mean_rms_floor"]
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.pymc
+@pytest.mark.usefixtures("unchecked")
+def test_quickstart_pymc_runs():
+    names = run(cells(NOTEBOOKS / "2_quickstart_pymc.ipynb"))
+    assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
+    assert names["chances"].shape == (2,)
+    assert np.all((names["chances"] > 0) & (names["chances"] < 1))
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_several_modes_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "3_several_modes.ipynb"))
+    attributes, fit = names["idata"].attrs, names["idata"]["fit"]
+    assert attributes["verdict"] in ("good", "reweighted", "refined")
+    assert attributes["num_modes"] == 2
+    above = (np.asarray(names["idata"]["posterior"]["position"])[..., 1] > 0).mean()
+    # The masses add to one, so either error is that of both.
+    error = float(np.max(fit["mode_mass_se"]))
+    assert abs(above - names["mass_above"]) < 5 * np.hypot(error, 0.5 / np.sqrt(4000))
+    assert abs(attributes["log_evidence"] - names["log_evidence"]) < max(
+        5 * attributes["log_evidence_se"], 1e-3
+    )
+    by_chain = {
+        name: (np.asarray(result["posterior"]["position"])[..., 1] > 0).mean(axis=1)
+        for name, result in names["results"].items()
+    }
+    assert set(np.unique(by_chain["NUTS"])) <= {0.0, 1.0}
+    assert set(np.unique(by_chain["ADVI"])) <= {0.0, 1.0}
+    assert np.all((by_chain["isogmm"] > 0.3) & (by_chain["isogmm"] < 0.7))
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_funnels_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "4_funnels.ipynb"))
+    assert names["idata"].attrs["verdict"] == "unreliable"
+    assert "remember where they started" in names["idata"].attrs["advice"]
+    assert names["noncentered"].attrs["verdict"] in ("good", "reweighted", "refined")
+
+    def lowest(name):
+        draws = np.asarray(names["results"][name]["posterior"]["log_scale"])
+        return float(np.quantile(draws, 0.01))
+
+    # Exactly -6.98; 1 % of 4,000 draws is 40, so the reparameterized one is known to about 0.4.
+    assert abs(lowest("reparameterized") + 6.98) < 2.0
+    assert lowest("fit") > lowest("reparameterized")

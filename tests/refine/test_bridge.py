@@ -1,0 +1,72 @@
+"""Bridge sampling against a two-mode mixture with known masses."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import isotropic_mixture
+from isogmm.mixture import IsotropicMixture
+from isogmm.refine.bridge import bridge
+
+LOG_EVIDENCE = 3.0
+WEIGHTS = np.array([0.3, 0.7])
+#: Eight standard deviations apart: what one mode leaves beyond the other's half is 3e-5 of it.
+TRUTH = isotropic_mixture([[-4.0, 0.0], [4.0, 0.0]], [1.0, 1.0], WEIGHTS)
+Q = IsotropicMixture(
+    np.array([[-3.7, 0.2], [4.2, -0.1]]), np.array([1.5, 1.3]), np.log(np.array([0.5, 0.5]))
+)
+
+
+def ratios_and_regions(draws):
+    log_density = TRUTH.log_density_and_gradient(draws)[0] + LOG_EVIDENCE
+    return log_density - Q.log_prob(draws), (draws[:, 0] > 0).astype(int)
+
+
+def estimate(seed, *, with_chains=True):
+    generator = np.random.default_rng(seed)
+    from_q, _ = Q.sample(generator, 4000)
+    # Chains that never left their modes: exact within each, in the wrong proportions.
+    modes = np.repeat([0, 1], [2000, 500])
+    from_chains = TRUTH.means[modes] + generator.standard_normal((2500, 2))
+    from_chains = from_chains if with_chains else from_chains[:0]
+    return bridge(*ratios_and_regions(from_q), *ratios_and_regions(from_chains), 2, 1.0)
+
+
+@pytest.mark.parametrize("with_chains", [True, False])
+def test_masses_and_evidence_are_the_known_ones(with_chains):
+    found = estimate(0, with_chains=with_chains)
+    error = np.abs(found.log_masses - (LOG_EVIDENCE + np.log(WEIGHTS)))
+    assert np.all(found.log_masses_se > 0)
+    assert np.all(error < 5 * found.log_masses_se)
+    assert found.log_masses_se.max() < 0.1
+    assert abs(found.log_evidence - LOG_EVIDENCE) < 5 * found.log_evidence_se
+    assert found.log_evidence_se < 0.05
+
+
+def test_standard_errors_are_neither_small_nor_large():
+    runs = [estimate(seed) for seed in range(60)]
+    scores = np.array(
+        [(r.log_masses - LOG_EVIDENCE - np.log(WEIGHTS)) / r.log_masses_se for r in runs]
+    )
+    # Mean squares of 60 standard normals: 1, with standard error sqrt(2 / 60).  Draws of q come
+    # in strata, so that the binomial part of the error is an upper bound.
+    assert np.all((scores**2).mean(axis=0) < 1 + 5 * np.sqrt(2 / 60))
+    evidence = np.array([(r.log_evidence - LOG_EVIDENCE) / r.log_evidence_se for r in runs])
+    assert 0.3 < (evidence**2).mean() < 1 + 5 * np.sqrt(2 / 60)
+
+
+def test_chains_make_the_estimate_sharper():
+    assert np.all(estimate(1).log_masses_se < estimate(1, with_chains=False).log_masses_se)
+
+
+def test_a_region_that_q_never_visits_has_no_mass():
+    ratios, regions = np.zeros(100), np.zeros(100, dtype=int)
+    found = bridge(ratios, regions, np.zeros(50), np.zeros(50, dtype=int), 2, 1.0)
+    assert found.log_masses[0] == pytest.approx(0.0, abs=1e-9)
+    assert found.log_masses[1] == -np.inf
+    assert found.log_evidence == pytest.approx(0.0, abs=1e-9)
+
+
+def test_ratios_of_hundreds_of_nats_do_not_overflow():
+    ratios, regions = ratios_and_regions(Q.sample(np.random.default_rng(2), 4000)[0])
+    found = bridge(ratios - 5000.0, regions, np.zeros(0), np.zeros(0, dtype=int), 2, 1.0)
+    assert abs(found.log_evidence + 5000.0 - LOG_EVIDENCE) < 5 * found.log_evidence_se

@@ -1,0 +1,121 @@
+"""Parallel chains leave their target as it is, second tries included."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space
+from isogmm.refine.hmc import hmc_transition, start_chains
+from isogmm.whitening.base import dense_map, identity_map
+
+#: A needle in a haystack: steps that suit the wide part are rejected in the narrow one, and the
+#: second try with smaller steps is what moves the chains there.
+TRUTH = GaussianMixtureTruth(
+    np.zeros((2, 2)), np.array([np.eye(2), np.diag([0.01, 0.04])]), np.array([0.5, 0.5])
+)
+NUM_CHAINS = 6000
+NUM_TRANSITIONS = 12
+
+
+def exact_draws(truth, generator, count):
+    components = generator.choice(len(truth.weights), p=truth.weights, size=count)
+    roots = np.linalg.cholesky(truth.covariances)
+    noise = generator.standard_normal((count, truth.dim))
+    return truth.means[components] + np.einsum("nde,ne->nd", roots[components], noise)
+
+
+def statistics(draws):
+    """Functions of a draw whose means must not change: (n, ...) each."""
+    radius = np.sqrt((draws**2).sum(axis=1))
+    return np.column_stack(
+        [
+            draws,
+            draws**2,
+            radius < 0.2,
+            radius < 0.5,
+            radius > 2,
+            TRUTH.log_density_and_gradient(draws)[0],
+        ]
+    )
+
+
+def worst_error(transition):
+    """Largest change of a mean in standard errors, chains that start exactly distributed."""
+    generator = np.random.default_rng(11)
+    start = exact_draws(TRUTH, generator, NUM_CHAINS)
+    chains = start_chains(TRUTH.target(512), start, identity_map(2))
+    moves = np.zeros(NUM_CHAINS)
+    for _ in range(NUM_TRANSITIONS):
+        chains, _, moved = transition(TRUTH.target(512), chains, generator)
+        moves += moved
+    reference = statistics(exact_draws(TRUTH, np.random.default_rng(12), 400_000))
+    found = statistics(chains.positions)
+    error = np.sqrt(found.var(axis=0) / len(found) + reference.var(axis=0) / len(reference))
+    return np.abs((found.mean(axis=0) - reference.mean(axis=0)) / error).max(), moves.mean()
+
+
+def right(target, chains, generator):
+    return hmc_transition(target, chains, generator, 0.7, 1.5, retry=4.0)
+
+
+def wrong(target, chains, generator):
+    """The tempting mistake: a rejected chain simply tries again, without the ghost's factor."""
+    first, probability, moved = hmc_transition(target, chains, generator, 0.7, 1.5, retry=0)
+    second, _, moved_again = hmc_transition(target, first, generator, 0.175, 1.5, retry=0)
+    positions = np.where(moved[:, None], first.positions, second.positions)
+    return start_chains(target, positions, chains.affine_map), probability, moved | moved_again
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_second_tries_leave_the_target_invariant():
+    error, moves = worst_error(right)
+    assert error < 5
+    # And they are used: with the large step alone far fewer proposals are accepted.
+    _, moves_without = worst_error(lambda t, c, g: hmc_transition(t, c, g, 0.7, 1.5, retry=0))
+    assert moves > 1.2 * moves_without
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_wrong_acceptance_is_found_out():
+    assert worst_error(wrong)[0] > 5
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_map_changes_the_coordinates_and_not_the_target():
+    truth = correlated_gaussian(3, 100.0)
+    target, generator = truth.target(512), np.random.default_rng(0)
+    affine_map = dense_map(truth.means[0] + 0.1, truth.covariances[0])
+    start = exact_draws(truth, generator, 3000)
+    chains = start_chains(target, start, affine_map)
+    np.testing.assert_allclose(chains.positions, start, atol=1e-10)
+    for _ in range(4):
+        chains, probability, _ = hmc_transition(target, chains, generator, 0.5, 1.5)
+    # In whitened coordinates a step of half a standard deviation suits every direction.
+    assert probability.mean() > 0.9
+    error = np.sqrt(np.diag(truth.covariances[0]) / 3000)
+    assert np.all(np.abs(chains.positions.mean(axis=0) - truth.means[0]) < 5 * error)
+    moved = chains.moved_to(identity_map(3))
+    np.testing.assert_allclose(moved.positions, chains.positions, atol=1e-10)
+    np.testing.assert_allclose(
+        moved.gradients, truth.log_density_and_gradient(chains.positions)[1], rtol=1e-8, atol=1e-8
+    )
+
+
+def test_chains_outside_the_support_take_the_place_of_others():
+    positions = np.array([[-1.0, 0.0], [1.0, 0.5], [2.0, 0.5], [-3.0, 0.0]])
+    chains = start_chains(half_space(2), positions, identity_map(2))
+    assert np.all(chains.positions[:, 0] > 0)
+    np.testing.assert_array_equal(chains.positions[1:3], positions[1:3])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_no_chain_leaves_the_support():
+    target, generator = half_space(2), np.random.default_rng(1)
+    start = np.abs(generator.standard_normal((2000, 2)))
+    start[:, 1] *= generator.choice([-1.0, 1.0], 2000)
+    chains = start_chains(target, start, identity_map(2))
+    for _ in range(10):
+        chains, _, _ = hmc_transition(target, chains, generator, 0.4, 1.5)
+    assert np.all(chains.positions[:, 0] > 0)
+    # A half normal: mean sqrt(2/pi), variance 1 - 2/pi.
+    error = np.sqrt((1 - 2 / np.pi) / 2000)
+    assert abs(chains.positions[:, 0].mean() - np.sqrt(2 / np.pi)) < 5 * error

@@ -1,0 +1,60 @@
+"""Weights: effective sizes, tempering, choosing draws."""
+
+import numpy as np
+import pytest
+
+from isogmm.refine.importance import (
+    effective_sample_size,
+    systematic,
+    tempered,
+    without_replacement,
+)
+
+
+def test_effective_sample_size_of_known_weights():
+    assert effective_sample_size(np.full(7, -300.0)) == pytest.approx(7.0)
+    assert effective_sample_size(np.array([0.0, -np.inf, -np.inf])) == pytest.approx(1.0)
+    assert effective_sample_size(np.log([3.0, 1.0])) == pytest.approx(16 / 10)
+
+
+def test_tempering_leaves_good_weights_alone():
+    log_ratios = np.random.default_rng(0).normal(scale=0.1, size=500)
+    weights, power = tempered(log_ratios, 100.0)
+    assert power == 1.0
+    np.testing.assert_allclose(weights, np.exp(log_ratios) / np.exp(log_ratios).sum())
+
+
+def test_tempering_keeps_the_effective_size_and_the_order():
+    log_ratios = np.random.default_rng(1).normal(scale=5.0, size=500)
+    log_ratios[::7] = -np.inf
+    weights, power = tempered(log_ratios, 100.0)
+    assert 0 < power < 1
+    assert 1.0 / (weights**2).sum() >= 100.0
+    assert weights.sum() == pytest.approx(1.0)
+    assert np.all(weights[::7] == 0)
+    finite = np.isfinite(log_ratios)
+    np.testing.assert_array_equal(np.argsort(weights[finite]), np.argsort(log_ratios[finite]))
+
+
+def test_systematic_counts_follow_the_weights_up_to_rounding():
+    generator = np.random.default_rng(2)
+    weights = generator.dirichlet(np.full(30, 0.3))
+    counts = np.bincount(systematic(weights, 1000, generator), minlength=30)
+    assert counts.sum() == 1000
+    assert np.all(np.abs(counts - 1000 * weights) <= 1.0)
+
+
+def test_without_replacement_repeats_nothing_and_skips_draws_without_weight():
+    generator = np.random.default_rng(3)
+    log_weights = generator.normal(size=100)
+    log_weights[:40] = -np.inf
+    chosen = without_replacement(log_weights, 60, generator)
+    assert sorted(chosen) == list(range(40, 100))
+
+
+def test_without_replacement_follows_the_weights():
+    # One of two: the chance of the first is its weight.
+    generator = np.random.default_rng(4)
+    log_weights = np.log([0.2, 0.8])
+    first = [without_replacement(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
+    assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)

@@ -1,0 +1,81 @@
+"""Memory of the start and drift within a recording."""
+
+import numpy as np
+
+from isogmm.refine.memory import drift, forgotten_below, memory, without_group_means
+
+ONE = np.zeros(400, dtype=int)
+
+
+def test_chains_that_stand_still_remember_everything():
+    start = np.random.default_rng(0).normal(size=(400, 3))
+    np.testing.assert_allclose(memory(start, start, ONE), 1.0)
+
+
+def test_independent_positions_are_forgotten():
+    generator = np.random.default_rng(1)
+    start, now = generator.normal(size=(2, 400, 20))
+    assert memory(start, now, ONE).max() < forgotten_below(400, 20)
+
+
+def test_half_a_memory_is_its_correlation():
+    generator = np.random.default_rng(2)
+    start, noise = generator.normal(size=(2, 400, 1))
+    found = memory(start, 0.6 * start + 0.8 * noise, ONE)
+    # Standard error of a correlation: (1 - r²) / sqrt(m).
+    assert abs(found[0] - 0.6) < 5 * (1 - 0.36) / 20
+
+
+def test_a_remembered_scale_counts():
+    # The sign is forgotten, the distance to the center is not.
+    generator = np.random.default_rng(3)
+    start = generator.normal(size=(400, 1))
+    now = start * generator.choice([-1.0, 1.0], size=(400, 1))
+    assert abs(np.corrcoef(start[:, 0], now[:, 0])[0, 1]) < 5 / 20
+    assert memory(start, now, ONE)[0] > 0.9
+
+
+def test_memory_is_measured_within_modes():
+    generator = np.random.default_rng(4)
+    groups = np.repeat([0, 1], 200)
+    start, now = generator.normal(size=(2, 400, 2)) + 100.0 * groups[:, None]
+    assert memory(start, now, groups).max() < forgotten_below(400, 2)
+    assert memory(start, now, ONE).max() > 0.9
+    centered = without_group_means(start, groups)
+    for group in (0, 1):
+        np.testing.assert_allclose(centered[groups == group].mean(axis=0), 0.0, atol=1e-12)
+
+
+def test_a_threshold_grows_with_the_coordinates_that_are_looked_at():
+    assert forgotten_below(400, 2) == 0.15
+    assert forgotten_below(400, 1000) > 0.15
+    assert forgotten_below(50, 10) > forgotten_below(400, 10)
+
+
+def test_stationary_chains_do_not_drift():
+    draws = np.random.default_rng(5).normal(size=(300, 40, 70))
+    found = drift(draws)
+    assert found.location.shape == found.spread_se.shape == (70,)
+    assert not found.is_significant(0.0)
+    # Known error: the difference of two means of 20 independent draws, over 300 chains.
+    np.testing.assert_allclose(found.location_se, np.sqrt(2 / 20 / 300), rtol=0.25)
+
+
+def test_a_shift_between_the_halves_is_seen():
+    draws = np.random.default_rng(6).normal(size=(300, 40, 5))
+    draws[:, 20:, 3] += 0.3
+    found = drift(draws)
+    assert found.is_significant(0.05)
+    assert not found.is_significant(0.5)
+    sd = np.sqrt(1 + 0.15**2)
+    assert abs(found.location[3] - 0.3 / sd) < 5 * found.location_se[3]
+    assert np.abs(found.location).argmax() == 3
+
+
+def test_a_change_of_spread_is_seen():
+    draws = np.random.default_rng(7).normal(size=(300, 40, 5))
+    draws[:, 20:, 1] *= 1.5
+    found = drift(draws)
+    assert found.is_significant(0.05)
+    assert np.abs(found.spread).argmax() == 1
+    assert abs(found.location[1]) < 5 * found.location_se[1]

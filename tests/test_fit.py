@@ -1,0 +1,324 @@
+"""The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
+
+import numpy as np
+import pytest
+
+from helpers import transcription
+from helpers.targets import (
+    GaussianMixtureTruth,
+    correlated_gaussian,
+    gaussian,
+    isotropic_mixture,
+    make_target,
+    nowhere,
+)
+from isogmm.api import fit_isogmm
+from isogmm.errors import FitWarning, ModelError, OptionError
+from isogmm.groups import get_group
+from isogmm.initialization import UniformMeans
+from isogmm.mixture import IsotropicMixture
+from isogmm.refine.refine import Refine
+from isogmm.updates import RULES, find_rule
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+QUICK = {"random_seed": 0, "draws": 250, "progressbar": False}
+
+
+def draws_of(idata):
+    return get_group(idata, "posterior")["x"].values
+
+
+def paper(target, rule, *, steps=15, seed=5, **options):
+    """The paper's own mode: fixed step, uniform means, no whitening, no repair."""
+    settings = {
+        "method": rule,
+        "whitening": "none",
+        "init": UniformMeans(half_width=1.5, variance=0.7),
+        "num_components": 3,
+        "num_samples": 3,
+        "chains": 2,
+        "draws": 100,
+        "max_iterations": steps,
+        "refine": 0,
+        "importance": False,
+        "progressbar": False,
+        **options,
+    }
+    return fit_isogmm(target, random_seed=seed, **settings)
+
+
+# A few steps of a fixed size may or may not end where the checks are content.
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+class TestThePaper:
+    @pytest.mark.parametrize("name", RULES)
+    def test_the_mode_of_the_paper_equals_a_transcription(self, name):
+        dim, k, chains, steps, gamma = 2, 3, 2, 15, 0.05
+        truth = isotropic_mixture([[1.0, 0.5], [-1.0, 0.0]], [0.7, 1.3])
+        rule = find_rule(name)
+        rule = type(rule)(type(rule.rule)(gamma)) if name.endswith("_s") else type(rule)(gamma)
+        idata = paper(truth.target(), rule, steps=steps)
+        generator = np.random.default_rng(5)
+        means = generator.uniform(-1.5, 1.5, (chains, k, dim))
+        variances, weights = np.full((chains, k), 0.7), np.full(k, 1 / k)
+        for _ in range(steps):
+            noise = generator.standard_normal((chains, k, 3, dim))
+            for c in range(chains):
+                g, s, _ = transcription.gradients(
+                    noise[c], truth.log_density, truth.gradient, means[c], variances[c], weights
+                )
+                means[c], variances[c] = transcription.step(
+                    name, means[c], variances[c], g, s, gamma
+                )
+        found = IsotropicMixture.from_idata(idata)
+        np.testing.assert_allclose(found.means, means, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(found.variances, variances, rtol=1e-10)
+        np.testing.assert_allclose(np.exp(found.log_weights), 1 / k, rtol=1e-12)
+        assert idata.attrs["stop_reason"] == "max_iterations"
+        assert idata.attrs["draws_from"] == "mixture"
+
+    def test_its_draws_are_those_of_the_mixture(self):
+        truth = isotropic_mixture([[1.0, 0.5], [-1.0, 0.0]], [0.7, 1.3])
+        idata = paper(truth.target(), RULES["ibw"](0.1), steps=300, draws=2000, num_samples=10)
+        mixture = IsotropicMixture.from_idata(idata)
+        for chain in range(2):
+            draws = draws_of(idata)[chain]
+            covariance = mixture[chain].covariance()
+            error = np.sqrt(np.diag(covariance) / len(draws))
+            assert np.all(np.abs(draws.mean(axis=0) - mixture[chain].mean()) < 5 * error)
+        statistics = get_group(idata, "sample_stats")
+        np.testing.assert_allclose(
+            statistics["log_q"].values[0], mixture[0].log_prob(draws_of(idata)[0]), rtol=1e-10
+        )
+        np.testing.assert_allclose(
+            statistics["lp"].values[1], truth.log_density_and_gradient(draws_of(idata)[1])[0]
+        )
+
+
+class TestTheRecipe:
+    def test_a_badly_scaled_gaussian_needs_no_tuning(self):
+        scales = np.array([0.01, 1.0, 300.0])
+        truth = gaussian([5.0, -40.0, 2000.0], np.diag(scales**2))
+        idata = fit_isogmm(truth.target(), **QUICK)
+        draws = draws_of(idata).reshape(-1, 3)
+        error = scales / np.sqrt(len(draws))
+        # Independent draws of a mixture that is all but exact: 2 % of a scale is its own error.
+        assert np.all(np.abs(draws.mean(axis=0) - truth.means[0]) < 5 * error + 0.02 * scales)
+        assert np.all(np.abs(np.log(draws.std(axis=0) / scales)) < 5 / np.sqrt(2000) + 0.02)
+        assert idata.attrs["verdict"] in ("good", "reweighted", "refined")
+        assert idata.attrs["converged"] == 1
+        # The density is normalized.
+        assert abs(idata.attrs["log_evidence"]) < 0.01 + 5 * idata.attrs["log_evidence_se"]
+
+    def test_two_modes_have_their_masses(self):
+        truth = isotropic_mixture([[-4.0, 0.0], [4.0, 1.0]], [1.0, 0.25], [0.3, 0.7])
+        idata = fit_isogmm(truth.target(), **QUICK)
+        group = get_group(idata, "fit")
+        assert idata.attrs["num_modes"] == 2
+        found = group["mode_mass"].values, group["mode_mass_se"].values
+        order = np.argsort(group["mode_mean"].values[:, 0])
+        assert np.all(np.abs(found[0][order] - [0.3, 0.7]) < 0.005 + 5 * found[1][order])
+        modes = get_group(idata, "sample_stats")["mode"].values
+        heavy = draws_of(idata)[..., 0] > 0
+        # Four sds from the border: a draw in 30,000 of the wide mode lies beyond it.
+        assert np.mean(heavy != (modes == order[1])) < 0.002
+        assert "2 modes" in idata.attrs["advice"]
+
+    def test_chains_repair_what_a_single_gaussian_cannot(self):
+        # Half of the draws near, half far: no isotropic Gaussian is like it.
+        truth = GaussianMixtureTruth(
+            np.zeros((2, 2)), np.array([np.eye(2), 25 * np.eye(2)]), np.array([0.5, 0.5])
+        )
+        options = {**QUICK, "num_components": 1}
+        repaired = fit_isogmm(truth.target(), **options)
+        assert repaired.attrs["draws_from"] == "chains"
+        assert repaired.attrs["verdict"] == "refined"
+        with pytest.warns(FitWarning, match="Pareto k|Importance weights|R-hat|ELBO"):
+            alone = fit_isogmm(truth.target(), **options, refine=0)
+        assert alone.attrs["verdict"] == "unreliable"
+        exact = np.sqrt(13.0)
+        assert np.all(np.abs(np.log(draws_of(repaired).std(axis=(0, 1)) / exact)) < 0.15)
+        assert np.any(np.abs(np.log(draws_of(alone).std(axis=(0, 1)) / exact)) > 0.15)
+
+    def test_same_seed_same_numbers(self):
+        truth = correlated_gaussian(3, 20.0)
+        one, two = (fit_isogmm(truth.target(), **QUICK) for _ in range(2))
+        other = fit_isogmm(truth.target(), **{**QUICK, "random_seed": 1})
+        np.testing.assert_array_equal(draws_of(one), draws_of(two))
+        for name in ("elbo", "pareto_k", "num_gradient_evaluations"):
+            assert one.attrs[name] == two.attrs[name]
+        assert np.abs(draws_of(one) - draws_of(other)).max() > 1e-6
+
+    def test_gradients_are_counted(self):
+        truth, calls = correlated_gaussian(3, 20.0), []
+
+        def counted(points):
+            calls.append(len(points))
+            return truth.log_density_and_gradient(points)
+
+        target = make_target(counted, 3)
+        idata = fit_isogmm(target, **QUICK)
+        assert idata.attrs["num_gradient_evaluations"] == target.num_gradient_evaluations
+        # Short lists are padded to a batch.
+        assert 0 < idata.attrs["num_gradient_evaluations"] <= sum(calls)
+
+    @pytest.mark.parametrize("whitening", ["diagonal", "dense", "none"])
+    def test_whitening_is_what_was_asked_for(self, whitening):
+        truth = correlated_gaussian(3, 20.0)
+        idata = fit_isogmm(truth.target(), **QUICK, whitening=whitening)
+        kind = get_group(idata, "fit").attrs["whitening"]
+        assert kind == ("diagonal" if whitening == "none" else whitening)
+        if whitening == "none":
+            mixture = IsotropicMixture.from_idata(idata)
+            np.testing.assert_array_equal(mixture.affine_map.scale, 1.0)
+
+
+class TestResuming:
+    def test_a_result_is_continued_without_a_new_search(self):
+        truth = correlated_gaussian(3, 20.0)
+        first = fit_isogmm(truth.target(), **QUICK)
+        assert "located_from" in first.attrs
+        before = IsotropicMixture.from_idata(first)
+        options = {"method": RULES["ibw"](1e-13), "max_iterations": 1, "refine": 0}
+        again = fit_isogmm(truth.target(), **QUICK, **options, resume=first)
+        assert "located_from" not in again.attrs
+        after = IsotropicMixture.from_idata(again)
+        np.testing.assert_allclose(after.means, before.means, atol=1e-9)
+        np.testing.assert_allclose(after.variances, before.variances, rtol=1e-9)
+        np.testing.assert_allclose(after.affine_map.factor, before.affine_map.factor)
+
+    def test_the_result_of_another_model_is_refused(self):
+        first = fit_isogmm(correlated_gaussian(3).target(), **QUICK)
+        with pytest.raises(OptionError, match=r"3 coordinates, the model has 2"):
+            fit_isogmm(correlated_gaussian(2).target(), **QUICK, resume=first)
+
+
+class TestInterrupts:
+    @pytest.mark.parametrize("how", ["true", "stop_iteration", "interrupt"])
+    def test_a_callback_ends_the_fit(self, how):
+        seen = []
+
+        def callback(check):
+            seen.append(check.iteration)
+            if how == "true":
+                return len(seen) == 2
+            if len(seen) == 2:
+                raise {"stop_iteration": StopIteration, "interrupt": KeyboardInterrupt}[how]
+            return False
+
+        with pytest.warns(FitWarning, match="interrupted"):
+            idata = fit_isogmm(correlated_gaussian(3).target(), **QUICK, callback=callback)
+        assert idata.attrs["stop_reason"] == "interrupted"
+        assert idata.attrs["converged"] == 0
+        assert idata.attrs["draws_from"] != "chains"
+        np.testing.assert_array_equal(
+            get_group(idata, "fit_stats")["iteration"].values.ravel(), seen
+        )
+        assert np.all(np.isfinite(draws_of(idata)))
+
+    def test_an_interrupt_inside_the_model_returns_the_fit_so_far(self):
+        truth, flags = correlated_gaussian(3), []
+
+        def interrupted(points):
+            if flags == ["now"]:
+                flags.append("done")
+                raise KeyboardInterrupt
+            return truth.log_density_and_gradient(points)
+
+        def callback(check):
+            if not flags:
+                flags.append("now")
+
+        with pytest.warns(FitWarning, match="interrupted"):
+            idata = fit_isogmm(make_target(interrupted, 3), **QUICK, callback=callback)
+        assert flags == ["now", "done"]
+        assert idata.attrs["stop_reason"] == "interrupted"
+        assert np.all(np.isfinite(draws_of(idata)))
+
+    def test_an_interrupt_while_chains_run_delivers_the_mixture(self, monkeypatch):
+        from isogmm.refine import refine as module
+
+        calls, transition = [], module.hmc_transition
+
+        def interrupted(*args, **kwargs):
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return transition(*args, **kwargs)
+
+        monkeypatch.setattr(module, "hmc_transition", interrupted)
+        truth = GaussianMixtureTruth(
+            np.zeros((2, 2)), np.array([np.eye(2), 25 * np.eye(2)]), np.array([0.5, 0.5])
+        )
+        with pytest.warns(FitWarning, match="interrupted"):
+            idata = fit_isogmm(truth.target(), **QUICK, num_components=1)
+        assert len(calls) == 3
+        assert idata.attrs["stop_reason"] == "interrupted"
+        assert idata.attrs["draws_from"] != "chains"
+
+    def test_an_interrupt_before_there_is_a_fit_is_passed_on(self):
+        def interrupted(points):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fit_isogmm(make_target(interrupted, 2), **QUICK)
+
+    def test_a_time_limit_is_kept_and_said(self):
+        truth = correlated_gaussian(3)
+        with pytest.warns(FitWarning, match="time limit"):
+            idata = fit_isogmm(truth.target(), **QUICK, max_seconds=1e-3)
+        assert idata.attrs["stop_reason"] == "max_seconds"
+
+
+class TestBadWeather:
+    def test_no_finite_log_density_is_an_error(self):
+        with pytest.raises(ModelError, match="no finite log density"):
+            fit_isogmm(nowhere(3), **QUICK)
+
+    def test_no_finite_log_density_in_the_mode_of_the_paper_keeps_the_start(self):
+        with pytest.warns(FitWarning, match="not finite"):
+            idata = paper(nowhere(2), RULES["ibw"](0.1))
+        assert idata.attrs["stop_reason"] == "non_finite"
+        assert idata.attrs["verdict"] == "unreliable"
+        assert idata.attrs["num_nonfinite"] > 0
+        assert np.all(np.isfinite(draws_of(idata)))
+
+    def test_samples_without_a_density_are_left_out_and_counted(self):
+        truth = gaussian(np.zeros(2), np.eye(2))
+
+        def cut(points):
+            values, gradients = truth.log_density_and_gradient(points)
+            return np.where(points[:, 0] > -2.2, values, np.nan), gradients
+
+        idata = fit_isogmm(make_target(cut, 2), **{**QUICK, "draws": 1000})
+        assert get_group(idata, "fit_stats")["nonfinite"].values.sum() > 0
+        # 1.4 % of a normal lies there.
+        assert 0 < idata.attrs["num_nonfinite"] < 4000 * 0.05
+        assert np.all(np.isfinite(get_group(idata, "sample_stats")["lp"].values))
+        assert draws_of(idata)[..., 0].min() > -2.2
+
+    def test_an_unreliable_fit_warns_with_the_advice(self):
+        truth = GaussianMixtureTruth(
+            np.zeros((2, 2)), np.array([np.eye(2), 100 * np.eye(2)]), np.array([0.5, 0.5])
+        )
+        with pytest.warns(FitWarning) as caught:
+            idata = fit_isogmm(truth.target(), **QUICK, num_components=1, refine=0)
+        assert idata.attrs["verdict"] == "unreliable"
+        assert any(idata.attrs["advice"] in str(warning.message) for warning in caught)
+
+    def test_chains_that_run_out_of_budget_are_not_trusted(self):
+        # Two scales a thousand apart that no linear map removes, and too few gradients.
+        def funnel(points):
+            v, x = points[:, 0], points[:, 1]
+            value = -0.5 * (v / 3) ** 2 - 0.5 * x**2 * np.exp(-v) - 0.5 * v
+            slope = np.stack([-v / 9 + 0.5 * x**2 * np.exp(-v) - 0.5, -x * np.exp(-v)], axis=1)
+            return value, slope
+
+        with np.errstate(all="ignore"), pytest.warns(FitWarning):
+            idata = fit_isogmm(
+                make_target(funnel, 2),
+                **QUICK,
+                num_components=2,
+                refine=Refine(max_gradients=2000, min_warmup=1, min_recorded=2),
+            )
+        assert idata.attrs["verdict"] == "unreliable"

@@ -1,0 +1,309 @@
+"""Plots: what is drawn where, on fresh and reloaded results and beside other methods."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.patches import Ellipse
+from scipy import integrate, stats
+
+import isogmm
+from helpers.results import CHAINS, COMPONENTS, DIM, DRAWS, fitted
+from isogmm import inference_data as idt
+from isogmm.errors import OptionError
+from isogmm.plots.density import density, plane_density
+from isogmm.plots.flat import Flat
+from isogmm.plots.modes import separating
+
+
+@pytest.fixture(scope="module")
+def idata():
+    return fitted()
+
+
+def other_method(scale=1.0, names=("mu", "tau")):
+    """As another library would deliver it: constrained draws alone, dimensions without labels."""
+    generator = np.random.default_rng(3)
+    draws = {
+        names[0]: (("chain", "draw"), generator.normal(size=(2, 300)) * scale),
+        names[1]: (("chain", "draw"), np.exp(generator.normal(size=(2, 300)) * scale)),
+        "theta": (("chain", "draw", "theta_dim_0"), generator.normal(size=(2, 300, 2))),
+    }
+    return idt.from_groups({"posterior": xr.Dataset(draws)})
+
+
+def draw(axes):
+    """Lay the figure out and render it: what overlaps or cannot be drawn shows here."""
+    figure = np.ravel(axes)[0].figure
+    figure.canvas.draw()
+    return figure
+
+
+# --- densities --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [stats.norm(3.0, 0.01), stats.expon(), stats.uniform(-1, 2)],
+    ids=["normal", "exponential", "uniform"],
+)
+def test_densities_have_mass_one_and_reflect_at_bounds(truth):
+    draws = truth.rvs(4000, random_state=np.random.default_rng(5))
+    grid, height = density(draws)
+    assert integrate.trapezoid(height, grid) == pytest.approx(1.0, abs=0.01)
+    # Integrated absolute error: under a tenth for these sizes (about 0.03 to 0.06 in theory).
+    assert integrate.trapezoid(np.abs(height - truth.pdf(grid)), grid) < 0.12
+
+
+def test_densities_resolve_modes_far_apart():
+    generator = np.random.default_rng(6)
+    draws = np.r_[generator.normal(-20, 1, 2000), generator.normal(20, 1, 2000)]
+    _, height = density(draws)
+    # A bandwidth from the overall sd of 20 would flatten peaks of 0.2 to a tenth of that.
+    assert height.max() == pytest.approx(0.5 * stats.norm.pdf(0), rel=0.15)
+
+
+def test_densities_of_few_values_are_finite():
+    for values in (np.array([1.0, 1.0, 2.0]), np.repeat([0.0, 1.0], 500)):
+        _, height = density(values)
+        assert np.isfinite(height).all()
+
+
+# --- marginals --------------------------------------------------------------------------------
+
+
+def test_marginals_have_a_panel_a_scalar_and_a_line_a_method(idata):
+    axes = isogmm.plot_compare_marginals(
+        {"isogmm": idata, "nuts": other_method(), "advi": other_method(0.5)}, "nuts"
+    )
+    draw(axes)
+    assert [axis.get_title(loc="left") for axis in axes] == ["mu", "tau", "theta[0]", "theta[1]"]
+    assert all(len(axis.lines) == 2 for axis in axes)
+    figure = axes[0].figure
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["nuts (reference)", "isogmm", "advi"]
+    # Told apart without color too.
+    assert len({str(line.get_linestyle()) for line in axes[0].lines}) == 2
+
+
+def test_marginals_show_what_differs_most(idata):
+    moved = other_method()
+    posterior = idt.get_group(moved, "posterior")
+    posterior = posterior.assign(theta=posterior["theta"] + np.array([0.0, 50.0]))
+    axes = isogmm.plot_compare_marginals(
+        {"a": idt.from_groups({"posterior": posterior}), "b": other_method()}, "b", max_panels=1
+    )
+    figure = draw(axes)
+    assert [axis.get_title(loc="left") for axis in axes] == ["theta[1]"]
+    assert "1 of 4" in figure.get_supxlabel()
+
+
+def test_constant_and_broken_draws_are_drawn_as_far_as_possible():
+    values = np.random.default_rng(0).normal(size=(2, 50))
+    broken = values.copy()
+    broken[0, 0] = np.nan
+    axes = isogmm.plot_compare_marginals(
+        {"a": {"x": broken, "c": np.ones((2, 50))}}, {"x": values, "c": np.ones((2, 50))}
+    )
+    draw(axes)
+    assert len(axes) == 2
+
+
+# --- pairs ------------------------------------------------------------------------------------
+
+
+def test_components_are_ellipses_of_the_right_covariance(idata):
+    axes = isogmm.plot_compare_pairs(
+        {"isogmm": idata, "nuts": other_method()}, ["tau", "theta[0]"], "nuts"
+    )
+    draw(axes)
+    (axis,) = axes
+    ellipses = [patch for patch in axis.patches if isinstance(patch, Ellipse)]
+    assert len(ellipses) == COMPONENTS
+    mixture = isogmm.Mixture.from_idata(idata)[0]
+    root = mixture.affine_map.factor[[1, 2]]
+    for ellipse, mean, variance in zip(
+        ellipses, mixture.affine_map.forward(mixture.means), mixture.variances, strict=True
+    ):
+        np.testing.assert_allclose(ellipse.center, mean[[1, 2]], rtol=1e-10)
+        angle = np.radians(ellipse.angle)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        halves = np.array([ellipse.width, ellipse.height]) / 2
+        np.testing.assert_allclose(
+            (turn * halves**2) @ turn.T, variance * root @ root.T, atol=1e-10
+        )
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("tau (unconstrained)", "theta[0]")
+
+
+def test_all_chains_and_places_by_number(idata):
+    axes = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 3], chain=None)
+    draw(axes)
+    assert len([p for p in axes[0].patches if isinstance(p, Ellipse)]) == CHAINS * COMPONENTS
+    assert axes[0].get_xlabel() == "mu"
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda u: 3.0 * u - 1.0,
+        lambda u: 2.0 + np.exp(u),
+        lambda u: 5.0 - np.exp(u),
+        lambda u: -1.0 + 4.0 / (1 + np.exp(-u)),
+        lambda u: np.logaddexp(0, u),
+    ],
+    ids=["affine", "lower bound", "upper bound", "interval", "softplus"],
+)
+def test_the_unconstrained_scale_of_other_methods_is_read_off_the_fit(transform):
+    generator = np.random.default_rng(2)
+    own, theirs = generator.normal(size=(4, 100)), 1.5 * generator.normal(size=(4, 100))
+    sample = ("chain", "draw")
+    fit = idt.get_group(fitted(), "fit").isel(coordinate=[0], coordinate_bis=[0])
+    fit = fit.assign_coords(coordinate=["x"], coordinate_bis=["x"])
+    idata = idt.from_groups(
+        {
+            "posterior": xr.Dataset({"x": (sample, transform(own))}),
+            "unconstrained_posterior": xr.Dataset({"x": (sample, own)}),
+            "fit": fit,
+        }
+    )
+    other = idt.from_groups({"posterior": xr.Dataset({"x": (sample, transform(theirs))})})
+    found = Flat(idata).of(other, 0, "nuts")
+    np.testing.assert_allclose(found, theirs.ravel(), atol=1e-6)
+
+
+def test_a_transform_that_cannot_be_read_off_is_refused(idata):
+    other = other_method()
+    posterior = idt.get_group(idata, "posterior")
+    squared = idt.add_group(
+        idata.copy(), "posterior", posterior.assign(tau=posterior["tau"] ** 2 + posterior["tau"])
+    )
+    with pytest.raises(OptionError, match="'nuts' has no draws of 'tau'"):
+        isogmm.plot_compare_pairs({"isogmm": squared, "nuts": other}, ["tau", "mu"])
+
+
+def test_pairs_refuse_what_makes_no_sense(idata):
+    with pytest.raises(OptionError, match="needs one result of fit_isogmm"):
+        isogmm.plot_compare_pairs({"nuts": other_method()}, [0, 1])
+    with pytest.raises(OptionError, match="no coordinate 'sigma'"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, ["sigma", "mu"])
+    with pytest.raises(OptionError, match="no coordinate 9"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, [9, "mu"])
+    with pytest.raises(OptionError, match="must be two"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, ["mu"])
+    with pytest.raises(OptionError, match="none of the results"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1], "nuts")
+
+
+# --- ELBO and modes ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", ["gradient_evaluations", "iteration", "seconds"])
+def test_elbo_has_a_line_a_chain_and_the_evidence(idata, x):
+    ax = isogmm.plot_elbo(idata, x=x)
+    draw(ax)
+    labels = [line.get_label() for line in ax.lines]
+    assert labels == [*(f"chain {chain}" for chain in range(CHAINS)), "log evidence"]
+    stored = idt.get_group(idata, "fit_stats")
+    np.testing.assert_array_equal(ax.lines[1].get_xdata(), stored[x].values)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), stored["elbo"].values[:, 1])
+    assert ax.lines[-1].get_ydata()[0] == -29.8
+
+
+def test_elbo_draws_into_given_axes(idata):
+    import matplotlib.pyplot as plt
+
+    _, mine = plt.subplots()
+    assert isogmm.plot_elbo(idata, ax=mine) is mine
+    assert len(mine.lines) == CHAINS + 1
+
+
+def test_elbo_without_evidence_or_history():
+    ax = isogmm.plot_elbo(fitted(attributes={"log_evidence": float("nan")}))
+    assert len(ax.lines) == CHAINS
+    with pytest.raises(OptionError, match="fit_stats"):
+        isogmm.plot_elbo(other_method())
+    with pytest.raises(OptionError, match="x must be one of"):
+        isogmm.plot_elbo(fitted(), x="epochs")
+
+
+def test_modes_show_masses_and_the_coordinates_that_separate(idata):
+    masses, places = isogmm.plot_modes(idata)
+    draw(masses)
+    assert [label.get_text() for label in masses.get_yticklabels()] == ["mode 0", "mode 1"]
+    np.testing.assert_allclose([bar.get_width() for bar in masses.patches], 0.5)
+    assert places.get_xlabel() == "theta[0]"
+    assert sum(len(dots.get_offsets()) for dots in places.collections) == CHAINS * DRAWS
+
+
+def test_one_mode_and_many_modes():
+    masses, places = isogmm.plot_modes(fitted(num_modes=1), coordinates=["mu", "tau"])
+    draw(masses)
+    assert (len(masses.patches), places.get_xlabel(), places.get_ylabel()) == (
+        1,
+        "mu",
+        "tau (unconstrained)",
+    )
+    masses, _ = isogmm.plot_modes(fitted(num_modes=6))
+    assert len(masses.patches) == 6
+
+
+def test_separating_coordinates_are_measured_in_sds_within_modes():
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(400, 3)) * [100.0, 1.0, 1.0]
+    modes = np.repeat([0, 1], 200)
+    points[modes == 1] += [50.0, 5.0, 0.0]
+    assert separating(points, modes, 2)[0] == 1
+    assert separating(points, np.zeros(400, dtype=int), 2) == [0, 1]
+
+
+def test_names_with_mathematics_in_them_are_drawn_as_they_are():
+    idata = fitted(("$\\mu_{", "tau_<b>"))
+    draw(isogmm.plot_modes(idata, [0, 1]))
+    axes = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1])
+    draw(axes)
+    assert axes[0].get_xlabel() == "$\\mu_{"
+
+
+def test_settings_of_the_session_stay_as_they_were(idata):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    isogmm.plot_modes(idata)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_reloaded_result_is_drawn_the_same(idata, tmp_path):
+    idt.save(idata, tmp_path / "fit.nc")
+    reloaded = idt.load(tmp_path / "fit.nc")
+    for plot in (isogmm.plot_elbo, isogmm.plot_modes):
+        first, second = plot(idata), plot(reloaded)
+        assert len(np.ravel(first)) == len(np.ravel(second))
+    fresh = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1])
+    again = isogmm.plot_compare_pairs({"isogmm": reloaded}, [0, 1])
+    centers = [[p.center for p in a[0].patches if isinstance(p, Ellipse)] for a in (fresh, again)]
+    np.testing.assert_allclose(centers[0], centers[1])
+    assert Flat(reloaded).positions.shape == (CHAINS, DRAWS, DIM)
+
+
+def test_regions_of_the_plane_hold_their_shares():
+    generator = np.random.default_rng(7)
+    root = np.array([[1.0, 0.0], [0.99, 0.1]])
+    points = generator.standard_normal((4000, 2)) @ root.T
+    low, high = points.min(axis=0), points.max(axis=0)
+    first, second, height, levels = plane_density(points, low, high, (0.9, 0.5))
+    fresh = generator.standard_normal((4000, 2)) @ root.T
+    places = [np.searchsorted(grid, fresh[:, axis]) for axis, grid in enumerate((first, second))]
+    inside = height[np.minimum(places[1], 199), np.minimum(places[0], 199)]
+    for level, share in zip(levels, (0.9, 0.5), strict=True):
+        # Smoothing widens the regions, by a few percent at this bandwidth.
+        assert share - 0.05 < (inside > level).mean() < share + 0.05
+
+
+def test_an_elbo_that_is_never_finite_is_drawn_empty():
+    history = {
+        "elbo": np.full((3, CHAINS), np.nan),
+        "elbo_se": np.full((3, CHAINS), np.nan),
+        "gradient_evaluations": np.arange(3),
+    }
+    ax = isogmm.plot_elbo(fitted(history=history))
+    draw(ax)
+    assert len(ax.lines) == CHAINS + 1
