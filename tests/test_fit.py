@@ -48,8 +48,12 @@ def paper(target, rule, *, steps=15, seed=5, **options):
     return fit_isogmm(target, random_seed=seed, **settings)
 
 
-# A few steps of a fixed size may or may not end where the checks are content.
-@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+# A few steps of a fixed size may or may not end where the checks of the draws are content.  No
+# other warning may come: a step and a number of steps given together are a plan, not a budget.
+@pytest.mark.filterwarnings(
+    "ignore:.*(Pareto k|Importance weights|chains disagree|ELBOs of the chains)"
+    ":isogmm.errors.FitWarning"
+)
 class TestThePaper:
     @pytest.mark.parametrize("name", RULES)
     def test_the_mode_of_the_paper_equals_a_transcription(self, name):
@@ -119,9 +123,12 @@ class TestTheRecipe:
         order = np.argsort(group["mode_mean"].values[:, 0])
         assert np.all(np.abs(found[0][order] - [0.3, 0.7]) < 0.005 + 5 * found[1][order])
         modes = get_group(idata, "sample_stats")["mode"].values
-        heavy = draws_of(idata)[..., 0] > 0
-        # Four sds from the border: a draw in 30,000 of the wide mode lies beyond it.
-        assert np.mean(heavy != (modes == order[1])) < 0.002
+        # Zero is four sds of the wide mode away from it, and a draw of it in 30,000 lies beyond
+        # (80,000 draws of four seeds had 6, where 3 were expected); at 1 it is one in 3 million.
+        x = draws_of(idata)[..., 0]
+        away = np.abs(x) > 1
+        assert away.mean() > 0.98
+        np.testing.assert_array_equal((x > 0)[away], (modes == order[1])[away])
         assert "2 modes" in idata.attrs["advice"]
 
     def test_chains_repair_what_a_single_gaussian_cannot(self):

@@ -136,7 +136,7 @@ def to_target(
 
 def keep_alive(fields: dict[str, Any], model: Callable[..., Any]) -> dict[str, Any]:
     """The functions of a target that hold its model; the programs know it weakly."""
-    names = ("evaluate_point", "evaluate_batch", "constrain", "prepare", "log_density")
+    names = ("evaluate_point", "evaluate_batch", "constrain", "prepare", "few", "log_density")
     return {name: functools.partial(_call, fields[name], model) for name in names}
 
 

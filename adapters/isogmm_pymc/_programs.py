@@ -53,7 +53,7 @@ class PyMCPrograms:
             self._density_function = jaxify(
                 graphs.inputs, graphs.log_density(model), check_bounds=model.check_bounds
             )
-        self.jax.start("point", "batch")
+        self.jax.start("batch")
         try:
             self._names, outputs = graphs.generated(model, leave_out)
             with self.jax.precision():

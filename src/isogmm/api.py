@@ -122,14 +122,14 @@ def fit_isogmm(
         array_backend=array_backend,
     )
     seed = seed_of(random_seed)
-    # xarray and the statistics take a second to import: do it while the model compiles.
-    Thread(target=_preload, daemon=True).start()
     target = to_target(model, model_args, model_kwargs or {}, seed)
     target.num_gradient_evaluations = 0
     target.prepare()
     from isogmm.checkpoints import Checkpoint
     from isogmm.fit import fit
     from isogmm.inference_data import resume_mixture, to_inference_data
+    # The statistics take a third of a second to import: do it while the model compiles.
+    Thread(target=_preload, daemon=True).start()
 
     saved = Checkpoint(checkpoint, target, seed) if checkpoint is not None else None
     start = resume_mixture(resume, target) if resume is not None else None

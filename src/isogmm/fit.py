@@ -15,7 +15,7 @@ from isogmm.growth import Growth, split_worst
 from isogmm.initialization.over_modes import OverModes, within_mode_map
 from isogmm.locate.locate import Locate, Located, locate
 from isogmm.locate.low_rank import low_rank_at
-from isogmm.locate.paths import DENSE_LIMIT, follow_path
+from isogmm.locate.paths import DENSE_LIMIT, follow_paths
 from isogmm.mixture import IsotropicMixture
 from isogmm.optimize import OptimizeResult, optimize
 from isogmm.options import NUM_COMPONENTS, Options
@@ -170,7 +170,7 @@ def _fixed_map(target: Target, options: Options, generator: np.random.Generator)
         return _checked(whitening, target)
     if whitening in ("none", "auto"):
         return identity_map(target.dim)
-    paths = [follow_path(target, x) for x in target.initial_positions(generator, 8)]
+    paths = follow_paths(target, target.initial_positions(generator, 8))
     found = [path for path in paths if path is not None]
     if not found:
         raise ModelError("no start has a finite log density: the whitening cannot be estimated")

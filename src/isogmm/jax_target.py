@@ -12,10 +12,16 @@ from isogmm.target import Groups, Target
 
 #: Rows of the program that constrains draws.
 CONSTRAIN_SIZE = 500
+#: A batch of up to this many operations takes about as long as twenty calls of the program of a
+#: point, which cost a tenth of a millisecond each whatever they do.
+CHEAP_BATCH_FLOPS = 5e6
 
 
 class JaxPrograms:
-    """The three compiled programs of a model: one point, one batch, constrained draws.
+    """The compiled programs of a model: one batch, constrained draws, and perhaps one point.
+
+    Where a batch costs little more than a point there is no program for a point: a row of a
+    batch serves.  :meth:`few` knows.
 
     The data are an input of the programs, not a constant in them: a second data set of the
     same shapes is served by the same programs (:meth:`bind`).
@@ -51,6 +57,7 @@ class JaxPrograms:
         self.x64 = x64
         self.num_programs = 0
         self._programs: dict[str, Future] = {}
+        self._batch_flops = 0.0
         #: The density as it was given, for what is not one of the three programs.
         self.log_density = log_density
         value_and_grad = jax.value_and_grad(log_density)
@@ -101,6 +108,8 @@ class JaxPrograms:
         if name not in self._programs:
             with self.precision():
                 lowered = jax.jit(self._functions[name]).lower(*self._shapes[name], self._data_like)
+            if name == "batch":
+                self._batch_flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
             self.num_programs += 1
             executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"isogmm-{name}")
             self._programs[name] = executor.submit(lowered.compile)
@@ -110,6 +119,15 @@ class JaxPrograms:
     def program(self, name: str) -> Callable[..., Any]:
         """The compiled program, compiling it now if nobody asked before."""
         return self._begin(name).result()
+
+    def few(self) -> int:
+        """How many positions are better evaluated one by one: none where batches are cheap."""
+        self._begin("batch")
+        return 0 if self._batch_flops <= CHEAP_BATCH_FLOPS else self.batch_size // 4
+
+    def prepare(self) -> None:
+        """Start what a fit needs; the program of a point only where batches are not cheap."""
+        self.start(*(("batch", "point") if self.few() else ("batch",)), "constrain")
 
     def bind(self, data: Any) -> dict[str, Any]:
         """The fields of a :class:`Target` that contain the model, for one data set."""
@@ -128,14 +146,21 @@ class JaxPrograms:
             with self.precision():
                 return self.program(name)(np.asarray(positions, dtype=self.dtype), data)
 
+        def evaluate_point(position: np.ndarray) -> tuple[Any, Any]:
+            if self.few():
+                return evaluate("point", position)
+            values, gradients = evaluate("batch", np.tile(position, (self.batch_size, 1)))
+            return np.asarray(values)[0], np.asarray(gradients)[0]
+
         def constrain(positions: np.ndarray, seed: int) -> Groups:
             return self._constrain(np.asarray(positions, dtype=self.dtype), seed, data)
 
         return {
-            "evaluate_point": lambda position: evaluate("point", position),
+            "evaluate_point": evaluate_point,
             "evaluate_batch": lambda positions: evaluate("batch", positions),
             "constrain": constrain,
-            "prepare": self.start,
+            "prepare": self.prepare,
+            "few": self.few,
             "num_programs": lambda: self.num_programs,
             "log_density": lambda position: self.log_density(position, data),
             "precision": self.precision,

@@ -158,8 +158,8 @@ def _stopping(
         )
     limit = 10_000 if max_iterations is None else _positive_int("max_iterations", max_iterations)
     if tolerance is None:
-        # Chains start from the mixture: a tenth of a nat is not worth another window then.
-        tolerance = 0.01 if isinstance(refine, int) and refine == 0 else 0.1
+        # Chains start from the mixture: a quarter of a nat is not worth another window then.
+        tolerance = 0.01 if isinstance(refine, int) and refine == 0 else 0.25
     return ElboPlateau(max_iterations=limit, max_seconds=max_seconds, tolerance=float(tolerance))
 
 

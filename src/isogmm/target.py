@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,6 @@ from jaxtyping import Float
 from isogmm.errors import DeadlineReachedError, ModelError
 
 Groups = dict[str, dict[str, np.ndarray]]
-
-#: Up to this many positions are evaluated one by one.
-FEW = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +82,8 @@ class Target:
         The modeling language, for the attributes of the result.
     batch_size
         Rows of the batch program.
+    few
+        ``() -> n``: up to this many positions cost less one by one than in a padded batch.
     finish
         Last clean-up of the finished result by the language (Bambi renames and recenters).
     prepare
@@ -114,6 +114,7 @@ class Target:
     library: str = "isogmm"
     library_version: str = ""
     batch_size: int = 128
+    few: Callable[[], int] = lambda: 2
     finish: Callable[[Any], Any] = _unchanged
     prepare: Callable[[], None] = lambda: None
     num_programs: Callable[[], int] = lambda: 0
@@ -131,7 +132,7 @@ class Target:
                 "Add a latent variable, or check that not all of them are observed."
             )
 
-    @property
+    @cached_property
     def dim(self) -> int:
         """Dimension d of the unconstrained space."""
         return sum(int(np.prod(shape)) for shape in self.variables.values())
@@ -150,8 +151,8 @@ class Target:
     ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
         """Log density and gradient at one point or at many, in float64.
 
-        Many points go through the batch program in chunks, the last one padded; one or two
-        through the program of a single point, which costs less than padding.  Where the log
+        Many points go through the batch program in chunks, the last one padded; a few through
+        the program of a single point where that costs less than padding.  Where the log
         density or any part of its gradient is not finite the log density returned is ``-inf``
         and the gradient zero, so that callers test one thing.
 
@@ -170,20 +171,16 @@ class Target:
             )
         flat = positions.reshape(-1, self.dim)
         self.num_gradient_evaluations += len(flat)
-        values = np.empty(len(flat))
-        gradients = np.empty((len(flat), self.dim))
-        if len(flat) <= FEW:
-            for index, position in enumerate(flat):
-                value, gradient = self.evaluate_point(position)
-                values[index], gradients[index] = np.asarray(value), np.asarray(gradient)
-        for begin in range(0, len(flat) if len(flat) > FEW else 0, self.batch_size):
-            chunk = flat[begin : begin + self.batch_size]
-            size = len(chunk)
-            if size < self.batch_size:
-                chunk = np.concatenate([chunk, np.repeat(chunk[:1], self.batch_size - size, 0)])
-            value, gradient = self.evaluate_batch(chunk)
-            values[begin : begin + size] = np.asarray(value)[:size]
-            gradients[begin : begin + size] = np.asarray(gradient)[:size]
+        values, gradients = np.empty(len(flat)), np.empty(flat.shape)
+        size = 1 if len(flat) <= self.few() else self.batch_size
+        # All chunks are asked for before the first is awaited: JAX works on several at a time.
+        begins = range(0, len(flat), size)
+        results = [self._evaluate_chunk(flat[begin : begin + size], size) for begin in begins]
+        for begin, (value, gradient) in zip(begins, results, strict=True):
+            rows = slice(begin, min(begin + size, len(flat)))
+            count = rows.stop - begin
+            values[rows] = np.atleast_1d(value)[:count]
+            gradients[rows] = np.atleast_2d(gradient)[:count]
         # One sum finds a bad gradient: NaN and infinities survive it.
         with np.errstate(over="ignore", invalid="ignore"):
             bad = ~(np.isfinite(values) & np.isfinite(gradients.sum(axis=-1)))
@@ -191,6 +188,14 @@ class Target:
             values[bad] = -np.inf
             gradients[bad] = 0.0
         return values.reshape(positions.shape[:-1]), gradients.reshape(positions.shape)
+
+    def _evaluate_chunk(self, chunk: Float[np.ndarray, "n d"], size: int) -> tuple[Any, Any]:
+        """One row by the program of a point, ``size`` rows (the missing ones made up) by the other."""
+        if size == 1:
+            return self.evaluate_point(chunk[0])
+        if len(chunk) < size:
+            chunk = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), 0)])
+        return self.evaluate_batch(chunk)
 
     def unravel(self, positions: Float[np.ndarray, "*n d"]) -> dict[str, np.ndarray]:
         """Split flat positions into the unconstrained variables, leading axes kept."""

@@ -7,7 +7,7 @@ from helpers.targets import gaussian, isotropic_mixture, make_target, nowhere, r
 from isogmm.errors import ModelError
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.modes import LocalMaximum, unseen_probability
-from isogmm.locate.paths import factor_of, follow_path, inverse_hessian
+from isogmm.locate.paths import factor_of, follow_paths, inverse_hessian
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -81,7 +81,7 @@ def test_same_seed_same_place():
 def test_a_path_ends_at_the_maximum_with_its_curvature():
     axes = rotation(np.random.default_rng(2), 4)
     truth = gaussian(np.arange(4.0), (axes * [0.1, 0.5, 1.0, 3.0]) @ axes.T)
-    path = follow_path(truth.target(), np.full(4, -2.0))
+    (path,) = follow_paths(truth.target(), np.full((1, 4), -2.0))
     assert path.converged
     np.testing.assert_allclose(path.end, truth.means[0], atol=1e-4)
     np.testing.assert_array_equal(path.positions[0], np.full(4, -2.0))
@@ -95,7 +95,7 @@ def test_a_path_ends_at_the_maximum_with_its_curvature():
 
 
 def test_a_path_from_nowhere_is_none():
-    assert follow_path(nowhere(2), np.zeros(2)) is None
+    assert follow_paths(nowhere(2), np.zeros((3, 2))) == [None] * 3
 
 
 def test_good_turing():

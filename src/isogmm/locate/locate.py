@@ -9,7 +9,7 @@ from isogmm.locate.candidates import candidates_from
 from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
-from isogmm.locate.paths import DENSE_LIMIT, Path, follow_path
+from isogmm.locate.paths import DENSE_LIMIT, Path, follow_paths
 from isogmm.locate.race import race
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
@@ -197,8 +197,7 @@ def _paths(
         spread = np.exp(generator.uniform(0.0, np.log(15.0), size=(count, 1)))
         spread[::2] = 1.0
         starts = center + spread * (starts - center)
-    found = [follow_path(target, start) for start in starts]
-    paths = [path for path in found if path is not None]
+    paths = [path for path in follow_paths(target, starts) if path is not None]
     return paths, count - len(paths)
 
 

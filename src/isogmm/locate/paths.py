@@ -1,11 +1,13 @@
 """Optimization paths: SciPy's L-BFGS-B from a start, and the curvature it saw on the way."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
+from isogmm.locate.lockstep import Ask, in_lockstep
 from isogmm.target import Target
 
 #: Beyond this dimension only the diagonal of an inverse Hessian is kept.
@@ -41,22 +43,35 @@ class Path:
         return factor_of(inverse_hessian(self, len(self.positions) - 1))
 
 
-def follow_path(
-    target: Target, start: Float[np.ndarray, " d"], max_evaluations: int = 400
-) -> Path | None:
-    """Maximize the log density from a start, keeping the path; None where the start is hopeless.
+def follow_paths(
+    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int = 400
+) -> list[Path | None]:
+    """Maximize the log density from every start; None where a start is hopeless.
 
-    The quasi-Newton path is Pathfinder's (Zhang et al. 2022, arXiv 2108.03782): it passes
-    through the typical set on its way from the tail to the mode.
+    The quasi-Newton paths are Pathfinder's (Zhang et al. 2022, arXiv 2108.03782): they pass
+    through the typical set on their way from the tail to the mode.  They go side by side, and
+    one after the other where a batch costs more than its points.
     """
+    walks = [functools.partial(_walk, start, max_evaluations) for start in starts]
+    if min(len(starts), target.batch_size) <= max(target.few(), 1):
+        return [walk(target.evaluate) for walk in walks]
+    return [
+        path
+        for begin in range(0, len(walks), target.batch_size)
+        for path in in_lockstep(walks[begin : begin + target.batch_size], target.evaluate)
+    ]
+
+
+def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -> Path | None:
+    """One path, from a function that gives value and gradient at one position."""
     seen: dict[bytes, tuple[float, np.ndarray]] = {}
-    first, gradient = target.evaluate(start)
+    first, gradient = evaluate(start)
     if not np.isfinite(first):
         return None
     worst = _WALL + 1e3 * abs(float(first))
 
     def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = target.evaluate(position)
+        value, gradient = evaluate(position)
         if not np.isfinite(value):
             return worst, np.zeros_like(position)
         seen[position.tobytes()] = (float(value), gradient)

@@ -18,6 +18,11 @@ from isogmm.target import Target
 HALVINGS = {8: 0.5, 13: 0.2, 26: 0.0}
 #: Paths that are scouted; where all their candidates arrive at one ELBO no others are needed.
 NUM_SCOUTS = 2
+#: When the scouts are asked whether they agree.
+SCOUTED = (8, 16)
+#: Standard error of an ELBO below which its Gaussian is all but exact: its log ratios to the
+#: density hardly vary, so that the ELBO is the log evidence of its mode.
+EXACT_SE = 0.03
 
 Outcome = tuple[Gaussians, str, int, KeyboardInterrupt | None]
 
@@ -51,12 +56,13 @@ def race(
         If every candidate diverges.
     """
     scouts = _Race(target, generator, paths[:NUM_SCOUTS], num_full=1)
-    if scouts.run_until(min(HALVINGS)) and scouts.agree():
-        scouts.keep(2)
-        scouts.run(num_iterations)
-        return scouts.outcome()
-    if scouts.interruption is not None:
-        return scouts.outcome()
+    for iteration in SCOUTED:
+        if scouts.run_until(iteration) and scouts.agree():
+            scouts.keep(2)
+            scouts.run(num_iterations)
+            return scouts.outcome()
+        if scouts.interruption is not None:
+            return scouts.outcome()
     everyone = _Race(target, generator, paths, num_full)
     everyone.run(num_iterations)
     everyone.num_diverged += int((~scouts.candidates.alive).sum())
@@ -128,9 +134,12 @@ class _Race:
 
         Three are enough where one of them began at the end of a path: the curvature at a local
         maximum then describes the posterior, which it never does where a spike attracts paths.
+        That one alone is enough where it leads and is all but exact.
         """
         order = np.argsort(-self.candidates.elbo)
         elbo, noise = self.candidates.elbo[order], self.candidates.elbo_se[order]
+        if self.origins[order[0]] == "end of the path" and noise[0] < EXACT_SE:
+            return True
         close = (elbo[0] - elbo < 0.3 + 3.0 * np.hypot(noise, noise[0])) & (noise < 0.3)
         if len(order) >= 4 and np.all(close[: max(4, len(order) // 2)]):
             return True

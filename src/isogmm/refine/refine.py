@@ -40,7 +40,7 @@ class Refine:
 
     num_chains: int = 384
     max_numbers: int = 40_000_000
-    max_gradients: int = 500_000
+    max_gradients: int = 1_000_000
     min_warmup: int = 8
     min_recorded: int = 20
 
