@@ -14,7 +14,7 @@ import isogmm
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.checkpoints import Checkpoint
-from isogmm.errors import FitWarning, ModelError, OptionError
+from isogmm.errors import ModelError, OptionError
 from isogmm.jax_target import JaxPrograms
 from isogmm.models import seed_of
 

@@ -128,6 +128,7 @@ def fit_isogmm(
     from isogmm.checkpoints import Checkpoint
     from isogmm.fit import fit
     from isogmm.inference_data import resume_mixture, to_inference_data
+
     # The statistics take a third of a second to import: do it while the model compiles.
     Thread(target=_preload, daemon=True).start()
 

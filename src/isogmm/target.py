@@ -190,7 +190,7 @@ class Target:
         return values.reshape(positions.shape[:-1]), gradients.reshape(positions.shape)
 
     def _evaluate_chunk(self, chunk: Float[np.ndarray, "n d"], size: int) -> tuple[Any, Any]:
-        """One row by the program of a point, ``size`` rows (the missing ones made up) by the other."""
+        """One row by the program of a point, or rows, padded to ``size``, by that of a batch."""
         if size == 1:
             return self.evaluate_point(chunk[0])
         if len(chunk) < size:

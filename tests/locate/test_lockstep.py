@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.targets import correlated_gaussian
 
+from helpers.targets import correlated_gaussian
 from isogmm.locate.lockstep import in_lockstep
 from isogmm.locate.paths import follow_paths
 
@@ -90,4 +90,5 @@ def test_paths_side_by_side_are_those_one_after_the_other():
     alone = follow_paths(target, starts)
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.positions, other.positions, rtol=0, atol=1e-9)
-        assert one.converged and other.converged
+        assert one.converged
+        assert other.converged

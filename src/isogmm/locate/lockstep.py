@@ -1,4 +1,4 @@
-"""Several walks at once: each asks for one evaluation at a time, all of them are served together."""
+"""Several walks at once: each asks for one evaluation at a time, all are served together."""
 
 import threading
 from collections.abc import Callable
@@ -59,7 +59,9 @@ def in_lockstep(
         except BaseException as error:  # raised again by the calling thread
             heard.put((seat, "raises", error))
 
-    threads = [threading.Thread(target=run, args=(seat,), daemon=True) for seat in range(len(walks))]
+    threads = [
+        threading.Thread(target=run, args=(seat,), daemon=True) for seat in range(len(walks))
+    ]
     results: dict[int, Result] = {}
     try:
         for thread in threads:
