@@ -76,40 +76,67 @@ def deliver(
     """Refine where the mixture's own draws are not good enough, else choose among them."""
     mixture = optimized.mixture
     component_modes = modes_of_components(mixture, located)
-    pool_modes = np.take_along_axis(component_modes, pool.components, axis=1).ravel()
-    log_weights, k = psis(np.where(np.isfinite(pool.log_ratios), pool.log_ratios, -np.inf))
-    relative_ess = pool.importance_ess() / pool.log_ratios.size
-    is_flat = relative_ess > FLAT_ESS
+    log_weights, k, relative_ess = _weigh(pool)
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
-    refined, interruption = None, None
-    if options.refine != 0 and not ended_early and np.isfinite(pool.log_ratios).any():
-        could_do = is_flat or (k < REWEIGHT_K and relative_ess > REWEIGHT_ESS)
-        allowed = isinstance(options.refine, Refine) and options.importance is not False
-        is_enough = Agreement(pool, log_weights) if could_do and allowed else None
-        try:
+    refined, interruption, is_large = None, None, False
+    try:
+        if _could_reweight(k, relative_ess) and relative_ess <= GOOD_ESS and not ended_early:
+            # A pool large enough to choose from also says whether the first k was luck.
+            pool = _large_pool(target, mixture, relative_ess, options, generator)
+            log_weights, k, relative_ess = _weigh(pool)
+            is_large = True
+        pool_modes = np.take_along_axis(component_modes, pool.components, axis=1).ravel()
+        if options.refine != 0 and not ended_early and np.isfinite(pool.log_ratios).any():
+            allowed = isinstance(options.refine, Refine) and options.importance is not False
+            could_do = allowed and _could_reweight(k, relative_ess)
+            is_enough = Agreement(pool, log_weights) if could_do else None
             refined = _run_chains(target, mixture, pool, pool_modes, options, generator, is_enough)
-        except KeyboardInterrupt as stop:
-            interruption = stop
+    except KeyboardInterrupt as stop:
+        interruption = stop
+    pool_modes = np.take_along_axis(component_modes, pool.components, axis=1).ravel()
     evidence = evidence_by_mode(pool, pool_modes, refined, mixture, component_modes)
     if refined is not None:
         return _from_chains(
             refined, mixture, component_modes, evidence, k, options, pool.log_ratios.size
         )
+    is_flat = relative_ess > FLAT_ESS
     hopeless = not is_flat and (not k <= PARETO_K or relative_ess < 0.02)
     is_close = is_flat or (k < REWEIGHT_K and relative_ess > GOOD_ESS)
     needless = options.importance == "auto" and is_close
     no_weights = options.importance is False or hopeless or needless
     source = "mixture" if no_weights else "importance"
-    if source == "importance":
-        need = POOL_FACTOR * options.draws * options.chains / max(relative_ess, 0.1)
-        more = int(np.ceil(min(need, 10 * options.draws * options.chains) / options.chains))
-        if more > pool.positions.shape[1] and not ended_early and interruption is None:
-            target.deadline = None  # a last, short stage
-            pool = draw_pool(target, mixture, generator, more)
-            log_weights, k = psis(pool.log_ratios)
+    if source == "importance" and not (ended_early or is_large) and interruption is None:
+        target.deadline = None  # a last, short stage
+        pool = _large_pool(target, mixture, relative_ess, options, generator)
+        log_weights, k, _ = _weigh(pool)
     delivery = _from_pool(pool, log_weights, source, component_modes, options, generator)
     delivery.pareto_k, delivery.evidence, delivery.interruption = k, evidence, interruption
     return delivery
+
+
+def _weigh(pool: Pool) -> tuple[np.ndarray, float, float]:
+    """Smoothed log weights of the pool, Pareto k and the relative effective sample size."""
+    ratios = np.where(np.isfinite(pool.log_ratios), pool.log_ratios, -np.inf)
+    log_weights, k = psis(ratios)
+    return log_weights, k, pool.importance_ess() / pool.log_ratios.size
+
+
+def _could_reweight(k: float, relative_ess: float) -> bool:
+    """Whether weights alone could do, should the chains agree."""
+    return relative_ess > FLAT_ESS or (k < REWEIGHT_K and relative_ess > REWEIGHT_ESS)
+
+
+def _large_pool(
+    target: Target,
+    mixture: IsotropicMixture,
+    relative_ess: float,
+    options: Options,
+    generator: np.random.Generator,
+) -> Pool:
+    """A pool from which draws can be chosen by their weights without being scarce."""
+    wanted = options.draws * options.chains
+    need = min(POOL_FACTOR * wanted / max(relative_ess, 0.1), 10 * wanted)
+    return draw_pool(target, mixture, generator, max(1000, int(np.ceil(need / options.chains))))
 
 
 def _run_chains(

@@ -1,7 +1,7 @@
 """Several walks at once: each asks for one evaluation at a time, all are served together."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ class _AbandonedError(Exception):
 
 
 def in_lockstep(
-    walks: list[Callable[[Ask], Result]],
+    walks: Sequence[Callable[[Ask], Result]],
     evaluate: Callable[[Float[np.ndarray, "n d"]], tuple[np.ndarray, np.ndarray]],
 ) -> list[Result]:
     """Results of walks that each need many evaluations, one after the other.

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.refine.hmc import Chains, hmc_transition, start_chains
-from isogmm.refine.memory import Drift, drift, forgotten_below, memory
+from isogmm.refine.memory import Drift, drift, forgotten_below, memory, tail_error
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
@@ -17,6 +17,9 @@ REWHITEN = (3, 6, 12, 24, 48, 96)
 ACCEPTANCE = 0.8
 #: Steps of mixed sizes go down to this share of the step size.
 SMALLEST_FACTOR = 0.03
+#: A recording goes on until the tails are known about as well as 4,000 independent draws know
+#: them (0.034), but not beyond this multiple of its first length.
+TAIL_ERROR, LONGEST_RECORDING = 0.037, 3.0
 #: With more than this share of proposals all but hopeless, rejections get a second, smaller try.
 HOPELESS_SHARE = 0.01
 
@@ -100,13 +103,12 @@ class _Sampler:
         """One transition of all chains: mean acceptance probability, who moved."""
         is_warmup = tune
         # A quarter turn of a Gaussian; every third is three times as long, for heavy tails.
-        length = 0.5 * np.pi * (3.0 if self.count % 3 == 2 else 1.0)
-        length *= self.generator.uniform(0.8, 1.2)
+        is_long = self.count % 3 == 2
+        length = 0.5 * np.pi * (3.0 if is_long else 1.0) * self.generator.uniform(0.8, 1.2)
         factors = None
         if self.retry and self.count % 3 == 1:
             # Steps of all sizes: a chain deep in a neck moves when its turn for a small one
-            # comes.  With them eight schools (centered) reached the evidence of the
-            # non-centered form, -31.31, and -31.39 without.
+            # comes.
             low = np.log(SMALLEST_FACTOR)
             factors = np.exp(self.generator.uniform(low, 0.0, len(self.chains.points)))
             tune = False
@@ -116,7 +118,8 @@ class _Sampler:
             self.generator,
             self.step_size,
             length,
-            retry=self.retry,
+            # The second try of a long trajectory costs as much as all the rest.
+            retry=0.0 if is_long else self.retry,
             step_factors=factors,
         )
         self.count += 1
@@ -157,6 +160,47 @@ class _Sampler:
         self.chains = self.chains.moved_to(new)
 
 
+class _Recording:
+    """Transitions that are kept: every one, or as many as memory has room for."""
+
+    def __init__(self, sampler: _Sampler, options: Refine, begin: int, length: int) -> None:
+        self.sampler, self.options, self.begin = sampler, options, begin
+        size = sampler.chains.points.size
+        self.every = max(1, -(-length * size // options.max_numbers))
+        self.positions: list[np.ndarray] = []
+        self.log_density: list[np.ndarray] = []
+        self.accepted: list[float] = []
+        self.moves = np.zeros(len(sampler.chains.points))
+
+    def spent(self) -> int:
+        """Gradients since the refinement began."""
+        return self.sampler.target.num_gradient_evaluations - self.begin
+
+    def has_room(self) -> bool:
+        """Whether memory and budget allow more."""
+        size = self.sampler.chains.points.size
+        fits = (len(self.positions) + 1) * size <= self.options.max_numbers
+        return self.every == 1 and fits and self.spent() <= self.options.max_gradients
+
+    def extend(self, count: int) -> None:
+        """Record so many transitions more, as long as the budget allows."""
+        for _ in range(count):
+            probability, moved = self.sampler.transition(tune=False)
+            if len(self.accepted) % self.every == 0:
+                self.positions.append(self.sampler.chains.positions)
+                self.log_density.append(self.sampler.chains.log_density)
+            self.accepted.append(probability)
+            self.moves += moved
+            enough = len(self.accepted) >= self.options.min_recorded
+            if enough and self.spent() > self.options.max_gradients:
+                break
+
+    @property
+    def draws(self) -> Float[np.ndarray, "m t d"]:
+        """Every kept position of every chain."""
+        return np.stack(self.positions, axis=1)
+
+
 def refine(
     target: Target,
     positions: Float[np.ndarray, "m d"],
@@ -170,9 +214,10 @@ def refine(
 
     Memory is the correlation across chains between now and the start; once it has faded for
     every coordinate, the same number of transitions again passes before the recording begins.
-    A recording whose halves differ counts as warm-up, and one of twice its length follows,
-    as long as the budget allows.  ``is_enough`` sees the positions (m, d) after the shortest
-    warm-up; where it answers True the chains were only a check, and None is returned.
+    The recording is extended until the tails are known well enough.  One whose halves differ
+    counts as warm-up, and another of twice its length follows, as long as the budget allows.
+    ``is_enough`` sees the positions (m, d) after the shortest warm-up; where it answers True the
+    chains were only a check, and None is returned.
     """
     sampler = _Sampler(target, start_chains(target, positions, affine_map), groups, generator)
     begin = target.num_gradient_evaluations
@@ -195,28 +240,23 @@ def refine(
             break
     num_recorded = max(options.min_recorded, sampler.count)
     while True:
-        draws, log_density, accepted, moves = [], [], [], np.zeros(len(start))
-        every = max(1, -(-num_recorded * start.size // options.max_numbers))
-        for index in range(num_recorded):
-            probability, moved = sampler.transition(tune=False)
-            if index % every == 0:
-                draws.append(sampler.chains.positions)
-                log_density.append(sampler.chains.log_density)
-            accepted.append(probability)
-            moves += moved
-            spent = target.num_gradient_evaluations - begin
-            if spent > options.max_gradients and index + 1 >= options.min_recorded:
-                break
-        recording = np.stack(draws, axis=1)
-        moving = drift(recording)
+        record = _Recording(sampler, options, begin, num_recorded)
+        record.extend(num_recorded)
+        while (
+            tail_error(record.draws, groups) > TAIL_ERROR
+            and len(record.accepted) < LONGEST_RECORDING * num_recorded
+            and record.has_room()
+        ):
+            record.extend(max(num_recorded // 4, 1))
+        moving = drift(record.draws)
         remembered = memory(start, sampler.chains.positions, groups)
         still = moving.is_significant(0.05)
-        if not still or spent * 2.5 > options.max_gradients:
+        if not still or record.spent() * 2.5 > options.max_gradients:
             break
-        num_recorded = 2 * num_recorded
+        num_recorded = 2 * len(record.accepted)
     return Refined(
-        draws=recording,
-        log_density=np.stack(log_density, axis=1),
+        draws=record.draws,
+        log_density=np.stack(record.log_density, axis=1),
         start=start,
         groups=groups,
         memory=remembered,
@@ -224,8 +264,8 @@ def refine(
         forgotten=bool(forgotten_at is not None and remembered.max() < limit + 0.05),
         still_drifting=still,
         drift=moving,
-        acceptance=float(np.mean(accepted)),
+        acceptance=float(np.mean(record.accepted)),
         step_size=sampler.step_size,
         num_transitions=sampler.count,
-        stuck=float((moves < 0.1 * len(accepted)).mean()),
+        stuck=float((record.moves < 0.1 * len(record.accepted)).mean()),
     )
