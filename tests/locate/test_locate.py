@@ -105,3 +105,10 @@ def test_good_turing():
     assert unseen_probability([maximum(8), maximum(1), maximum(1)]) == pytest.approx(0.2)
     assert unseen_probability([maximum(8), maximum(2)]) == 0.0
     assert unseen_probability([]) == 0.0
+
+
+def test_a_curvature_estimate_of_rounding_errors_has_a_factor_without_a_warning():
+    covariance = np.array([[1.0, 1e-3], [1e-3, -1e-320]])
+    factor = factor_of(covariance)
+    assert np.all(np.isfinite(factor))
+    assert np.all(np.diag(factor) > 0)

@@ -146,7 +146,8 @@ def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
     """
     if not np.all(np.isfinite(covariance)):
         return np.eye(len(covariance))
-    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    variances = np.diag(covariance)
+    scale = np.sqrt(np.maximum(variances, max(1e-30 * variances.max(), 1e-300)))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     values = np.maximum(values, 1e-10 * values.max())
     _, upper = np.linalg.qr((vectors * np.sqrt(values)).T)
