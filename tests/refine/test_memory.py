@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from isogmm.refine.memory import drift, forgotten_below, memory, without_group_means
+from isogmm.refine.memory import (
+    drift,
+    forgotten_below,
+    memory,
+    tail_error,
+    without_group_means,
+)
 
 ONE = np.zeros(400, dtype=int)
 
@@ -79,3 +85,25 @@ def test_a_change_of_spread_is_seen():
     assert found.is_significant(0.05)
     assert np.abs(found.spread).argmax() == 1
     assert abs(found.location[1]) < 5 * found.location_se[1]
+
+
+def test_tail_error_is_that_of_the_share_beyond_a_quantile():
+    generator = np.random.default_rng(8)
+    draws = generator.standard_normal((400, 10, 20))
+    expected = np.sqrt(0.05 * 0.95 / 4000) / 0.103
+    # The larger side of two counts; the spread of 400 chains is known to 3.5 %.
+    assert expected < tail_error(draws, np.zeros(400, int)) < 1.1 * expected
+    # Chains that stand still know as much as one draw of each.
+    still = np.repeat(draws[:, :1], 10, axis=1)
+    found = tail_error(still, np.zeros(400, int))
+    assert np.sqrt(10) * expected < found < 1.1 * np.sqrt(10) * expected
+
+
+def test_tail_error_does_not_count_modes_that_chains_never_leave():
+    generator = np.random.default_rng(9)
+    groups = np.repeat([0, 1], 200)
+    draws = generator.standard_normal((400, 10, 20)) + 100.0 * groups[:, None, None]
+    # A tail of the whole is a tenth of one mode: the share there has the variance of a tenth.
+    expected = np.sqrt(0.5 * 0.1 * 0.9 / 4000) / 0.103
+    assert 0.95 * expected < tail_error(draws, groups) < 1.1 * expected
+    assert tail_error(draws, np.zeros(400, int)) > 1.1 * expected

@@ -123,16 +123,17 @@ def batch_and_match_step(
         variance = (share * (ratio - elbo[:, None]) ** 2).sum(1)
         elbo_se = np.sqrt(variance / np.maximum(kept, 1))
 
+    weight = strength / (1.0 + strength)
+    # What overflows here is a candidate that has diverged: it is taken out below.
     with np.errstate(over="ignore", invalid="ignore"):
         if diagonal:
             gradients = gradients * candidates.factors[:, None]
         else:
             gradients = gradients @ candidates.factors
-    weight = strength / (1.0 + strength)
-    noise_mean = (share[..., None] * noise).sum(1)
-    gradient_mean = (share[..., None] * gradients).sum(1)
-    noise = np.sqrt(share)[..., None] * (noise - noise_mean[:, None])
-    gradients = np.sqrt(share)[..., None] * (gradients - gradient_mean[:, None])
+        noise_mean = (share[..., None] * noise).sum(1)
+        gradient_mean = (share[..., None] * gradients).sum(1)
+        noise = np.sqrt(share)[..., None] * (noise - noise_mean[:, None])
+        gradients = np.sqrt(share)[..., None] * (gradients - gradient_mean[:, None])
     with np.errstate(all="ignore"):
         if diagonal:
             u = strength * (gradients**2).sum(1) + weight * gradient_mean**2
