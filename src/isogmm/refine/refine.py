@@ -103,8 +103,8 @@ class _Sampler:
         """One transition of all chains: mean acceptance probability, who moved."""
         is_warmup = tune
         # A quarter turn of a Gaussian; every third is three times as long, for heavy tails.
-        is_long = self.count % 3 == 2
-        length = 0.5 * np.pi * (3.0 if is_long else 1.0) * self.generator.uniform(0.8, 1.2)
+        length = 0.5 * np.pi * (3.0 if self.count % 3 == 2 else 1.0)
+        length *= self.generator.uniform(0.8, 1.2)
         factors = None
         if self.retry and self.count % 3 == 1:
             # Steps of all sizes: a chain deep in a neck moves when its turn for a small one
@@ -118,8 +118,7 @@ class _Sampler:
             self.generator,
             self.step_size,
             length,
-            # The second try of a long trajectory costs as much as all the rest.
-            retry=0.0 if is_long else self.retry,
+            retry=self.retry,
             step_factors=factors,
         )
         self.count += 1
