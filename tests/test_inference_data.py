@@ -511,6 +511,11 @@ def test_psis_in_bad_weather():
     weights, k = idt.psis(holes)
     assert k == np.inf
     assert np.exp(weights[7]) == 1.0
+    # The largest are all the same: bounded weights, and no tail to fit.
+    capped = np.minimum(ratios, 0.0)
+    weights, k = idt.psis(capped)
+    assert k == 0.0
+    np.testing.assert_allclose(weights - weights.max(), capped, atol=1e-12)
 
 
 def test_rhat_and_ess_by_variable():

@@ -12,7 +12,7 @@ from numpyro.infer import MCMC, NUTS, SVI, RenyiELBO, Trace_ELBO, TraceEnum_ELBO
 from numpyro.infer.elbo import ELBO
 from numpyro.infer.mcmc import MCMCKernel
 
-from isogmm.errors import require
+from isogmm.errors import ModelError, require
 from isogmm_numpyro._results import make_result
 from isogmm_numpyro._target import ReadModel, read_model
 
@@ -193,6 +193,11 @@ def svgd(
     """Stein variational gradient descent (Liu and Wang, 2016) with a radial kernel.
 
     One fit; the ``chains`` x ``draws`` of the result are the particles, drawn with replacement.
+
+    Raises
+    ------
+    ModelError
+        If a site has an improper prior.
     """
     einstein = require("numpyro.contrib.einstein", extra="numpyro")
     kwargs = dict(model_kwargs or {})
@@ -205,9 +210,16 @@ def svgd(
         guide_kwargs={"init_loc_fn": _scattered()},
     )
     begin = time.perf_counter()
-    result = stein.run(
-        jax.random.key(random_seed), num_steps, *model_args, progress_bar=False, **kwargs
-    )
+    try:
+        result = stein.run(
+            jax.random.key(random_seed), num_steps, *model_args, progress_bar=False, **kwargs
+        )
+    except NotImplementedError as error:
+        raise ModelError(
+            "NumPyro's SteinVI draws every site once from its prior, and one of the sites "
+            f"{', '.join(read.sites.free)} has an improper prior, which cannot be drawn from. "
+            "Give flat sites a proper prior, such as a wide dist.Normal, or use another method."
+        ) from error
     particles = jax.tree.map(np.asarray, stein.get_params(result.state))
     seconds = time.perf_counter() - begin
     choice = np.random.default_rng(random_seed).integers(num_particles, size=(chains, draws))

@@ -145,9 +145,10 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
     Returns
     -------
     log_weights, k
-        Smoothed and normalized over all entries, of the same shape, and k.  Constant ratios
-        have k = 0.  Where no entry has weight they are uniform, where some ratio is infinite
-        those entries share all weight; k is infinite in both cases.
+        Smoothed and normalized over all entries, of the same shape, and k.  Where the largest
+        ratios are equal there is no tail: k = 0, and nothing is smoothed.  Where no entry has
+        weight they are uniform, where some ratio is infinite those entries share all weight; k
+        is infinite in both cases.
     """
     ratios = np.array(log_weights, dtype=np.float64)
     ratios[np.isnan(ratios)] = -np.inf
@@ -156,9 +157,11 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
     if np.any(ratios == np.inf):
         return _normalized(np.where(ratios == np.inf, 0.0, -np.inf)), np.inf
     ratios -= ratios.max()
-    if ratios.min() > -1e-6:
-        return _normalized(ratios), 0.0
     flat = ratios.reshape(-1)
+    # ArviZ fits its tail to so many of the largest ratios; where they are equal there is none.
+    largest = np.partition(flat, -(num_largest := _tail_length(flat.size)))[-num_largest:]
+    if largest.min() > -1e-6:
+        return _normalized(ratios), 0.0
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what ArviZ warns about is in k
         if is_first_generation():
@@ -171,6 +174,11 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
             # This generation expects log likelihoods, the negative of log ratios.
             smoothed, shape = array_stats.psislw(-flat, r_eff=1.0)
     return _normalized(np.asarray(smoothed).reshape(ratios.shape)), float(shape)
+
+
+def _tail_length(size: int) -> int:
+    """Draws in the tail and the one before: min(S / 5, 3 √S) (Vehtari et al. 2024, appendix H)."""
+    return min(int(np.ceil(min(0.2 * size, 3.0 * np.sqrt(size)))) + 1, size)
 
 
 def _normalized(log_weights: np.ndarray) -> np.ndarray:

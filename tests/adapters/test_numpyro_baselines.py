@@ -11,6 +11,7 @@ numpyro = pytest.importorskip("numpyro")
 
 import numpyro.distributions as dist  # noqa: E402
 
+from isogmm.errors import ModelError
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 DATA = np.random.default_rng(0).normal([1.0, -2.0], 1.0, size=(9, 2))
@@ -96,3 +97,12 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert statistics["diverging"].sum() == 0
         # The warm-up is counted too: more than the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
+
+
+def test_svgd_names_the_sites_that_it_cannot_draw(baselines):
+    def flat():
+        level = numpyro.sample("level", dist.ImproperUniform(dist.constraints.real, (), ()))
+        numpyro.sample("y", dist.Normal(level, 1.0), obs=0.5)
+
+    with pytest.raises(ModelError, match=r"sites level has an improper prior.*dist\.Normal"):
+        baselines["svgd"](flat, num_steps=10)

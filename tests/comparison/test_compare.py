@@ -214,6 +214,25 @@ def test_pareto_k_is_computed_where_both_densities_are_stored():
     assert table.loc["advi", "pareto_k"] == 0.0  # constant ratios
 
 
+def test_draws_that_are_all_the_same_have_no_elpd():
+    draws = {name: np.zeros_like(value) for name, value in gaussian_draws(1).items()}
+    collapsed = {
+        "posterior": dataset(draws),
+        "log_likelihood": xr.Dataset(
+            {"y": (("chain", "draw", "i"), np.tile([-1.0, -2.0, -3.0], (CHAINS, DRAWS, 1)))}
+        ),
+    }
+    table = isogmm.compare(
+        {"svgd": idt.from_groups(collapsed), "nuts": gaussian_draws(2)}, reference="nuts"
+    )
+    # Zero is about the mean, and the logarithm of no sd is infinitely wrong.
+    assert table.loc["svgd", "mean_rms"] < NUM_STANDARD_ERRORS / np.sqrt(CHAINS * DRAWS)
+    assert table.loc["svgd", "log_sd_rms"] == np.inf
+    # ArviZ 0.x answers, ArviZ 1.x refuses to smooth ratios that do not vary.
+    elpd = table.loc["svgd", "elpd_loo"]
+    assert elpd == pytest.approx(-6.0) if idt.is_first_generation() else np.isnan(elpd)
+
+
 def test_elpd_is_that_of_a_normal_model():
     draws = gaussian_draws(1)
     generator = np.random.default_rng(9)

@@ -210,7 +210,10 @@ def _elpd(idata: Any) -> tuple[float, float, float]:
     found = []
     if idata is not None and "log_likelihood" in group_names(idata):
         names = [str(name) for name in get_group(idata, "log_likelihood").data_vars]
-        found = [loo(idata, var_name=name) for name in names]
+        try:
+            found = [loo(idata, var_name=name) for name in names]
+        except ValueError:  # draws that are all the same leave no tail to smooth
+            found = []
     if not found:
         return np.nan, np.nan, np.nan
     se = float(np.sqrt(sum(one.se**2 for one in found)))
