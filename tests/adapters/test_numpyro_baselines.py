@@ -11,7 +11,7 @@ numpyro = pytest.importorskip("numpyro")
 
 import numpyro.distributions as dist  # noqa: E402
 
-from isogmm.errors import ModelError
+from isogmm.errors import ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 DATA = np.random.default_rng(0).normal([1.0, -2.0], 1.0, size=(9, 2))
