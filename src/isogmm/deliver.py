@@ -22,6 +22,8 @@ from isogmm.target import Target
 
 #: Draws in the pool that reweighted draws are chosen from, as a multiple of those delivered.
 POOL_FACTOR = 3
+#: Coordinates that such a pool may hold: a third of a gigabyte, and some times that on the way.
+POOL_NUMBERS = 40_000_000
 
 
 @dataclass
@@ -136,6 +138,7 @@ def _large_pool(
     """A pool from which draws can be chosen by their weights without being scarce."""
     wanted = options.draws * options.chains
     need = min(POOL_FACTOR * wanted / max(relative_ess, 0.1), 10 * wanted)
+    need = min(need, max(wanted, POOL_NUMBERS // mixture.dim))
     return draw_pool(target, mixture, generator, max(1000, int(np.ceil(need / options.chains))))
 
 

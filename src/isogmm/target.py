@@ -1,6 +1,7 @@
 """What the engine knows of a model: a compiled log density on R^d, and the user's words for it."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from jaxtyping import Float
 from isogmm.errors import DeadlineReachedError, ModelError
 
 Groups = dict[str, dict[str, np.ndarray]]
+
+#: Chunks of a batch that are asked for before the first of them is awaited.
+AHEAD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +177,17 @@ class Target:
         self.num_gradient_evaluations += len(flat)
         values, gradients = np.empty(len(flat)), np.empty(flat.shape)
         size = 1 if len(flat) <= self.few() else self.batch_size
-        # All chunks are asked for before the first is awaited: JAX works on several at a time.
-        begins = range(0, len(flat), size)
-        results = [self._evaluate_chunk(flat[begin : begin + size], size) for begin in begins]
-        for begin, (value, gradient) in zip(begins, results, strict=True):
-            rows = slice(begin, min(begin + size, len(flat)))
-            count = rows.stop - begin
-            values[rows] = np.atleast_1d(value)[:count]
-            gradients[rows] = np.atleast_2d(gradient)[:count]
+        pending: deque[tuple[int, tuple[Any, Any]]] = deque()
+        for begin in range(0, len(flat) + AHEAD * size, size):
+            # Chunks are asked for before the first is awaited: JAX works on several at a time.
+            if begin < len(flat):
+                chunk = flat[begin : begin + size]
+                pending.append((begin, self._evaluate_chunk(chunk, size)))
+            if pending and begin >= pending[0][0] + AHEAD * size:
+                first, (value, gradient) = pending.popleft()
+                rows = slice(first, min(first + size, len(flat)))
+                values[rows] = np.atleast_1d(value)[: rows.stop - first]
+                gradients[rows] = np.atleast_2d(gradient)[: rows.stop - first]
         # One sum finds a bad gradient: NaN and infinities survive it.
         with np.errstate(over="ignore", invalid="ignore"):
             bad = ~(np.isfinite(values) & np.isfinite(gradients.sum(axis=-1)))

@@ -28,11 +28,21 @@ class Agreement:
 
     def __call__(self, positions: Float[np.ndarray, "m d"]) -> bool:
         """Whether chains at these positions agree with the pool."""
-        mean = self.weights @ self.points
-        sd = np.sqrt(self.weights @ (self.points - mean) ** 2)
-        limit = np.sqrt(2.0 * np.log(4.0 * len(mean))) + 0.5
+        dim = positions.shape[-1]
+        limit = np.sqrt(2.0 * np.log(4.0 * dim)) + 0.5
+        # A few coordinates at a time: sorting the whole pool would take several times its size.
+        blocks = [slice(begin, begin + 64) for begin in range(0, dim, 64)]
+        return all(
+            self._agrees(self.points[:, block], positions[:, block], limit) for block in blocks
+        )
+
+    def _agrees(
+        self, points: Float[np.ndarray, "n b"], positions: Float[np.ndarray, "m b"], limit: float
+    ) -> bool:
+        mean = self.weights @ points
+        sd = np.sqrt(self.weights @ (points - mean) ** 2)
         error = np.sqrt(1.0 / len(positions) + 1.0 / self.ess)
-        ours, theirs = (self.points - mean) / sd, (positions - mean) / sd
+        ours, theirs = (points - mean) / sd, (positions - mean) / sd
         for first, second in ((ours, theirs), (np.abs(ours), np.abs(theirs))):
             if np.any(np.abs(second.mean(axis=0) - self.weights @ first) > limit * error):
                 return False
