@@ -360,6 +360,7 @@ def test_a_result_of_another_library_holds_no_mixture():
 def test_groups_can_be_added_and_replaced(idata, tmp_path):
     for value in (1.0, 2.0):
         idata = idt.add_group(idata, "extra", xr.Dataset({"a": ("z", np.full(3, value))}))
+    assert idt.group_names(idata).count("extra") == 1
     idt.save(idata, tmp_path / "extra.nc")
     assert idt.get_group(idt.load(tmp_path / "extra.nc"), "extra")["a"].values[0] == 2.0
 

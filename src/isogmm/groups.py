@@ -112,7 +112,12 @@ def get_group(idata: Any, name: str) -> xr.Dataset:
 
 def add_group(idata: Any, name: str, dataset: xr.Dataset) -> Any:
     """Put a group into the result, in place of one of the same name; returns the result."""
-    idata[name] = xr.DataTree(dataset) if isinstance(idata, xr.DataTree) else dataset
+    if isinstance(idata, xr.DataTree):
+        idata[name] = xr.DataTree(dataset)
+    else:
+        if name in group_names(idata):
+            del idata[name]  # assigned twice, ArviZ 0.x lists it twice
+        idata[name] = dataset
     return idata
 
 
