@@ -70,7 +70,7 @@ def test_several_modes_runs_and_shows_what_its_text_says():
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_funnels_runs_and_shows_what_its_text_says():
-    names = run(cells(NOTEBOOKS / "4_funnels.ipynb"))
+    names = run(cells(NOTEBOOKS / "6_funnels.ipynb"))
     assert names["idata"].attrs["verdict"] == "unreliable"
     assert "remember where they started" in names["idata"].attrs["advice"]
     assert names["noncentered"].attrs["verdict"] in ("good", "reweighted", "refined")
@@ -82,3 +82,20 @@ def test_funnels_runs_and_shows_what_its_text_says():
     # Exactly -6.98; 1 % of 4,000 draws is 40, so the reparameterized one is known to about 0.4.
     assert abs(lowest("reparameterized") + 6.98) < 2.0
     assert lowest("fit") > lowest("reparameterized")
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: a Pareto k of 40 points is above 0.7
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_model_comparison_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "10_model_comparison.ipynb"))
+    for degree, idata in names["fits"].items():
+        error = abs(idata.attrs["log_evidence"] - names["exact"][degree])
+        assert error < 0.001 + 5 * idata.attrs["log_evidence_se"]
+    assert names["weights"].argmax() == 2
+    assert names["weights"][2] > 0.5
+    # Cross-validation hardly tells the models apart that contain the truth.
+    assert np.ptp(names["loo"][2:5]) < 1.0
+    assert names["loo"][1] < names["loo"][2] - 10
