@@ -99,3 +99,21 @@ def test_model_comparison_runs_and_shows_what_its_text_says():
     # Cross-validation hardly tells the models apart that contain the truth.
     assert np.ptp(names["loo"][2:5]) < 1.0
     assert names["loo"][1] < names["loo"][2] - 10
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
+def test_the_paper_in_two_dimensions_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "8_the_paper_in_two_dimensions.ipynb"))
+    kl = {key: names["divergences"](idata) for key, idata in names["fits"].items()}
+    middle = {key: np.median(values) for key, values in kl.items()}
+    for rule in ("IBW", "MD"):
+        by_count = [middle[rule, count] for count in (1, 5, 10, 20)]
+        assert by_count == sorted(by_count, reverse=True)
+        assert middle[rule, 20] < 0.5 * middle["means only", 20]
+    for count in (1, 5, 10, 20):
+        # The rules share starts and noise: they differ by second order in the step.
+        assert middle["IBW", count] == pytest.approx(middle["MD", count], rel=0.2)
+    assert names["divergences"](names["default"]).max() < min(
+        kl["IBW", 20].min(), kl["MD", 20].min()
+    )
