@@ -117,3 +117,18 @@ def test_the_paper_in_two_dimensions_runs_and_shows_what_its_text_says():
     assert names["divergences"](names["default"]).max() < min(
         kl["IBW", 20].min(), kl["MD", 20].min()
     )
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_ard_regression_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "5_ard_regression.ipynb"))
+    assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
+    row = names["table"].loc["isogmm"]
+    assert row["mean_rms"] < 3 * row["mean_rms_floor"]
+    assert row["log_sd_rms"] < 3 * row["log_sd_rms_floor"]
+    ascent, exact = names["widths"]["coordinate ascent"], names["widths"]["NUTS"]
+    # 4,000 draws know a width to 3 %, the mean of ten to less.
+    assert ascent.mean() < 0.93 * exact.mean()
+    assert ascent[:2].mean() < 0.86 * exact[:2].mean()
