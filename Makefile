@@ -107,4 +107,4 @@ docs: $(DOCS_STAMP)  ## the pages, warnings as errors, into docs/_build/html
 
 .PHONY: clean
 clean:  ## remove environments and what commands wrote
-	rm -rf .venv .venv-* demo_output docs/_build dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* demo_output docs/_build docs/notebooks dist build .mypy_cache .pytest_cache .ruff_cache

@@ -6,7 +6,14 @@ are built, with their figures on the pages: ``ISOGMM_RUN_NOTEBOOKS=1 make docs``
 
 import os
 import re
+import shutil
 from importlib.metadata import version as installed
+from pathlib import Path
+
+# Pages must lie below this folder: the notebooks are copied anew into an ignored one.
+_HERE = Path(__file__).parent
+shutil.rmtree(_HERE / "notebooks", ignore_errors=True)
+shutil.copytree(_HERE.parent / "notebooks", _HERE / "notebooks")
 
 project = "isogmm"
 author = "The isogmm developers"
