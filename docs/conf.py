@@ -32,8 +32,8 @@ html_show_sourcelink = False
 html_theme_options = {
     "navbar_center": [],  # all pages are in the sidebar
     "show_toc_level": 2,
-    # Two programs beside each other need the width.
-    "secondary_sidebar_items": {"**": ["page-toc"], "quickstart": []},
+    # Two programs beside each other, and wide tables, need the width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "quickstart": [], "comparison": []},
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",
