@@ -243,7 +243,7 @@ class TestInterrupts:
         assert np.all(np.isfinite(draws_of(idata)))
 
     def test_an_interrupt_while_chains_run_delivers_the_mixture(self, monkeypatch):
-        from isogmm.refine import refine as module
+        from isogmm.refine import sampler as module
 
         calls, transition = [], module.hmc_transition
 
