@@ -124,7 +124,7 @@ class TestTheRecipe:
         assert np.all(np.abs(found[0][order] - [0.3, 0.7]) < 0.005 + 5 * found[1][order])
         modes = get_group(idata, "sample_stats")["mode"].values
         # Zero is four sds of the wide mode away from it, and a draw of it in 30,000 lies beyond
-        # (80,000 draws of four seeds had 6, where 3 were expected); at 1 it is one in 3 million.
+        # (320,000 draws, four seeds, had 6 where 3 were expected); at 1 it is one in 3 million.
         x = draws_of(idata)[..., 0]
         away = np.abs(x) > 1
         assert away.mean() > 0.98

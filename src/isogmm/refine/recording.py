@@ -24,10 +24,10 @@ class Recording:
         """Gradients since the refinement began."""
         return self.sampler.target.num_gradient_evaluations - self.begin
 
-    def has_room(self) -> bool:
-        """Whether memory and budget allow more."""
+    def has_room(self, count: int) -> bool:
+        """Whether memory and budget allow so many transitions more."""
         size = self.sampler.chains.points.size
-        fits = (len(self.positions) + 1) * size <= self.max_numbers
+        fits = (len(self.positions) + count) * size <= self.max_numbers
         return self.every == 1 and fits and self.spent() <= self.max_gradients
 
     def extend(self, count: int, at_least: int = 0) -> None:

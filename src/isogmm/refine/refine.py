@@ -123,12 +123,13 @@ def refine(
     while True:
         record = Recording(sampler, begin, num_recorded, options.max_numbers, options.max_gradients)
         record.extend(num_recorded, at_least=options.min_recorded)
+        more = max(num_recorded // 4, 1)
         while (
-            tail_error(record.draws, groups) > TAIL_ERROR
-            and len(record.accepted) < LONGEST_RECORDING * num_recorded
-            and record.has_room()
+            len(record.accepted) < LONGEST_RECORDING * num_recorded
+            and record.has_room(more)
+            and tail_error(record.draws, groups) > TAIL_ERROR
         ):
-            record.extend(max(num_recorded // 4, 1))
+            record.extend(more)
         moving = drift(record.draws)
         remembered = memory(start, sampler.chains.positions, groups)
         still = moving.is_significant(0.05)
