@@ -10,6 +10,9 @@ import shutil
 from importlib.metadata import version as installed
 from pathlib import Path
 
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
+
 # Pages must lie below this folder: the notebooks are copied anew into an ignored one.
 _HERE = Path(__file__).parent
 shutil.rmtree(_HERE / "notebooks", ignore_errors=True)
@@ -20,7 +23,8 @@ author = "The isogmm developers"
 copyright = author
 version = release = installed("isogmm")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "examples"]
 
 html_theme = "pydata_sphinx_theme"
@@ -63,6 +67,25 @@ def escape(app, what, name, obj, options, lines):
         lines[index] = "".join(pieces)
 
 
+def mathml(formula, **options):
+    """MathML, which browsers draw by themselves: no script, nothing from elsewhere."""
+    text = tex2mathml(formula, **options)
+    # A little space between the name of a function and what it is of.
+    return re.sub(r"(<mi>(?:log|exp)</mi>)(?!\s*<mo)", r'\1<mspace width="0.17em"/>', text)
+
+
+def inline_formula(translator, node):
+    translator.body.append(mathml(node.astext()))
+    raise SkipNode
+
+
+def displayed_formula(translator, node):
+    formula = mathml(node.astext(), as_block=True)
+    translator.body.append(f'<div class="displayed-formula">{formula}</div>')
+    raise SkipNode
+
+
 def setup(app):
-    """After napoleon, which writes fields in markup of its own."""
+    """Escape after napoleon, which writes fields in markup of its own."""
     app.connect("autodoc-process-docstring", escape, priority=900)
+    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
