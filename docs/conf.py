@@ -25,6 +25,7 @@ version = release = installed("isogmm")
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_math_renderer = "mathml"
+highlight_language = "none"  # where a block does not name its own
 exclude_patterns = ["_build", "examples"]
 
 html_theme = "pydata_sphinx_theme"
@@ -36,8 +37,12 @@ html_show_sourcelink = False
 html_theme_options = {
     "navbar_center": [],  # all pages are in the sidebar
     "show_toc_level": 2,
-    # Two programs beside each other, and wide tables, need the width.
-    "secondary_sidebar_items": {"**": ["page-toc"], "quickstart": [], "comparison": []},
+    # Programs of 100 columns and wide tables need the width: long pages of text alone have a
+    # table of contents beside them.
+    "secondary_sidebar_items": {
+        "**": [],
+        **{page: ["page-toc"] for page in ("how_it_works", "verdict", "faq", "api")},
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "tango",
@@ -71,7 +76,7 @@ def mathml(formula, **options):
     """MathML, which browsers draw by themselves: no script, nothing from elsewhere."""
     text = tex2mathml(formula, **options)
     # A little space between the name of a function and what it is of.
-    return re.sub(r"(<mi>(?:log|exp)</mi>)(?!\s*<mo)", r'\1<mspace width="0.17em"/>', text)
+    return re.sub(r"(<mo>&ApplyFunction;</mo>)(?!\s*<mo)", r'\1<mspace width="0.17em"/>', text)
 
 
 def inline_formula(translator, node):

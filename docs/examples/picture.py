@@ -56,7 +56,10 @@ def draw(idata, path: Path) -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(1.0, 1.15))
     plane = figure.add_subplot(grid[:, 0])
     levels = density.max() * np.array([0.03, 0.15, 0.35, 0.6, 0.85, 1.0])
-    plane.contourf(axis, axis, density.T, levels=levels, cmap="Greys", alpha=0.55, zorder=0)
+    shades = plane.contourf(
+        axis, axis, density.T, levels=levels, cmap="Greys", alpha=0.55, zorder=0
+    )
+    shades.set_rasterized(True)
     # Components are round where the engine works; the map makes ellipses of them here.
     linear = np.asarray(mixture.affine_map.linear(np.eye(2)))
     shape = linear.T @ linear
@@ -83,9 +86,8 @@ def draw(idata, path: Path) -> None:
             panel.legend(frameon=False, loc="upper center", fontsize=8)
     plane.spines[["top", "right"]].set_visible(False)
     path.parent.mkdir(exist_ok=True)
-    figure.savefig(
-        path, metadata={"Date": None} if path.suffix == ".svg" else None, facecolor="white"
-    )
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    figure.savefig(path, metadata=metadata, facecolor="white", dpi=180)
     plt.close(figure)
 
 
