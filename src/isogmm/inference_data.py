@@ -243,6 +243,10 @@ class Loo(NamedTuple):
 def loo(idata: Any, *, var_name: str | None = None) -> Loo:
     """PSIS leave-one-out cross-validation of independent draws (``reff=1``).
 
+    Draws of the mixture itself, as a result says with ``draws_from``, are corrected for what
+    the mixture is off, by their log joint density and ``log_q`` (Magnusson et al. 2019, arXiv
+    1904.10679): the ratios that are smoothed are p / (q p(y_i | θ)) in place of 1 / p(y_i | θ).
+
     Raises
     ------
     OptionError
@@ -251,11 +255,32 @@ def loo(idata: Any, *, var_name: str | None = None) -> Loo:
     names = list(get_group(idata, "log_likelihood").data_vars)
     if var_name is None and len(names) > 1:
         raise OptionError(f"several observed variables, {names}: choose one with var_name=")
+    if attributes(idata).get("draws_from") == "mixture":
+        values = get_group(idata, "log_likelihood")[var_name or names[0]].values
+        stats = get_group(idata, "sample_stats")
+        return _loo_of_mixture(values, stats["lp"].values - stats["log_q"].values)
     import arviz
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # large k: the values are returned
+        # Draws far outside overflow in the fit of the tail, whose k says so.
+        warnings.simplefilter("ignore", RuntimeWarning)
         result = arviz.loo(idata, pointwise=True, var_name=var_name, reff=1.0)
     fields = ("elpd_loo", "p_loo") if is_first_generation() else ("elpd", "p")
     elpd, p = (float(getattr(result, field)) for field in fields)
     return Loo(elpd, float(result.se), p, np.asarray(result.pareto_k).ravel())
+
+
+def _loo_of_mixture(
+    log_likelihood: Float[np.ndarray, "c n *v"], log_ratios: Float[np.ndarray, "c n"]
+) -> Loo:
+    """elpd = Σ_i log Σ_s w_si p(y_i | θ_s), w_si ∝ p_s / (q_s p(y_i | θ_s)) smoothed over s."""
+    rows = np.asarray(log_likelihood, dtype=np.float64).reshape(log_ratios.size, -1)
+    smoothed = [psis(log_ratios.ravel() - row) for row in rows.T]
+    held_out = np.array(
+        [np.logaddexp.reduce(w + row) for (w, _), row in zip(smoothed, rows.T, strict=True)]
+    )
+    everything = psis(log_ratios.ravel())[0]
+    p = float((np.logaddexp.reduce(everything[:, None] + rows, axis=0) - held_out).sum())
+    se = float(np.sqrt(held_out.size * held_out.var(ddof=1))) if held_out.size > 1 else np.nan
+    return Loo(float(held_out.sum()), se, p, np.array([k for _, k in smoothed]))
