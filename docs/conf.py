@@ -60,6 +60,7 @@ napoleon_attr_annotations = False
 nb_execution_mode = "force" if os.environ.get("ISOGMM_RUN_NOTEBOOKS") else "off"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # progress, and what other packages warn of
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -3,11 +3,12 @@
 import ast
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from helpers.pages import DOCS, blocks, page, run
+from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
 from isogmm.diagnostics import verdict
 from isogmm.diagnostics.verdict import Findings, decide
@@ -65,6 +66,14 @@ def test_api_page_names_nothing_else():
             return False
 
     assert [name for name in documented() if not exists(name)] == []
+
+
+def test_a_name_left_out_is_seen(monkeypatch):
+    import isogmm
+
+    monkeypatch.setattr(isogmm, "__all__", [*isogmm.__all__, "brand_new"])
+    with pytest.raises(AssertionError, match="brand_new"):
+        test_api_page_has_every_public_name()
 
 
 # --- what pages point to ------------------------------------------------------------------------
@@ -247,6 +256,45 @@ def test_the_update_rule_runs():
     moved, _ = forgetful.step(mixture, gradients, forgetful.init(mixture), 0.1)
     for ours, theirs in zip(moved, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_the_adapter_fits(monkeypatch, request):
+    import isogmm
+    from isogmm import adapter
+
+    class StanModel:
+        """Two normal distributions, as BridgeStan would show them."""
+
+        __module__ = "bridgestan.model"
+
+        def param_unc_num(self):
+            return 2
+
+        def param_unc_names(self):
+            return ["mu", "log_sigma"]
+
+        def param_names(self):
+            return ["mu", "sigma"]
+
+        def param_constrain(self, position):
+            return np.array([position[0], np.exp(position[1])])
+
+        def log_density_gradient(self, position):
+            error = (position - np.array([1.0, 0.0])) / np.array([2.0, 0.5])
+            return -0.5 * error @ error, -error / np.array([2.0, 0.5])
+
+    manual = (ADAPTERS / "README.md").read_text(encoding="utf-8")
+    module = run(BLOCK.findall(manual)[:1])
+    entry = SimpleNamespace(name="stan", value="", load=lambda: module["StanAdapter"])
+    monkeypatch.setattr(adapter, "entry_points", lambda group: [entry])
+    request.addfinalizer(adapter.installed_adapters.cache_clear)
+    adapter.installed_adapters.cache_clear()
+    draws = isogmm.fit_isogmm(StanModel(), random_seed=0)["posterior"]
+    assert abs(float(draws["mu"].mean()) - 1.0) < 5 * 2.0 / np.sqrt(4_000)
+    assert abs(float(np.log(draws["sigma"]).std()) - 0.5) < 5 * 0.5 / np.sqrt(2 * 4_000)
 
 
 @pytest.mark.slow
