@@ -132,3 +132,57 @@ def test_ard_regression_runs_and_shows_what_its_text_says():
     # 4,000 draws know a width to 3 %, the mean of ten to less.
     assert ascent.mean() < 0.93 * exact.mean()
     assert ascent[:2].mean() < 0.86 * exact[:2].mean()
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_label_switching_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "4_label_switching.ipynb"))
+    attributes, fit = names["idata"].attrs, names["idata"]["fit"]
+    assert attributes["verdict"] in ("good", "reweighted", "refined")
+    masses, errors = np.asarray(fit["mode_mass"]), np.asarray(fit["mode_mass_se"])
+    assert masses.shape == (6,)
+    assert np.all(np.abs(masses - 1 / 6) < 5 * errors)
+    # A chain of NUTS knows one labeling: its three means are three different groups.
+    places = names["by_label"]["NUTS"]["mean"]
+    assert places.std(axis=1).max() < 0.5
+    assert np.ptp(places.mean(axis=1), axis=0).max() > 2.0
+    row = names["table"].loc["isogmm"]
+    assert row["mean_rms"] < 3 * row["mean_rms_floor"]
+    assert row["log_sd_rms"] < 3 * row["log_sd_rms_floor"]
+    assert names["table"].loc["coordinate ascent", "log_sd_rms"] > 0.3
+    assert names["vb_elbo"] + np.log(6) < names["evidence"] - 1
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_seven_methods_runs_and_shows_what_its_text_says():
+    pytest.importorskip("blackjax")  # Pathfinder
+    names = run(cells(NOTEBOOKS / "7_seven_methods.ipynb"))
+    table, rows = names["table"], names["rows"]
+    assert len(table) == 7
+    assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
+    for score in ("mean_rms", "log_sd_rms", "quantile_rms", "sliced_w2"):
+        assert table.loc["isogmm", score] < 2 * table.loc["isogmm", f"{score}_floor"]
+    for method in ("ADVI", "full-rank ADVI"):
+        assert rows.loc[(method, "log_tau"), "log_sd_error"] < -0.35
+    assert rows.loc[("Laplace", "log_tau"), "mean_error"] > 1.5
+    assert table.loc["Pathfinder", "pareto_k"] > 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_bayesian_neural_network_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "9_bayesian_neural_network.ipynb"))
+    assert names["idata"].attrs["verdict"] == "unreliable"
+    tables = names["tables"]
+    for table in tables.values():
+        assert table.loc["isogmm"].max() < 0.1
+        assert table.loc["ADVI", "mean_rms"] > 1.0
+    # A band three times too wide.
+    assert 2.0 < np.exp(tables["data"].loc["its mixture alone", "log_sd_rms"]) < 6.0
+    table = names["table"]
+    assert table.loc["ADVI", "mean_rms"] < table.loc["isogmm", "mean_rms"]
