@@ -9,6 +9,7 @@ import numpy as np
 
 from isogmm.checks import Check
 from isogmm.deliver import deliver
+from isogmm.diagnostics.improper import improper_direction
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.errors import DeadlineReachedError, ModelError, OptionError
 from isogmm.growth import Growth, split_worst
@@ -137,6 +138,13 @@ def starting_mixture(
             None,
         )
     located = locate(target, generator, options.init)
+    direction = improper_direction(target, located.means[0], located.factors[0])
+    if direction is not None:
+        raise ModelError(
+            f"the posterior is improper: the log density does not fall off along {direction} "
+            "(unconstrained coordinates), however far one goes. A flat prior without data, or "
+            "parameters of which only the sum matters? Give them proper priors, or remove one."
+        )
     masses = np.exp(located.log_masses - located.log_masses.max())
     masses /= masses.sum()
     affine_map = located.low_rank or within_mode_map(located.means, located.factors, masses)

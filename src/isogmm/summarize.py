@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from isogmm.deliver import Delivery
-from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, Findings, decide
+from isogmm.diagnostics.improper import improper_direction
+from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, STUCK, Findings, decide
 from isogmm.errors import DeadlineReachedError, FitWarning
 from isogmm.inference_data import rhat
 from isogmm.options import Options
@@ -35,6 +36,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     stages.done("deliver")
     is_flat = pool.importance_ess() > FLAT_ESS * pool.log_ratios.size
     trusted = delivery.source == "chains" or delivery.pareto_k < PARETO_K or is_flat
+    trusted = trusted and not findings.improper
     evidence = delivery.evidence
     attributes: dict[str, str | int | float] = {
         "converged": int(reason is StopReason.CONVERGED),
@@ -131,6 +133,10 @@ def _findings(
             "mcse_name": names[int(mcse.argmax())],
             "drift_name": names[int(drifting.argmax())],
         }
+        if refined.still_drifting or refined.stuck > STUCK:
+            # The search ended in a Gaussian of common width, and the chains ran away from it.
+            middle = np.median(draws, axis=(0, 1))
+            extra["improper"] = improper_direction(target, middle, sd) or ""
     reason = _stop_reason(fitted)
     early = reason in (StopReason.NON_FINITE, StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     if reason is StopReason.MAX_ITERATIONS:

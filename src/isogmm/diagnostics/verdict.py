@@ -21,6 +21,8 @@ RHAT = 1.03
 RHAT_NOISE = 10.0
 #: Monte Carlo error of a mean, in standard deviations, that is too large to deliver.
 MCSE = 0.1
+#: Share of chains that may hardly move while recording.
+STUCK = 0.02
 #: Chance that a further start finds a new mode, above which modes may be missing.
 UNSEEN = 0.02
 #: Share of the evidence's log standard error in one mode above which masses are guesses.
@@ -50,6 +52,8 @@ class Findings:
         ELBO of the best chain minus that of the worst, beyond noise.
     nonfinite_share
         Draws of q outside the support.
+    improper
+        The direction along which the density has no finite integral, or an empty string.
     stopped_early
         The sentence of a stop reason other than convergence, or None.
     """
@@ -71,6 +75,7 @@ class Findings:
     mass_se: float = 0.0
     elbo_gap: float = 0.0
     nonfinite_share: float = 0.0
+    improper: str = ""
     stopped_early: str | None = None
 
 
@@ -106,6 +111,11 @@ def _modes(findings: Findings) -> str:
 
 def _complaints(f: Findings) -> list[str]:
     found = []
+    if f.improper:
+        found.append(
+            "The posterior is improper: the log density falls off too slowly along "
+            f"{f.improper} to have a finite integral. Give it a proper prior."
+        )
     if f.stopped_early:
         found.append(f.stopped_early)
     if f.source == "chains":
@@ -120,7 +130,7 @@ def _complaints(f: Findings) -> list[str]:
                 "The refining chains still remember where they started. Raise the budget with "
                 "refine=isogmm.Refine(max_gradients=...), or continue with isogmm.nuts_from."
             )
-        if f.stuck > 0.02:
+        if f.stuck > STUCK:
             found.append(
                 f"{f.stuck:.0%} of the refining chains hardly moved: there are regions that need "
                 "much smaller steps. Reparameterize the model."

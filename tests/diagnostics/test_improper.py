@@ -1,0 +1,77 @@
+"""Densities without a finite integral are told from proper ones with heavy tails."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.diagnostics.improper import improper_direction
+from isogmm.inference_data import attributes
+from isogmm.models import to_target
+
+WIDE = 1e7
+
+
+def target(density):
+    return to_target(isogmm.LogDensity(density, np.zeros(2)), (), {}, 0)
+
+
+PROPER = {
+    "wide normal": lambda x: -0.5 * x[0] ** 2 - 0.5 * (x[1] / WIDE) ** 2,
+    "wide Cauchy": lambda x: -0.5 * x[0] ** 2 - jnp.log1p((x[1] / WIDE) ** 2),
+    "wide Laplace": lambda x: -0.5 * x[0] ** 2 - jnp.abs(x[1]) / WIDE,
+    "wide difference": lambda x: -0.5 * (x[0] + x[1]) ** 2 - 0.5 * ((x[0] - x[1]) / WIDE) ** 2,
+}
+IMPROPER = {
+    "flat": (lambda x: -0.5 * x[0] ** 2 + 0.0 * x[1], "x[1]"),
+    # 1/|t|: falls by log 10 less a little over every factor of ten.
+    "too heavy a tail": (lambda x: -0.5 * x[0] ** 2 - 0.49 * jnp.log1p(x[1] ** 2), "x[1]"),
+    "flat on one side": (lambda x: -0.5 * x[0] ** 2 - jnp.log1p(jnp.exp(-x[1])), "x[1]"),
+    "rising": (lambda x: -0.5 * x[0] ** 2 + x[1], "x[1]"),
+}
+
+
+@pytest.mark.parametrize("name", PROPER)
+def test_proper_densities_pass(name):
+    turned = np.array([[1.0, WIDE], [-1.0, WIDE]])[:, ::-1] / np.sqrt(2.0)
+    factor = turned * [[1.0], [-1.0]] if name == "wide difference" else np.diag([1.0, WIDE])
+    assert improper_direction(target(PROPER[name]), np.ones(2), factor) is None
+
+
+@pytest.mark.parametrize("name", IMPROPER)
+def test_improper_densities_are_named_with_the_coordinate(name):
+    density, direction = IMPROPER[name]
+    assert improper_direction(target(density), np.ones(2), np.diag([1.0, WIDE])) == direction
+    assert improper_direction(target(density), np.ones(2), np.array([1.0, WIDE])) == direction
+
+
+def test_common_widths_cost_nothing():
+    flat = target(IMPROPER["flat"][0])
+    assert improper_direction(flat, np.ones(2), np.diag([1.0, 1e4])) is None
+    assert flat.num_gradient_evaluations == 0
+
+
+@pytest.mark.parametrize(
+    ("density", "words"),
+    [
+        (IMPROPER["flat"][0], r"improper.*along x\[1\] "),
+        (lambda x: -0.5 * (x[0] + x[1]) ** 2, r"0\.71 x\[\d\] - 0\.71 x\[\d\].*proper priors"),
+    ],
+)  # fmt: skip
+def test_a_search_that_ends_there_is_an_error(density, words):
+    with pytest.raises(isogmm.ModelError, match=words):
+        isogmm.fit_isogmm(isogmm.LogDensity(density, np.zeros(2)), random_seed=0, progressbar=False)
+
+
+@pytest.mark.slow
+def test_chains_that_run_away_say_so():
+    with pytest.warns(isogmm.FitWarning, match="improper"):
+        idata = isogmm.fit_isogmm(
+            isogmm.LogDensity(IMPROPER["flat on one side"][0], np.zeros(2)),
+            random_seed=0,
+            progressbar=False,
+            refine=isogmm.Refine(max_gradients=200_000),
+        )
+    found = attributes(idata)
+    assert found["verdict"] == "unreliable"
+    assert np.isnan(found["log_evidence"])
