@@ -125,7 +125,7 @@ def draw_speed(rows: Iterable[Row]) -> Any:
         axes.plot(ratios, heights, marker, color=color, ms=6, alpha=0.85,
                   label=f"{label}, median {median:.2f}")  # fmt: skip
     axes.axvline(1.0, color=INK, lw=1.1, ls=(0, (4, 2)))
-    axes.text(0.97, len(places) - 0.45, "as long as NUTS", ha="right", va="top", fontsize=8)
+    axes.text(0.97, len(places) - 0.35, "as long as NUTS", ha="right", va="bottom", fontsize=8)
     smallest = min((row["ratio"] for found in cases.values() for row in found), default=0.1)
     largest = max((row["ratio"] for found in cases.values() for row in found), default=1.0)
     axes.set_xscale("log")
@@ -136,7 +136,7 @@ def draw_speed(rows: Iterable[Row]) -> Any:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("seconds of the fit / seconds of NUTS")
     axes.set_yticks(places, [short(case) for case in cases])
-    axes.set_ylim(-0.6, len(cases) - 0.4)
+    axes.set_ylim(-0.6, len(cases) + 0.2)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color="#E3E5E8", lw=0.7)
     axes.set_axisbelow(True)
