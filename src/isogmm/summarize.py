@@ -8,7 +8,14 @@ import numpy as np
 
 from isogmm.deliver import Delivery
 from isogmm.diagnostics.improper import improper_direction
-from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, STUCK, Findings, decide
+from isogmm.diagnostics.verdict import (
+    EVIDENCE_SE,
+    FLAT_ESS,
+    PARETO_K,
+    STUCK,
+    Findings,
+    decide,
+)
 from isogmm.errors import DeadlineReachedError, FitWarning
 from isogmm.inference_data import rhat
 from isogmm.options import Options
@@ -36,7 +43,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     stages.done("deliver")
     is_flat = pool.importance_ess() > FLAT_ESS * pool.log_ratios.size
     trusted = delivery.source == "chains" or delivery.pareto_k < PARETO_K or is_flat
-    trusted = trusted and not findings.improper
+    trusted = trusted and not findings.improper and evidence.log_evidence_se < EVIDENCE_SE
     evidence = delivery.evidence
     attributes: dict[str, str | int | float] = {
         "converged": int(reason is StopReason.CONVERGED),

@@ -11,7 +11,6 @@ numpyro = pytest.importorskip("numpyro")
 
 import numpyro.distributions as dist  # noqa: E402
 
-from isogmm.errors import ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 DATA = np.random.default_rng(0).normal([1.0, -2.0], 1.0, size=(9, 2))
@@ -24,7 +23,6 @@ OPTIONS = {
     "laplace": {"num_steps": 1000},
     "flow": {"num_steps": 2000},
     "alpha_vi": {"num_steps": 1000},
-    "svgd": {"num_steps": 500, "num_particles": 50},
 }
 
 
@@ -74,9 +72,9 @@ def test_baseline_finds_the_known_posterior(baselines, name):
     assert mu.dims == ("chain", "draw", "columns")
     assert mu.shape == (CHAINS, DRAWS, 2)
     np.testing.assert_allclose(posterior["twice"], 2 * mu)
-    # Five standard errors of 1,000 draws, of 50 particles for svgd; a quarter of a standard
-    # deviation for what the optimizers leave.
-    size = 50 if name == "svgd" else DRAWS * CHAINS
+    # Five standard errors of 1,000 draws; a quarter of a standard deviation for what the
+    # optimizers leave.
+    size = DRAWS * CHAINS
     slack = 0.0 if name == "nuts" else 0.25
     error = np.abs(mu.mean(("chain", "draw")).to_numpy() - MEAN) / SD
     assert (error < slack + 5 * 1.5 / np.sqrt(size)).all()
@@ -97,12 +95,3 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert statistics["diverging"].sum() == 0
         # The warm-up is counted too: more than the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
-
-
-def test_svgd_names_the_sites_that_it_cannot_draw(baselines):
-    def flat():
-        level = numpyro.sample("level", dist.ImproperUniform(dist.constraints.real, (), ()))
-        numpyro.sample("y", dist.Normal(level, 1.0), obs=0.5)
-
-    with pytest.raises(ModelError, match=r"sites level has an improper prior.*dist\.Normal"):
-        baselines["svgd"](flat, num_steps=10)

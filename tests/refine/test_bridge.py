@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.targets import isotropic_mixture
+from isogmm.diagnostics.verdict import EVIDENCE_SE
 from isogmm.mixture import IsotropicMixture
 from isogmm.refine.bridge import bridge
 
@@ -70,3 +71,25 @@ def test_ratios_of_hundreds_of_nats_do_not_overflow():
     ratios, regions = ratios_and_regions(Q.sample(np.random.default_rng(2), 4000)[0])
     found = bridge(ratios - 5000.0, regions, np.zeros(0), np.zeros(0, dtype=int), 2, 1.0)
     assert abs(found.log_evidence + 5000.0 - LOG_EVIDENCE) < 5 * found.log_evidence_se
+
+
+def unit_normals(generator, distance):
+    """Bridge between unit normals in 62 dimensions, so far apart in each; the evidence is 1."""
+    draws = [
+        distance + generator.standard_normal((4000, 62)),
+        generator.standard_normal((9000, 62)),
+    ]
+    ratios = [0.5 * ((x - distance) ** 2 - x**2).sum(axis=1) for x in draws]
+    regions = [np.zeros(len(part), dtype=int) for part in ratios]
+    return bridge(ratios[0], regions[0], ratios[1], regions[1], 1, 1.0)
+
+
+def test_the_error_is_large_where_mixture_and_chains_do_not_overlap():
+    generator = np.random.default_rng(0)
+    far = unit_normals(generator, 2.0)
+    # Wrong by more than it knows, but it knows that it is not to be shown.
+    assert far.log_evidence > 10.0
+    assert far.log_evidence_se > EVIDENCE_SE
+    near = unit_normals(generator, 0.5)
+    assert abs(near.log_evidence) < 5 * near.log_evidence_se
+    assert near.log_evidence_se < 0.5 * EVIDENCE_SE

@@ -27,6 +27,9 @@ STUCK = 0.02
 UNSEEN = 0.02
 #: Share of the evidence's log standard error in one mode above which masses are guesses.
 MASS_SE = 0.25
+#: Standard error of the log evidence above which it is withheld, because mixture and chains hardly
+#: overlap: in d = 62 errors were as large as it said up to 0.5, and 10 or 56 where it said 1 to 2.
+EVIDENCE_SE = 0.5
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ def density(values: Float[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray]:
     span = max(high - low, 1e-12 * max(abs(low), abs(high)), 1e-300)
     counts, edges = np.histogram(values, GRID, range=(low - 1e-3 * span, high + 1e-3 * span))
     transform = fft.dct(counts / counts.sum())
-    time = _bandwidth(transform[1:] / 2.0, len(values))
+    # Draws that repeat, as particles do, know no more than the distinct ones.
+    time = _bandwidth(transform[1:] / 2.0, len(np.unique(values)))
     damped = transform * np.exp(-0.5 * (np.pi * np.arange(GRID)) ** 2 * time)
     width = edges[1] - edges[0]
     return 0.5 * (edges[:-1] + edges[1:]), np.maximum(fft.idct(damped), 0.0) / width

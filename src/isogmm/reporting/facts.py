@@ -187,7 +187,7 @@ def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...
             "log evidence",
             with_error(get("log_evidence"), get("log_evidence_se"))
             if np.isfinite(get("log_evidence"))
-            else "withheld: the weights are too uneven",
+            else "withheld: the mixture is too far from the posterior",
         ),
         ("Pareto k", number(get("pareto_k"))),
         ("importance ESS", number(get("importance_ess"), 0)),
