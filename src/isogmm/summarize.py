@@ -43,8 +43,8 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     stages.done("deliver")
     is_flat = pool.importance_ess() > FLAT_ESS * pool.log_ratios.size
     trusted = delivery.source == "chains" or delivery.pareto_k < PARETO_K or is_flat
-    trusted = trusted and not findings.improper and evidence.log_evidence_se < EVIDENCE_SE
     evidence = delivery.evidence
+    trusted = trusted and not findings.improper and evidence.log_evidence_se < EVIDENCE_SE
     attributes: dict[str, str | int | float] = {
         "converged": int(reason is StopReason.CONVERGED),
         "stop_reason": reason.value,
