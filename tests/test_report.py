@@ -259,3 +259,16 @@ def test_the_steep_start_does_not_flatten_the_trace():
     assert high == -30.2
     assert low > -60
     assert len(set(trace.blocks(steep))) >= 3
+
+
+@pytest.mark.usefixtures("in_a_notebook")
+def test_in_a_notebook_the_text_is_returned_and_nothing_is_written(idata, capsys):
+    text = str(isogmm.report(idata))
+    assert "ELBO" in text
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def in_a_notebook(monkeypatch):
+    """What rich takes for a notebook."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)

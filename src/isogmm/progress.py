@@ -1,5 +1,6 @@
 """A progress line with the ELBO, on terminals and in notebooks only, once per window."""
 
+import importlib
 import sys
 from types import TracebackType
 from typing import Any
@@ -7,8 +8,25 @@ from typing import Any
 from isogmm.checks import Check
 
 
-def _is_shown() -> bool:
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+class _NotebookLine:
+    """A line of text below the cell, which goes when the fit is done; no widgets needed."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._handle = text, None
+
+    def start(self) -> None:
+        """Show it."""
+        display = importlib.import_module("IPython.display")
+        self._handle = display.display(display.Pretty(self._text), display_id=True)
+
+    def update(self, text: str) -> None:
+        """Another text in its place."""
+        if self._handle is not None:
+            self._handle.update(importlib.import_module("IPython.display").Pretty(text))
+
+    def stop(self) -> None:
+        """Take it away."""
+        self.update("")
 
 
 class Progress:
@@ -22,13 +40,17 @@ class Progress:
 
     def __init__(self, enabled: bool) -> None:
         self._status: Any = None
-        self._enabled = enabled and _is_shown()
+        self._enabled = enabled
 
     def __enter__(self) -> "Progress":
-        if self._enabled:
+        begin = "isogmm: locating the posterior"
+        if self._enabled and "ipykernel" in sys.modules:
+            self._status = _NotebookLine(begin)
+        elif self._enabled and sys.stderr.isatty():
             from rich.console import Console
 
-            self._status = Console(stderr=True).status("isogmm: locating the posterior")
+            self._status = Console(stderr=True).status(begin)
+        if self._status is not None:
             self._status.start()
         return self
 

@@ -140,6 +140,11 @@ def _findings(
             "mcse_name": names[int(mcse.argmax())],
             "drift_name": names[int(drifting.argmax())],
         }
+        if len(refined.neck):
+            away = (np.median(refined.neck, axis=0) - np.median(draws, axis=(0, 1))) / sd
+            farthest = int(np.abs(away).argmax())
+            side = "large" if away[farthest] > 0 else "small"
+            extra["neck"] = f"{names[farthest]} is {side}"
         if refined.still_drifting or refined.stuck > STUCK:
             # The search ended in a Gaussian of common width, and the chains ran away from it.
             middle = np.median(draws, axis=(0, 1))

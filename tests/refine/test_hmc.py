@@ -45,7 +45,7 @@ def worst_error(transition):
     chains = start_chains(TRUTH.target(512), start, identity_map(2))
     moves = np.zeros(NUM_CHAINS)
     for _ in range(NUM_TRANSITIONS):
-        chains, _, moved = transition(TRUTH.target(512), chains, generator)
+        chains, _, moved = transition(TRUTH.target(512), chains, generator)[:3]
         moves += moved
     reference = statistics(exact_draws(TRUTH, np.random.default_rng(12), 400_000))
     found = statistics(chains.positions)
@@ -59,8 +59,8 @@ def right(target, chains, generator):
 
 def wrong(target, chains, generator):
     """The tempting mistake: a rejected chain simply tries again, without the ghost's factor."""
-    first, probability, moved = hmc_transition(target, chains, generator, 0.7, 1.5, retry=0)
-    second, _, moved_again = hmc_transition(target, first, generator, 0.175, 1.5, retry=0)
+    first, probability, moved, _ = hmc_transition(target, chains, generator, 0.7, 1.5, retry=0)
+    second, _, moved_again, _ = hmc_transition(target, first, generator, 0.175, 1.5, retry=0)
     positions = np.where(moved[:, None], first.positions, second.positions)
     return start_chains(target, positions, chains.affine_map), probability, moved | moved_again
 
@@ -72,6 +72,30 @@ def test_second_tries_leave_the_target_invariant():
     # And they are used: with the large step alone far fewer proposals are accepted.
     _, moves_without = worst_error(lambda t, c, g: hmc_transition(t, c, g, 0.7, 1.5, retry=0))
     assert moves > 1.2 * moves_without
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_third_tries_leave_the_target_invariant():
+    def tries(number):
+        return lambda t, c, g: hmc_transition(t, c, g, 0.7, 1.5, retry=2.0, tries=number)
+
+    # Half of the step is still too large where the target is narrow, a quarter is not.
+    error, moves = worst_error(tries(3))
+    assert error < 5
+    assert moves > 1.5 * worst_error(tries(2))[1]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_chains_that_no_try_moves_are_told():
+    # A scale of 1 beside one of 1e-3: every step is too large by far, and so is its quarter.
+    target = correlated_gaussian(2, 1e6).target(512)
+    start = exact_draws(correlated_gaussian(2, 1e6), np.random.default_rng(3), 300)
+    chains = start_chains(target, start, identity_map(2))
+    stuck = hmc_transition(target, chains, np.random.default_rng(4), 0.7, 1.5)
+    assert np.array_equal(stuck.hopeless, ~stuck.moved)
+    assert stuck.hopeless.mean() > 0.9
+    fine = hmc_transition(target, chains, np.random.default_rng(4), 1e-3, 0.01)
+    assert not fine.hopeless.any()
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -88,7 +112,7 @@ def test_a_map_changes_the_coordinates_and_not_the_target():
     chains = start_chains(target, start, affine_map)
     np.testing.assert_allclose(chains.positions, start, atol=1e-10)
     for _ in range(4):
-        chains, probability, _ = hmc_transition(target, chains, generator, 0.5, 1.5)
+        chains, probability, _, _ = hmc_transition(target, chains, generator, 0.5, 1.5)
     # In whitened coordinates a step of half a standard deviation suits every direction.
     assert probability.mean() > 0.9
     error = np.sqrt(np.diag(truth.covariances[0]) / 3000)
@@ -114,7 +138,7 @@ def test_no_chain_leaves_the_support():
     start[:, 1] *= generator.choice([-1.0, 1.0], 2000)
     chains = start_chains(target, start, identity_map(2))
     for _ in range(10):
-        chains, _, _ = hmc_transition(target, chains, generator, 0.4, 1.5)
+        chains, *_ = hmc_transition(target, chains, generator, 0.4, 1.5)
     assert np.all(chains.positions[:, 0] > 0)
     # A half normal: mean sqrt(2/pi), variance 1 - 2/pi.
     error = np.sqrt((1 - 2 / np.pi) / 2000)

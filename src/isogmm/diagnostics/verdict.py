@@ -57,6 +57,8 @@ class Findings:
         Draws of q outside the support.
     improper
         The direction along which the density has no finite integral, or an empty string.
+    neck
+        Where chains needed steps many times smaller, ``tau is small``, or an empty string.
     stopped_early
         The sentence of a stop reason other than convergence, or None.
     """
@@ -79,6 +81,7 @@ class Findings:
     elbo_gap: float = 0.0
     nonfinite_share: float = 0.0
     improper: str = ""
+    neck: str = ""
     stopped_early: str | None = None
 
 
@@ -90,7 +93,7 @@ def decide(findings: Findings) -> tuple[str, str]:
     if findings.source == "chains":
         return "refined", (
             "The mixture was improved by parallel chains that forgot their starts; use the draws "
-            "like those of MCMC." + _modes(findings)
+            "like those of MCMC." + _neck(findings) + _modes(findings)
         )
     if findings.source == "importance":
         return "reweighted", (
@@ -100,6 +103,15 @@ def decide(findings: Findings) -> tuple[str, str]:
     return "good", (
         f"The mixture describes the posterior well (Pareto k {findings.pareto_k:.2f}); use the "
         "draws like those of MCMC." + _modes(findings)
+    )
+
+
+def _neck(findings: Findings) -> str:
+    if not findings.neck:
+        return ""
+    return (
+        f" Where {findings.neck} (unconstrained), chains needed much smaller steps: the tail "
+        "beyond may be cut short. A non-centered form often reaches it."
     )
 
 

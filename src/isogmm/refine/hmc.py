@@ -1,6 +1,8 @@
 """Hamiltonian Monte Carlo with hundreds of parallel chains over a batched target."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,6 +12,8 @@ from isogmm.whitening.base import AffineMap
 
 #: A transition that loses more energy than this has diverged.
 DIVERGENCE = 1000.0
+#: Acceptance probability below which a try is all but hopeless.
+HOPELESS = 0.1
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,16 @@ def _take(chains: Chains, index: np.ndarray) -> Chains:
     )
 
 
+class Transition(NamedTuple):
+    """What one transition did: the chains after it, and for each of them (m,) the acceptance
+    probability of the first try, whether it moved, and whether all tries were all but hopeless."""
+
+    chains: Chains
+    probability: Float[np.ndarray, " m"]
+    moved: Bool[np.ndarray, " m"]
+    hopeless: Bool[np.ndarray, " m"]
+
+
 def hmc_transition(
     target: Target,
     chains: Chains,
@@ -124,59 +138,89 @@ def hmc_transition(
     length: float,
     max_steps: int = 64,
     retry: float = 4.0,
+    tries: int = 2,
     step_factors: Float[np.ndarray, " m"] | None = None,
-) -> tuple[Chains, Float[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
-    """One transition of all chains; returns them, their acceptance probabilities, who moved.
+) -> Transition:
+    """One transition of all chains.
 
     Trajectories of the given length in whitened coordinates, unit mass.  A chain whose proposal
-    is rejected tries once more with a step ``retry`` times smaller over the same length (delayed
-    rejection, Modi, Barnett and Carpenter 2023, arXiv 2110.00610): the necks of funnels need
-    small steps, the rest does not pay for them.  With ghost trajectories z' from the second
-    proposal z₂, its acceptance probability is
+    is rejected tries again with a step ``retry`` times smaller over the same length, up to
+    ``tries`` times in all (delayed rejection, Modi, Barnett and Carpenter 2023, arXiv
+    2110.00610): the necks of funnels need small steps, the rest does not pay for them.  The
+    proposal z_j of try j is accepted with probability
 
-    min(1, π(z₂) (1 - α₁(z₂, z')) / (π(z₀) (1 - α₁(z₀, z₁)))).
+    α_j(z₀) = min(1, π(z_j) Π_{i<j} (1 - α_i(z_j)) / (π(z₀) Π_{i<j} (1 - α_i(z₀)))),
 
-    ``retry=0`` switches the second try off.  ``step_factors`` (drawn without regard to the
-    chains' positions) give each chain a step of its own, over the same number of steps; there
-    is no second try then.
+    the tries from z_j being made from its reversed momentum.  ``retry=0`` leaves one try.
+    ``step_factors`` (drawn without regard to the chains' positions) give each chain a step of
+    its own, over the same number of steps; there is one try then.
     """
     count, dim = chains.points.shape
     momenta = generator.standard_normal((count, dim))
-    uniforms = generator.uniform(size=(2, count))
+    single = not retry or step_factors is not None
+    uniforms = generator.uniform(size=(2 if single else tries, count))
     steps = np.full(count, step_size) if step_factors is None else step_size * step_factors
     num_steps = int(np.clip(round(length / step_size), 1, max_steps))
     proposal, _, change = _trajectory(target, chains, momenta, steps, num_steps)
     with np.errstate(over="ignore"):
         probability = np.minimum(1.0, np.exp(np.minimum(change, 0.0)))
-    accept = uniforms[0] < probability
-    result = _where(accept, proposal, chains)
-    rejected = np.flatnonzero(~accept)
-    if retry and len(rejected) and step_factors is None:
+    moved = uniforms[0] < probability
+    hopeless = change < np.log(HOPELESS)
+    result = _where(moved, proposal, chains)
+    rejected = np.flatnonzero(~moved)
+    plan = [(step_size, num_steps)]
+    before = _log_rejection(change[rejected])
+    for attempt in range(1, 1 if single else tries):
+        if not len(rejected):
+            break
+        shrink = retry**attempt
+        plan.append((step_size / shrink, round(num_steps * shrink)))
         old = _take(chains, rejected)
-        small = np.full(len(rejected), step_size / retry)
-        second, end_momenta, second_change = _trajectory(
-            target, old, momenta[rejected], small, round(num_steps * retry)
-        )
-        alive = np.isfinite(second_change)
-        if alive.any():
-            index = np.flatnonzero(alive)
-            _, _, ghost_change = _trajectory(
-                target,
-                _take(second, index),
-                -end_momenta[index],
-                np.full(len(index), step_size),
-                num_steps,
-            )
-            with np.errstate(divide="ignore", over="ignore"):
-                ghost = np.log1p(-np.exp(np.minimum(ghost_change, -1e-300)))
-                first = np.log1p(-np.exp(np.minimum(change[rejected][index], -1e-300)))
-                log_probability = second_change[index] + ghost - first
-            moved = np.zeros(len(rejected), dtype=bool)
-            moved[index] = np.log(uniforms[1][rejected][index]) < log_probability
-            accept = accept.copy()
-            accept[rejected] = moved
-            partial = _where(moved, second, old)
-            result.points[rejected] = partial.points
-            result.log_density[rejected] = partial.log_density
-            result.gradients[rejected] = partial.gradients
-    return result, probability, accept
+        end, end_momenta, change = _try(target, old, momenta[rejected], plan[-1])
+        ratio = np.full(len(rejected), -np.inf)
+        alive = np.flatnonzero(np.isfinite(change))
+        if len(alive):
+            there = _log_rejected(target, _take(end, alive), -end_momenta[alive], plan[:-1])
+            ratio[alive] = change[alive] + there - before[alive]
+        accept = np.log(uniforms[attempt][rejected]) < ratio
+        partial = _where(accept, end, old)
+        result.points[rejected] = partial.points
+        result.log_density[rejected] = partial.log_density
+        result.gradients[rejected] = partial.gradients
+        moved[rejected] = accept
+        hopeless[rejected] &= change < np.log(HOPELESS)
+        before = (before + _log_rejection(ratio))[~accept]
+        rejected = rejected[~accept]
+    return Transition(result, probability, moved, hopeless & ~moved)
+
+
+def _try(
+    target: Target, chains: Chains, momenta: np.ndarray, one: tuple[float, int]
+) -> tuple[Chains, np.ndarray, np.ndarray]:
+    return _trajectory(target, chains, momenta, np.full(len(momenta), one[0]), one[1])
+
+
+def _log_rejection(log_ratio: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """log(1 - min(1, exp(log ratio)))."""
+    with np.errstate(divide="ignore"):
+        return np.log1p(-np.exp(np.minimum(log_ratio, -1e-300)))
+
+
+def _log_rejected(
+    target: Target,
+    chains: Chains,
+    momenta: Float[np.ndarray, "m d"],
+    plan: Sequence[tuple[float, int]],
+) -> Float[np.ndarray, " m"]:
+    """Σ_j log(1 - α_j): the chance that all the tries of a plan are rejected from here."""
+    total = np.zeros(len(momenta))
+    for index, one in enumerate(plan):
+        end, end_momenta, ratio = _try(target, chains, momenta, one)
+        alive = np.flatnonzero(np.isfinite(ratio))
+        if index and len(alive):
+            there = _log_rejected(target, _take(end, alive), -end_momenta[alive], plan[:index])
+            with np.errstate(invalid="ignore"):
+                ratio[alive] = ratio[alive] + there - total[alive]
+        # Nothing is left to reject where an earlier try is sure to be accepted.
+        total = np.where(np.isneginf(total), total, total + _log_rejection(ratio))
+    return total

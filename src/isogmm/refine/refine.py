@@ -67,6 +67,8 @@ class Refined:
         Of the recording.
     stuck
         Share of chains that hardly moved while recording.
+    neck
+        (·, d): where chains stood, in the warm-up, that needed steps many times smaller.
     """
 
     draws: Float[np.ndarray, "m t d"]
@@ -81,6 +83,7 @@ class Refined:
     step_size: float
     num_transitions: int
     stuck: float
+    neck: Float[np.ndarray, "p d"]
 
 
 def refine(
@@ -151,4 +154,5 @@ def refine(
         step_size=sampler.step_size,
         num_transitions=sampler.count,
         stuck=float((record.moves < 0.1 * len(record.accepted)).mean()),
+        neck=np.concatenate([start[:0], *sampler.neck]),
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from isogmm.refine.hmc import Chains, hmc_transition
+from isogmm.refine.hmc import HOPELESS, Chains, hmc_transition
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
@@ -16,6 +16,8 @@ ACCEPTANCE = 0.8
 SMALLEST_FACTOR = 0.03
 #: With more than this share of proposals all but hopeless, rejections get a second, smaller try.
 HOPELESS_SHARE = 0.01
+#: With more than this share of chains for which the second try is as hopeless, even once, a third.
+NECK_SHARE = 0.002
 
 
 class Sampler:
@@ -28,6 +30,8 @@ class Sampler:
         self.step_size = min(1.0, 1.5 * chains.points.shape[1] ** -0.25)
         self.retry = 0.0
         self.count = 0
+        #: Where chains stood for which even a second try was hopeless; none where there are few.
+        self.neck: list[np.ndarray] = []
 
     def transition(self, *, tune: bool) -> tuple[float, np.ndarray]:
         """One transition of all chains: mean acceptance probability, who moved."""
@@ -42,23 +46,28 @@ class Sampler:
             low = np.log(SMALLEST_FACTOR)
             factors = np.exp(self.generator.uniform(low, 0.0, len(self.chains.points)))
             tune = False
-        self.chains, probability, moved = hmc_transition(
+        is_short = self.count % 3 == 0
+        self.chains, probability, moved, hopeless = hmc_transition(
             self.target,
             self.chains,
             self.generator,
             self.step_size,
             length,
             retry=self.retry,
+            tries=3 if is_short and self.neck else 2,
             step_factors=factors,
         )
         self.count += 1
+        is_seen = self.neck or hopeless.mean() > NECK_SHARE
+        if is_warmup and is_short and self.retry and self.count > 4 and is_seen:
+            self.neck.append(self.chains.positions[hopeless])
         if tune:
             error = probability.mean() - ACCEPTANCE
             rate = 2.0 if self.count < 6 else 0.7
             self.step_size *= float(np.exp(np.clip(rate * error, -1.0, 0.3)))
             if self.count >= 3:
-                hopeless = float((probability < 0.1).mean())
-                self.retry = 4.0 if hopeless > HOPELESS_SHARE else 0.0
+                share = float((probability < HOPELESS).mean())
+                self.retry = 4.0 if share > HOPELESS_SHARE else 0.0
         if is_warmup and self.count in REWHITEN:
             self._whiten()
         return float(probability.mean()), moved

@@ -56,8 +56,13 @@ class Report:
         from rich.console import Console
 
         stream = io.StringIO()
+        # In a notebook rich would write to the cell, whatever the file is.
         console = Console(
-            file=stream, width=WIDTH, force_terminal=is_terminal, legacy_windows=False
+            file=stream,
+            width=WIDTH,
+            force_terminal=is_terminal,
+            force_jupyter=False,
+            legacy_windows=False,
         )
         if is_terminal:
             console.width = min(WIDTH, Console().width)

@@ -1,0 +1,28 @@
+"""The line that is shown while a fit runs."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+
+from isogmm.progress import Progress
+
+
+def test_progress_in_a_notebook_needs_no_widgets(monkeypatch):
+    shown = []
+    handle = SimpleNamespace(update=shown.append)
+    display = SimpleNamespace(
+        display=lambda text, display_id: shown.append(text) or handle, Pretty=str
+    )
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    with Progress(enabled=True) as progress:
+        check = SimpleNamespace(elbo=np.array([-3.0, -2.5]), elbo_se=np.array([0.1, 0.2]),
+                                in_tail=False, iteration=75, gradient_evaluations=9600)  # fmt: skip
+        progress.update(check)
+    assert shown[0] == "isogmm: locating the posterior"
+    assert "iteration 75, ELBO -2.50 ± 0.20, 9,600 gradients" in shown[1]
+    assert shown[-1] == ""
+    with Progress(enabled=False):
+        pass
+    assert len(shown) == 3
