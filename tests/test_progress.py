@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from isogmm.checks import Check
+from isogmm.mixture import IsotropicMixture
 from isogmm.progress import Progress
 
 
@@ -17,8 +19,17 @@ def test_progress_in_a_notebook_needs_no_widgets(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     with Progress(enabled=True) as progress:
-        check = SimpleNamespace(elbo=np.array([-3.0, -2.5]), elbo_se=np.array([0.1, 0.2]),
-                                in_tail=False, iteration=75, gradient_evaluations=9600)  # fmt: skip
+        check = Check(
+            iteration=75,
+            elbo=np.array([-3.0, -2.5]),
+            elbo_se=np.array([0.1, 0.2]),
+            step_size=0.25,
+            gradient_evaluations=9600,
+            seconds=1.0,
+            nonfinite=np.zeros(2, dtype=int),
+            mixture=IsotropicMixture(np.zeros((2, 1, 2)), np.ones((2, 1)), np.zeros((2, 1))),
+            in_tail=False,
+        )
         progress.update(check)
     assert shown[0] == "isogmm: locating the posterior"
     assert "iteration 75, ELBO -2.50 ± 0.20, 9,600 gradients" in shown[1]
