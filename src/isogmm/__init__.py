@@ -2,7 +2,7 @@
 
 >>> import isogmm
 >>> sorted(isogmm.__all__)[:3]
-['FitWarning', 'IsotropicMixture', 'Locate']
+['FitWarning', 'GaussianMixture', 'IsotropicMixture']
 """
 
 import importlib
@@ -16,9 +16,11 @@ from isogmm.errors import OptionError as OptionError
 #: Public name -> where it lives.  Loaded on first use: importing isogmm loads no language.
 _HOMES = {
     "fit_isogmm": "isogmm.api",
+    "fit_gmmvi": "isogmm.api_gmmvi",
     "LogDensity": "isogmm.log_density",
     "Target": "isogmm.target",
     "IsotropicMixture": "isogmm.mixture",
+    "GaussianMixture": "isogmm.gaussian.mixture",
     "Mixture": "isogmm.mixture:IsotropicMixture",
     "Locate": "isogmm.locate.locate",
     "Refine": "isogmm.refine.refine",
@@ -35,6 +37,8 @@ _HOMES = {
 _MODULES = (
     "optimize",
     "baselines",
+    "gaussian",
+    "gmmvi",
     "gradients",
     "initialization",
     "inference_data",

@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from isogmm.checks import Check
 from isogmm.errors import ModelError
-from isogmm.mixture import IsotropicMixture
+from isogmm.fit_group import assemble, spreads
 from isogmm.target import Target
 from isogmm.whitening.base import PARTS, AffineMap
 
@@ -41,8 +42,8 @@ class Checkpoint:
             np.savez(
                 file,
                 means=mixture.means,
-                variances=mixture.variances,
                 log_weights=mixture.log_weights,
+                **spreads(mixture),
                 names=np.array(self.names),
                 iteration=check.iteration,
                 seed=self.seed,
@@ -50,7 +51,7 @@ class Checkpoint:
             )
         os.replace(temporary, self.path)
 
-    def mixture(self) -> IsotropicMixture | None:
+    def mixture(self) -> Any:
         """The stored mixture, or None where no file is there yet.
 
         Raises
@@ -70,6 +71,4 @@ class Checkpoint:
                     f"{different[:3]}. Remove the file or give another path."
                 )
             parts = {name: stored[f"map_{name}"] for name in PARTS if f"map_{name}" in stored}
-            return IsotropicMixture(
-                stored["means"], stored["variances"], stored["log_weights"], AffineMap(**parts)
-            )
+            return assemble(stored, stored["log_weights"], AffineMap(**parts))

@@ -1,6 +1,7 @@
 """Which draws the user gets: the mixture's own, reweighted ones, or those of refining chains."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,7 +11,6 @@ from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.diagnostics.verdict import FLAT_ESS, GOOD_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
 from isogmm.inference_data import psis
 from isogmm.locate.locate import Located
-from isogmm.mixture import IsotropicMixture
 from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
@@ -130,7 +130,7 @@ def _could_reweight(k: float, relative_ess: float) -> bool:
 
 def _large_pool(
     target: Target,
-    mixture: IsotropicMixture,
+    mixture: Any,
     relative_ess: float,
     options: Options,
     generator: np.random.Generator,
@@ -144,7 +144,7 @@ def _large_pool(
 
 def _run_chains(
     target: Target,
-    mixture: IsotropicMixture,
+    mixture: Any,
     pool: Pool,
     pool_modes: np.ndarray,
     options: Options,
@@ -225,7 +225,7 @@ def _from_pool(
 
 def _from_chains(
     refined: Refined,
-    mixture: IsotropicMixture,
+    mixture: Any,
     component_modes: np.ndarray,
     evidence: Evidence,
     k: float,

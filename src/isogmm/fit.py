@@ -12,14 +12,14 @@ from isogmm.deliver import deliver
 from isogmm.diagnostics.improper import improper_direction
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.errors import DeadlineReachedError, ModelError, OptionError
-from isogmm.growth import Growth, split_worst
-from isogmm.initialization.over_modes import OverModes, within_mode_map
+from isogmm.families import NUM_COMPONENTS
+from isogmm.growth import Growth
+from isogmm.initialization.over_modes import within_mode_map
 from isogmm.locate.locate import Locate, Located, locate
 from isogmm.locate.low_rank import low_rank_at
 from isogmm.locate.paths import DENSE_LIMIT, follow_paths
-from isogmm.mixture import IsotropicMixture
-from isogmm.optimize import OptimizeResult, optimize
-from isogmm.options import NUM_COMPONENTS, Options
+from isogmm.optimize import OptimizeResult
+from isogmm.options import Options
 from isogmm.result import FitResult, StopReason
 from isogmm.stages import Fitted, Stages
 from isogmm.summarize import summarize
@@ -37,7 +37,7 @@ def fit(
     *,
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Callable[[Check], Any] | None = None,
-    start: IsotropicMixture | None = None,
+    start: Any = None,
 ) -> FitResult:
     """Fit a target: the whole recipe for engine users, from target to draws with a verdict.
 
@@ -56,22 +56,19 @@ def fit(
     located = None
     if start is None:
         start, located = starting_mixture(target, options, generator)
+    start = options.family.convert(start)
     stages.done("locate")
 
-    def run(mixture: IsotropicMixture) -> tuple[OptimizeResult, Pool]:
-        result = optimize(
+    def run(mixture: Any) -> tuple[OptimizeResult, Pool]:
+        result = options.family.optimize(
             target,
             mixture,
-            estimator=options.estimator,
-            rule=options.rule,
-            schedule=options.schedule,
-            stopping=options.stopping,
-            generator=generator,
+            options,
+            generator,
             whitening=_adaptation(options, mixture, located),
             weights=_weights_rule(options, located),
             callback=callback,
             checkpoint=checkpoint,
-            array_backend=options.array_backend,
         )
         stages.done("mixture")
         try:
@@ -91,12 +88,13 @@ def fit(
     # Chains that start from the mixture repair what growth would: one round is enough then.
     growth = Growth() if options.refine == 0 else Growth(max_components=3 * NUM_COMPONENTS // 2)
     while (
-        options.num_components is None
+        options.family.grows_by_splitting
+        and options.num_components is None
         and located is not None
         and optimized.stop_reason is StopReason.CONVERGED
         and growth.is_worth_trying(pool, optimized.mixture)
     ):
-        grown, grown_pool = run(split_worst(optimized.mixture, pool))
+        grown, grown_pool = run(options.family.split(optimized.mixture, pool))
         if not growth.has_gained(pool, grown_pool):
             break
         history = joined(optimized.history, grown.history)
@@ -127,13 +125,16 @@ def joined(
 
 def starting_mixture(
     target: Target, options: Options, generator: np.random.Generator
-) -> tuple[IsotropicMixture, Located | None]:
+) -> tuple[Any, Located | None]:
     """Where the fit starts and in which coordinates."""
     if not isinstance(options.init, Locate):
         affine_map = _fixed_map(target, options, generator)
         return (
             options.init.initialize(
-                generator, options.chains, options.num_components or NUM_COMPONENTS, affine_map
+                generator,
+                options.chains,
+                options.num_components or options.family.num_components,
+                affine_map,
             ),
             None,
         )
@@ -157,12 +158,13 @@ def starting_mixture(
         affine_map = AffineMap(affine_map.center, scale)
     elif options.whitening == "low_rank" and target.dim > DENSE_LIMIT // 50:
         affine_map = located.low_rank or low_rank_at(target, located.means[0])
-    count = options.num_components or max(NUM_COMPONENTS, 2 * len(masses))
+    family = options.family
+    count = options.num_components or max(family.num_components, 2 * len(masses))
     means, factors = located.means, located.factors
     if located.low_rank is not None:
         means, factors = located.low_rank.center[None], _geometric_scale(located.low_rank)[None]
-    over_modes = OverModes(means, factors, masses)
-    return over_modes.initialize(generator, options.chains, count, affine_map), located
+    start = family.over_modes(means, factors, masses, generator, options.chains, count, affine_map)
+    return start, located
 
 
 def _geometric_scale(affine_map: AffineMap) -> np.ndarray:
@@ -194,9 +196,11 @@ def _checked(affine_map: AffineMap, target: Target) -> AffineMap:
     return affine_map
 
 
-def _adaptation(options: Options, start: IsotropicMixture, located: Located | None) -> Any:
+def _adaptation(options: Options, start: Any, located: Located | None) -> Any:
     """Adapt only what was estimated, and only within one mode: G mixes modes up otherwise."""
     affine_map = start.affine_map
+    if not options.family.adapts_whitening:
+        return None
     if options.whitening != "auto" or located is None or len(located.means) > 1:
         return None
     adaptations = {"dense": AdaptDense, "diagonal": AdaptDiagonal}

@@ -8,6 +8,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
+from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.groups import arviz_name, attributes, dataset, get_group, group_names
 from isogmm.mixture import IsotropicMixture
 from isogmm.result import FitResult
@@ -20,9 +21,10 @@ def fit_group(result: FitResult, attrs: Mapping[str, Any]) -> xr.Dataset:
     mixture, affine = result.mixture, result.mixture.affine_map
     means = np.asarray(mixture.means)
     chains = len(means)
+    axes = ("chain", "component", "coordinate", "coordinate_bis")
     entries: dict[str, tuple[tuple[str, ...], Any]] = {
         "means": (("chain", "component", "coordinate"), means),
-        "variances": (("chain", "component"), mixture.variances),
+        **{name: (axes[: array.ndim], array) for name, array in spreads(mixture).items()},
         "weights": (("chain", "component"), np.exp(np.asarray(mixture.log_weights))),
     }
     parts: dict[str, tuple[str, ...]] = {"center": ("coordinate",)}
@@ -54,8 +56,31 @@ def history_group(history: Mapping[str, Any], attrs: Mapping[str, Any]) -> xr.Da
     return dataset(history, (), dims=dict.fromkeys(history, ("check", "chain")), attrs=attrs)
 
 
-def mixture_from(idata: Any) -> IsotropicMixture:
+def spreads(mixture: Any) -> dict[str, Any]:
+    """How wide the components are, by the name under which a result keeps it.
+
+    ``variances``, one for each component or, of diagonal covariances, one for each of its
+    coordinates too; or ``covariances``.
+    """
+    if isinstance(mixture, GaussianMixture):
+        return {"variances" if mixture.is_diagonal else "covariances": mixture.covariances}
+    return {"variances": mixture.variances}
+
+
+def assemble(arrays: Any, log_weights: np.ndarray, affine_map: AffineMap) -> Any:
+    """The mixture of a mapping with ``means`` and what :func:`spreads` gave."""
+    means = np.asarray(arrays["means"])
+    if "covariances" in arrays:
+        return GaussianMixture(means, np.asarray(arrays["covariances"]), log_weights, affine_map)
+    variances = np.asarray(arrays["variances"])
+    family = GaussianMixture if variances.ndim == means.ndim else IsotropicMixture
+    return family(means, variances, log_weights, affine_map)
+
+
+def mixture_from(idata: Any) -> Any:
     """The mixture of every chain, as it was fitted: draw from it, ask its density, continue it.
+
+    An :class:`isogmm.IsotropicMixture` or an :class:`isogmm.GaussianMixture`.
 
     Raises
     ------
@@ -75,12 +100,11 @@ def mixture_from(idata: Any) -> IsotropicMixture:
 
     center, scale = part("center"), part("scale")
     weights = fit["weights"].values
-    return IsotropicMixture(
-        means=fit["means"].values,
-        variances=fit["variances"].values,
+    return assemble(
+        fit,
         # A weight that underflowed stays a component that can recover when the fit goes on.
-        log_weights=np.log(np.maximum(weights, np.finfo(weights.dtype).tiny)),
-        affine_map=AffineMap(
+        np.log(np.maximum(weights, np.finfo(weights.dtype).tiny)),
+        AffineMap(
             center=center,
             scale=np.ones_like(center) if scale is None else scale,
             factor=part("factor"),
@@ -90,7 +114,7 @@ def mixture_from(idata: Any) -> IsotropicMixture:
     )
 
 
-def resume_mixture(idata: Any, target: Target) -> IsotropicMixture:
+def resume_mixture(idata: Any, target: Target) -> Any:
     """The mixture of an earlier fit, if it speaks of the same coordinates as the target.
 
     Raises

@@ -1,6 +1,7 @@
 """More components where the mixture fits worst, for as long as the ELBO gains from them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +28,7 @@ class Growth:
     max_components: int = 64
     least_gain: float = 0.1
 
-    def is_worth_trying(self, pool: Pool, mixture: IsotropicMixture) -> bool:
+    def is_worth_trying(self, pool: Pool, mixture: Any) -> bool:
         """Whether the fit leaves something to gain and the bound allows more components."""
         share = pool.importance_ess() / pool.log_ratios.size
         return share < NEEDED_BELOW and mixture.num_components * 3 // 2 <= self.max_components

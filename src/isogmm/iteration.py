@@ -3,17 +3,12 @@
 import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from isogmm.gradients.base import (
-    AbstractEstimator,
-    component_gradients,
-    evidence_lower_bound,
-)
-from isogmm.mixture import IsotropicMixture, logsumexp
+from isogmm.gradients.base import AbstractEstimator, evidence_lower_bound
 from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
 from isogmm.whitening.base import PARTS, AffineMap, identity_map
@@ -49,10 +44,10 @@ class Iterate(NamedTuple):
     positions: Any
 
 
-def propose(mixture: MixtureArrays, noise: Any, affine_map: AffineMap) -> tuple[Any, Any]:
-    """Offsets √v ε of the samples from their means, and the samples x = c + L (m + √v ε)."""
+def propose(mixture: Any, noise: Any, affine_map: AffineMap) -> tuple[Any, Any]:
+    """Offsets of the samples from their means (√v ε), and the samples x = c + L (m + offset)."""
     xp = mixture.means.__array_namespace__()
-    offsets = xp.sqrt(mixture.variances)[..., None, None] * noise
+    offsets = mixture.offsets(noise)
     points = mixture.means[..., None, :] + offsets
     flat = xp.reshape(points, (-1, points.shape[-1]))
     return offsets, xp.reshape(affine_map.forward(flat), points.shape)
@@ -100,8 +95,8 @@ def advance(
     xp = mixture.means.__array_namespace__()
     shape = gradient.shape
     gradient = affine_map.pull_back(xp.reshape(gradient, (-1, shape[-1])))
-    gradients = component_gradients(
-        iterate.offsets, log_density, xp.reshape(gradient, shape), *mixture, sample_weights
+    gradients = mixture.gradients(
+        iterate.offsets, log_density, xp.reshape(gradient, shape), sample_weights
     )
     elbo = evidence_lower_bound(gradients, mixture.log_weights)
     updated, rule_state = rule.step(mixture, gradients, iterate.rule_state, step_size)
@@ -110,7 +105,7 @@ def advance(
             log_weights=weights.step(mixture.log_weights, gradients, weights.rate * step_size)
         )
     kept = 1.0 - averaging
-    average = MixtureArrays(
+    average = type(updated)(
         *(kept * a + averaging * b for a, b in zip(iterate.average, updated, strict=True))
     )
     offsets, positions = propose(updated, next_noise, affine_map)
@@ -193,7 +188,7 @@ class Runner:
     def __init__(
         self,
         target: Target,
-        mixture: IsotropicMixture,
+        mixture: Any,
         estimator: AbstractEstimator,
         backend: Any,
         rule: AbstractUpdateRule,
@@ -208,12 +203,11 @@ class Runner:
         self.iterations = 0
         self.evaluations_before = target.num_gradient_evaluations
         self.started = time.perf_counter()
-        arrays = MixtureArrays(
-            *(np.array(part) for part in (mixture.means, mixture.variances, mixture.log_weights))
-        )
+        # A mixture of another family than the isotropic one names its arrays.
+        arrays = getattr(mixture, "arrays_type", MixtureArrays).of(mixture)
         self.restart(arrays, rule.init(arrays), mixture.affine_map or identity_map(mixture.dim))
 
-    def restart(self, arrays: MixtureArrays, rule_state: Any, affine_map: AffineMap) -> None:
+    def restart(self, arrays: Any, rule_state: Any, affine_map: AffineMap) -> None:
         """Continue from these arrays in the coordinates of this map."""
         self.affine_map = affine_map
         self.log_det = float(affine_map.log_det())
@@ -252,22 +246,28 @@ class Runner:
         """Move to the coordinates that the collected gradients ask for."""
         arrays = self.arrays()
         affine_map, means = collector.update(self.affine_map, arrays.means)
-        self.restart(arrays._replace(means=means), self.rule_state(), affine_map)
+        carried = arrays.carried(means, self.affine_map, affine_map)
+        self.restart(carried, self.rule_state(), affine_map)
 
-    def arrays(self) -> MixtureArrays:
+    def arrays(self) -> Any:
         """The running average, on the host."""
-        return MixtureArrays(*(np.asarray(part) for part in self.iterate.average))
+        average = self.iterate.average
+        return type(average)(*(np.asarray(part) for part in average))
 
     def rule_state(self) -> Any:
         """State of the rule, on the host."""
         state = self.iterate.rule_state
         return state if isinstance(state, tuple) else np.asarray(state)
 
-    def mixture(self) -> IsotropicMixture:
+    def mixture(self) -> Any:
         """The fit so far; averaged log weights are normalized again."""
-        arrays = self.arrays()
-        log_weights = arrays.log_weights - logsumexp(arrays.log_weights)[..., None]
-        return IsotropicMixture(arrays.means, arrays.variances, log_weights, self.affine_map)
+        return self.arrays().to_mixture(self.affine_map)
+
+    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
+        """Of a window: whether every component had some, and how many each chain lacks."""
+        stacked = np.stack(counts)
+        missing = (len(self.sample_weights) - stacked).sum(axis=(0, 2))
+        return bool(np.all(stacked.sum(axis=0) > 0)), missing
 
     def seconds(self) -> float:
         """Seconds since the start."""
@@ -279,9 +279,7 @@ class Runner:
 
     def is_finite(self) -> bool:
         """Whether the fit so far is a mixture."""
-        arrays = self.arrays()
-        finite = all(np.all(np.isfinite(part)) for part in arrays)
-        return bool(finite and np.all(arrays.variances > 0))
+        return self.arrays().is_valid()
 
 
 def _cast(affine_map: AffineMap, dtype: Any) -> AffineMap:

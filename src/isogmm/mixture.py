@@ -5,6 +5,7 @@ arrays alike, through the array API standard.  No array of shape (n, k, d) is ev
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,11 +111,12 @@ class IsotropicMixture:
             object.__setattr__(self, "affine_map", identity_map(self.dim, self.means.dtype))
 
     @classmethod
-    def from_idata(cls, idata: Any) -> "IsotropicMixture":
-        """The mixture stored in a result of ``fit_isogmm``, batched over its chains.
+    def from_idata(cls, idata: Any) -> Any:
+        """The mixture stored in a result, batched over its chains.
 
         A saved file is enough: neither the model nor its data are needed to draw from the
-        mixture, to evaluate ``log_prob`` or to continue the fit.
+        mixture, to evaluate ``log_prob`` or to continue the fit.  A result of ``fit_gmmvi`` gives
+        an :class:`isogmm.GaussianMixture`, which answers to the same names.
 
         Raises
         ------
@@ -135,14 +137,27 @@ class IsotropicMixture:
         """Number K of components."""
         return self.means.shape[-2]
 
-    def __getitem__(self, chain: Any) -> "IsotropicMixture":
-        """The mixture of one chain (or of several)."""
+    def mapped(self, function: Callable[[Any], Any]) -> "IsotropicMixture":
+        """The mixture with a function applied to each of its arrays."""
         return replace(
             self,
-            means=self.means[chain],
-            variances=self.variances[chain],
-            log_weights=self.log_weights[chain],
+            means=function(self.means),
+            variances=function(self.variances),
+            log_weights=function(self.log_weights),
         )
+
+    def __getitem__(self, chain: Any) -> "IsotropicMixture":
+        """The mixture of one chain (or of several)."""
+        return self.mapped(lambda array: array[chain])
+
+    def block(self, coordinates: Any) -> tuple[Float[Any, "*c k m"], Float[Any, "*c k m m"]]:
+        """Means and covariances of the components in some coordinates of x."""
+        xp = self.means.__array_namespace__()
+        identity = xp.eye(self.dim, dtype=self.means.dtype)
+        rows = xp.stack([self.affine_map.pull_back(identity[i]) for i in coordinates])
+        means = self.affine_map.forward(self.means)
+        chosen = xp.stack([means[..., i] for i in coordinates], axis=-1)
+        return chosen, self.variances[..., None, None] * (rows @ xp.matrix_transpose(rows))
 
     def pooled(self) -> "IsotropicMixture":
         """One mixture of all components of all chains, each chain with equal weight."""

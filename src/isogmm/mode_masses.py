@@ -1,18 +1,17 @@
 """Which mode a component or a draw belongs to, and how much mass each mode has."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Int
 
 from isogmm.diagnostics.judge import Pool
 from isogmm.locate.locate import Located
-from isogmm.mixture import IsotropicMixture
 from isogmm.refine.bridge import Evidence, bridge
 from isogmm.refine.refine import Refined
 
 
-def modes_of_components(
-    mixture: IsotropicMixture, located: Located | None
-) -> Int[np.ndarray, "c k"]:
+def modes_of_components(mixture: Any, located: Located | None) -> Int[np.ndarray, "c k"]:
     """The mode whose mean lies nearest, in the coordinates of the mixture."""
     chains, count, dim = mixture.means.shape
     if located is None or len(located.means) < 2:
@@ -27,7 +26,7 @@ def evidence_by_mode(
     pool: Pool,
     pool_modes: np.ndarray,
     refined: Refined | None,
-    mixture: IsotropicMixture,
+    mixture: Any,
     component_modes: np.ndarray,
 ) -> Evidence:
     """Mass of every mode and the evidence: bridge sampling, or importance where no chains ran."""
@@ -61,12 +60,12 @@ def _with_outside(evidence: Evidence, finite: Bool[np.ndarray, " n"]) -> Evidenc
     )
 
 
-def _log_prob(mixture: IsotropicMixture, draws: np.ndarray) -> np.ndarray:
+def _log_prob(mixture: Any, draws: np.ndarray) -> np.ndarray:
     parts = np.array_split(draws, max(1, len(draws) // 1000))
     return np.concatenate([mixture.log_prob(part) for part in parts])
 
 
-def regions_of(draws: np.ndarray, pooled: IsotropicMixture, modes: np.ndarray) -> np.ndarray:
+def regions_of(draws: np.ndarray, pooled: Any, modes: np.ndarray) -> np.ndarray:
     """The mode of the component most responsible for each draw."""
     parts = np.array_split(draws, max(1, len(draws) // 1000))
     return np.concatenate([modes[pooled.responsibilities(part).argmax(axis=1)] for part in parts])

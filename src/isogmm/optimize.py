@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import HISTORY, Check
+from isogmm.checks import HISTORY, AbstractRunner, Check
 from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
-from isogmm.mixture import IsotropicMixture
 from isogmm.result import StopReason
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping, Window, summarize_window
@@ -41,7 +40,7 @@ class OptimizeResult:
         Final state of the rule (for NGD the number of guarded steps).
     """
 
-    mixture: IsotropicMixture
+    mixture: Any
     history: Mapping[str, np.ndarray]
     stop_reason: StopReason
     iterations: int
@@ -60,7 +59,7 @@ class _Loop:
 
     def __init__(
         self,
-        runner: Runner,
+        runner: AbstractRunner,
         schedule: AbstractSchedule,
         stopping: AbstractStopping,
         whitening: WhiteningAdaptation | None,
@@ -136,17 +135,16 @@ class _Loop:
             counts.append(num_finite)
             if runner.seconds() >= deadline:
                 break
-        self._check(np.stack(elbos), np.stack(counts), gamma, tail_begin is not None)
+        self._check(np.stack(elbos), counts, gamma, tail_begin is not None)
 
     def _check(self, elbos: Any, counts: Any, gamma: float, in_tail: bool) -> None:
         """Summarize a window, tell the observers, and stop where the fit is beyond repair."""
         runner = self.runner
         window = summarize_window(np.asarray(elbos, dtype=np.float64))
-        counts = np.asarray(counts)
-        num_samples = len(self.runner.sample_weights)
+        all_seen, missing = runner.finite_samples(counts)
         if not in_tail:
             self.windows.append(window)
-        is_good = runner.is_finite() and bool(np.all(counts.sum(axis=0) > 0))
+        is_good = runner.is_finite() and all_seen
         if is_good:
             self.good = runner.mixture()
         check = Check(
@@ -156,7 +154,7 @@ class _Loop:
             step_size=gamma,
             gradient_evaluations=runner.gradient_evaluations(),
             seconds=runner.seconds(),
-            nonfinite=(num_samples - counts).sum(axis=(0, 2)),
+            nonfinite=missing,
             mixture=self.good,
             in_tail=in_tail,
         )
@@ -173,9 +171,7 @@ class _Loop:
                 raise _FitEndedError(StopReason.INTERRUPTED)
 
 
-def _check_arguments(
-    target: Target, mixture: IsotropicMixture, generator: Any, array_backend: str
-) -> None:
+def _check_arguments(target: Target, mixture: Any, generator: Any, array_backend: str) -> None:
     if mixture.means.ndim != 3:
         raise OptionError(
             f"the means of the start must have shape (chains, k, d), not {mixture.means.shape}"
@@ -197,7 +193,7 @@ def _check_arguments(
 
 def optimize(
     target: Target,
-    mixture: IsotropicMixture,
+    mixture: Any,
     *,
     estimator: AbstractEstimator,
     rule: AbstractUpdateRule,
@@ -210,7 +206,7 @@ def optimize(
     checkpoint: Callable[[Check], Any] | None = None,
     array_backend: str = "numpy",
 ) -> OptimizeResult:
-    """Fit mixtures of isotropic Gaussians, one for each chain, to a target.
+    """Fit mixtures of Gaussians, one for each chain, to a target.
 
     Each iteration evaluates the samples of all components of all chains in one call of
     ``target.evaluate``.  Iterations come in windows; the ELBO summary, the callback, the
@@ -223,8 +219,9 @@ def optimize(
     target
         The log density.
     mixture
-        The start, means of shape (c, k, d), in the coordinates of its affine map.  Its type is
-        the type of the arithmetic.
+        The start, means of shape (c, k, d), in the coordinates of its affine map: an
+        :class:`isogmm.IsotropicMixture`, or one of another family with a rule of that family.
+        Its type is the type of the arithmetic.
     estimator, rule, schedule, stopping
         The four parts of the algorithm.
     generator
@@ -255,6 +252,19 @@ def optimize(
     _check_arguments(target, mixture, generator, array_backend)
     backend = ARRAY_BACKENDS[array_backend](rule, weights, mixture.means.dtype)
     runner = Runner(target, mixture, estimator, backend, rule, generator)
+    return drive(runner, schedule, stopping, whitening, callback=callback, checkpoint=checkpoint)
+
+
+def drive(
+    runner: AbstractRunner,
+    schedule: AbstractSchedule,
+    stopping: AbstractStopping,
+    whitening: WhiteningAdaptation | None = None,
+    *,
+    callback: Callable[[Check], Any] | None = None,
+    checkpoint: Callable[[Check], Any] | None = None,
+) -> OptimizeResult:
+    """The loop around anything that can take an iteration; see :func:`optimize`."""
     observers = [observer for observer in (checkpoint, callback) if observer is not None]
     loop = _Loop(runner, schedule, stopping, whitening, observers)
     try:

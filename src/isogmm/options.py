@@ -1,12 +1,13 @@
 """Everything a user can choose, checked at the door; strings become objects only here."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from isogmm.errors import OptionError
+from isogmm.families import AbstractFamily, Isotropic
 from isogmm.gradients import MonteCarlo
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.initialization.base import AbstractInitialization
@@ -28,8 +29,6 @@ WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")
 WEIGHTS = ("auto", "uniform", "learned")
 #: Relative step of the default recipe, in units of each component's variance.
 STEP_SIZE = 0.25
-#: Components where the user names no number; more where there are more modes than half of it.
-NUM_COMPONENTS = 16
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Options:
     importance: str | bool
     refine: Refine | int
     array_backend: str
+    family: AbstractFamily = field(default_factory=Isotropic)
 
 
 def resolve(
@@ -118,7 +118,7 @@ def resolve(
         num_components=count,
         rule=rule,
         schedule=schedule,
-        stopping=_stopping(schedule, max_iterations, max_seconds, tolerance, refine=refine),
+        stopping=stopping_of(schedule, max_iterations, max_seconds, tolerance, refine=refine),
         estimator=estimator,
         weights=weights,
         whitening=whitening,
@@ -140,7 +140,7 @@ def _rule_and_schedule(method: Any) -> tuple[AbstractUpdateRule, AbstractSchedul
     return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(STEP_SIZE)
 
 
-def _stopping(
+def stopping_of(
     schedule: AbstractSchedule,
     max_iterations: int | None,
     max_seconds: float | None,
@@ -148,6 +148,7 @@ def _stopping(
     *,
     refine: Any,
 ) -> AbstractStopping:
+    """The stopping rule that goes with a schedule and the budgets of the user."""
     if max_seconds is not None and not (np.isfinite(max_seconds) and max_seconds > 0):
         raise OptionError(f"max_seconds must be a positive number, not {max_seconds}")
     if tolerance is not None and not tolerance >= 0:

@@ -3,11 +3,11 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.mixture import IsotropicMixture
 from isogmm.target import Target
 
 
@@ -73,7 +73,7 @@ class FitResult:
     """
 
     target: Target
-    mixture: IsotropicMixture
+    mixture: Any
     positions: Float[np.ndarray, "c n d"]
     log_density: Float[np.ndarray, "c n"]
     log_q: Float[np.ndarray, "c n"]

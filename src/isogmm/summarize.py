@@ -83,7 +83,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     if verdict == "unreliable" or not as_planned:
         if not as_planned and not advice.startswith(reason.sentence):
             advice = f"{reason.sentence} {advice}"
-        warnings.warn(f"isogmm: {advice}", FitWarning, stacklevel=4)
+        warnings.warn(f"isogmm: {advice}", FitWarning, stacklevel=5)
     return FitResult(
         target=target,
         mixture=mixture,

@@ -40,7 +40,7 @@ def test_api_page_has_every_public_name():
     assert "`isogmm.Mixture` is a shorter name of `isogmm.IsotropicMixture`" in page("api.md")
 
 
-@pytest.mark.parametrize("family", ["updates", "gradients", "initialization", "schedules"])
+@pytest.mark.parametrize("family", ["updates", "gradients", "initialization", "schedules", "gmmvi"])
 def test_api_page_has_every_part(family):
     import importlib
     import inspect
@@ -313,3 +313,20 @@ def test_options_run():
     assert names["small"].attrs["num_components"] == 8
     assert names["wide"].attrs["num_components"] == 64
     assert names["paper"].attrs["draws_from"] == "mixture"
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_full_covariances_run():
+    import jax.numpy as jnp
+
+    import isogmm
+
+    model = isogmm.LogDensity(
+        lambda x: -0.5 * jnp.sum(x**2 / jnp.array([1.0, 9.0])), np.zeros(2), names="x"
+    )
+    names = run(blocks("full_covariances.md"), {"isogmm": isogmm, "model": model})
+    assert names["mixture"].dim == 2
+    assert names["exchanged"].attrs["num_components"] >= 16
+    assert names["published"].attrs["num_components"] == 5

@@ -1,11 +1,11 @@
 """Fresh draws of the fitted mixtures and what their importance ratios say."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.mixture import IsotropicMixture
 from isogmm.refine.importance import effective_sample_size
 from isogmm.target import Target
 
@@ -68,9 +68,7 @@ class Pool:
         return int((~np.isfinite(self.log_density)).sum())
 
 
-def draw_pool(
-    target: Target, mixture: IsotropicMixture, generator: np.random.Generator, num_draws: int
-) -> Pool:
+def draw_pool(target: Target, mixture: Any, generator: np.random.Generator, num_draws: int) -> Pool:
     """Draw ``num_draws`` a chain, in strata over the components, and evaluate them."""
     positions, components = mixture.sample(generator, num_draws)
     log_density, _ = target.evaluate(positions)

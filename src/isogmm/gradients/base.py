@@ -76,10 +76,12 @@ def component_gradients(
     )
 
 
-def evidence_lower_bound(
-    gradients: ComponentGradients, log_weights: Float[Any, "*c k"]
-) -> Float[Any, "*c"]:
-    """ELBO = −Σ_k w_k a_k, over the components that had a finite sample."""
+def evidence_lower_bound(gradients: Any, log_weights: Float[Any, "*c k"]) -> Float[Any, "*c"]:
+    """ELBO = −Σ_k w_k a_k, over the components that had a finite sample.
+
+    ``gradients`` is a :class:`ComponentGradients` or that of another family: what counts here
+    are ``local_kl`` and ``num_finite``.
+    """
     xp = log_weights.__array_namespace__()
     weights = xp.exp(log_weights) * xp.astype(gradients.num_finite > 0, log_weights.dtype)
     total = xp.sum(weights, axis=-1)

@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -15,7 +15,6 @@ from isogmm.handover.density import jax_density
 from isogmm.handover.results import result_of_draws
 from isogmm.handover.start import modes_of
 from isogmm.inference_data import attributes, resume_mixture
-from isogmm.mixture import IsotropicMixture
 from isogmm.models import seed_of, to_target
 from isogmm.target import Target
 
@@ -123,7 +122,7 @@ class _Run:
 
 def _tempering_step(
     target: Target,
-    mixture: IsotropicMixture,
+    mixture: Any,
     covariance: np.ndarray,
     target_ess: float,
     num_moves: int,
@@ -133,12 +132,7 @@ def _tempering_step(
     tempered = require("blackjax.smc.adaptive_tempered", extra="blackjax")
     resampling = require("blackjax.smc.resampling", extra="blackjax")
     density = jax_density(target)
-    on_device = replace(
-        mixture,
-        means=jnp.asarray(mixture.means),
-        variances=jnp.asarray(mixture.variances),
-        log_weights=jnp.asarray(mixture.log_weights),
-    )
+    on_device = mixture.mapped(jnp.asarray)
 
     def log_ratio(position: jax.Array) -> jax.Array:
         value = density(position)
@@ -166,7 +160,7 @@ def _tempering_step(
 
 def _run(
     step: Callable[..., Any],
-    mixture: IsotropicMixture,
+    mixture: Any,
     draws: int,
     generator: np.random.Generator,
     num_moves: int,

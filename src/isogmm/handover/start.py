@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.inference_data import get_group, positions_from, resume_mixture
-from isogmm.mixture import IsotropicMixture, logsumexp
+from isogmm.mixture import logsumexp
 from isogmm.refine.importance import systematic
 from isogmm.target import Target
 
@@ -87,7 +87,7 @@ def modes_of(idata: Any, target: Target) -> list[Mode]:
     return sorted(modes, key=lambda mode: -mode.mass)
 
 
-def _covariance(pooled: IsotropicMixture, chosen: np.ndarray) -> np.ndarray:
+def _covariance(pooled: Any, chosen: np.ndarray) -> np.ndarray:
     part = pooled[np.flatnonzero(chosen)]
     part = replace(part, log_weights=part.log_weights - logsumexp(part.log_weights))
     return np.asarray(part.covariance(), np.float64)

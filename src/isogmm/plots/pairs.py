@@ -7,7 +7,6 @@ import numpy as np
 
 from isogmm.errors import OptionError
 from isogmm.inference_data import group_names, mixture_from
-from isogmm.mixture import IsotropicMixture
 from isogmm.plots.density import plane_density
 from isogmm.plots.flat import Flat
 from isogmm.plots.style import INK, REFERENCE, color, panels, shorten, style
@@ -29,8 +28,8 @@ def plot_compare_pairs(
     """Draws of every method in two unconstrained coordinates, one panel a method.
 
     Gray regions hold 50, 90 and 99 % of the reference.  On the panel of a mixture its components
-    are ellipses, ``num_sds`` standard deviations around their means, the darker the heavier:
-    isotropic in the coordinates of the fit, sheared by its map in those of the model.
+    are ellipses, ``num_sds`` standard deviations around their means, the darker the heavier;
+    isotropic ones are sheared by the map of the fit.
 
     Parameters
     ----------
@@ -124,23 +123,21 @@ def _draw_dots(axis: Any, points: np.ndarray, shade: str) -> None:
 
 
 def _draw_ellipses(
-    axis: Any, mixture: IsotropicMixture, pair: list[int], chain: int | None, num_sds: float
+    axis: Any, mixture: Any, pair: list[int], chain: int | None, num_sds: float
 ) -> None:
     from matplotlib.patches import Ellipse
 
     mixture = mixture.pooled() if chain is None else mixture[chain]
-    affine = mixture.affine_map
-    assert affine is not None  # a mixture without a map has the identity
-    # Rows of L: how the two coordinates depend on the whitened ones.
-    rows = affine.pull_back(np.eye(mixture.dim)[pair])
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
+    centers, covariances = mixture.block(pair)
+    values, vectors = np.linalg.eigh(covariances)
+    angles = np.degrees(np.arctan2(vectors[:, 1, 1], vectors[:, 0, 1]))
     weights = np.exp(mixture.log_weights)
-    centers = affine.forward(mixture.means)[:, pair]
     # Many ellipses on top of each other would become a blot.
     thin = min(1.0, np.sqrt(16 / mixture.num_components))
-    diameters = 2 * num_sds * np.sqrt(mixture.variances[:, None] * np.maximum(values, 0.0))
-    for center, (minor, major), weight in zip(centers, diameters, weights, strict=True):
+    diameters = 2 * num_sds * np.sqrt(np.maximum(values, 0.0))
+    for center, (minor, major), angle, weight in zip(
+        centers, diameters, angles, weights, strict=True
+    ):
         strength = thin * (0.25 + 0.65 * weight / weights.max())
         axis.add_patch(
             Ellipse(

@@ -3,10 +3,13 @@
 import abc
 from typing import Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.gradients.base import ComponentGradients
+from isogmm.gradients.base import ComponentGradients, component_gradients
+from isogmm.mixture import IsotropicMixture, logsumexp
+from isogmm.whitening.base import AffineMap
 
 #: No rule changes a variance by more than this factor in one step.  Far outside what a useful
 #: step does; it keeps a step that is much too large finite, and a variance of exactly 0 away.
@@ -14,7 +17,10 @@ LARGEST_FACTOR = 1e6
 
 
 class MixtureArrays(NamedTuple):
-    """The arrays of a mixture, without its map; leading axes are chains.
+    """The arrays of an isotropic mixture, without its map; leading axes are chains.
+
+    The methods are all that the loop asks of a family: another one has arrays of its own with
+    the same methods, and its mixtures name them in ``arrays_type``.
 
     Parameters
     ----------
@@ -29,6 +35,37 @@ class MixtureArrays(NamedTuple):
     means: Float[Any, "*c k d"]
     variances: Float[Any, "*c k"]
     log_weights: Float[Any, "*c k"]
+
+    @classmethod
+    def of(cls, mixture: Any) -> "MixtureArrays":
+        """Copies of the arrays of a mixture, on the host."""
+        parts = (mixture.means, mixture.variances, mixture.log_weights)
+        return cls(*(np.array(part) for part in parts))
+
+    def to_mixture(self, affine_map: AffineMap) -> IsotropicMixture:
+        """The mixture behind a map; averaged log weights are normalized again."""
+        log_weights = self.log_weights - logsumexp(self.log_weights)[..., None]
+        return IsotropicMixture(self.means, self.variances, log_weights, affine_map)
+
+    def offsets(self, noise: Any) -> Any:
+        """Offsets √v ε of the samples from their means, (..., k, s, d)."""
+        xp = self.means.__array_namespace__()
+        return xp.sqrt(self.variances)[..., None, None] * noise
+
+    def gradients(
+        self, offsets: Any, log_density: Any, gradient: Any, sample_weights: Any
+    ) -> ComponentGradients:
+        """Gradients of the KL from the target at the samples."""
+        return component_gradients(offsets, log_density, gradient, *self, sample_weights)
+
+    def carried(self, means: Any, old_map: AffineMap, new_map: AffineMap) -> "MixtureArrays":
+        """In the coordinates of another map, where the means are known: variances stay."""
+        return self._replace(means=means)
+
+    def is_valid(self) -> bool:
+        """Whether these numbers are a mixture."""
+        finite = all(np.all(np.isfinite(part)) for part in self)
+        return bool(finite and np.all(self.variances > 0))
 
 
 class AbstractUpdateRule(abc.ABC):

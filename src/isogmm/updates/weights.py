@@ -6,7 +6,6 @@ from typing import Any
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.gradients.base import ComponentGradients
 from isogmm.mixture import logsumexp
 
 
@@ -44,7 +43,7 @@ class LearnedWeights:
                 raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
 
     def step(
-        self, log_weights: Float[Any, "*c k"], gradients: ComponentGradients, step_size: Any
+        self, log_weights: Float[Any, "*c k"], gradients: Any, step_size: Any
     ) -> Float[Any, "*c k"]:
         """New log weights after a step of size γ_w; components without a finite sample keep
         theirs up to the normalization."""

@@ -1,0 +1,6 @@
+"""The second family: mixtures of Gaussians with full or diagonal covariances."""
+
+from isogmm.gaussian.arrays import GaussianArrays as GaussianArrays
+from isogmm.gaussian.arrays import GaussianGradients as GaussianGradients
+from isogmm.gaussian.bures_wasserstein import FullBuresWasserstein as FullBuresWasserstein
+from isogmm.gaussian.mixture import GaussianMixture as GaussianMixture

@@ -1,0 +1,32 @@
+"""GMMVI: natural-gradient fits of Gaussian mixtures, as seven exchangeable parts."""
+
+from isogmm.gmmvi.base import AbstractComponentUpdate as AbstractComponentUpdate
+from isogmm.gmmvi.base import AbstractNaturalGradients as AbstractNaturalGradients
+from isogmm.gmmvi.base import AbstractNumber as AbstractNumber
+from isogmm.gmmvi.base import AbstractSelection as AbstractSelection
+from isogmm.gmmvi.base import AbstractStepSizes as AbstractStepSizes
+from isogmm.gmmvi.base import AbstractWeightUpdate as AbstractWeightUpdate
+from isogmm.gmmvi.base import Components as Components
+from isogmm.gmmvi.base import Samples as Samples
+from isogmm.gmmvi.component_updates import Direct as Direct
+from isogmm.gmmvi.component_updates import ImprovedBayesian as ImprovedBayesian
+from isogmm.gmmvi.component_updates import TrustRegion as TrustRegion
+from isogmm.gmmvi.method import Gmmvi as Gmmvi
+from isogmm.gmmvi.natural_gradients import More as More
+from isogmm.gmmvi.natural_gradients import Regression as Regression
+from isogmm.gmmvi.natural_gradients import Stein as Stein
+from isogmm.gmmvi.number import AdaptiveNumber as AdaptiveNumber
+from isogmm.gmmvi.number import FixedNumber as FixedNumber
+from isogmm.gmmvi.presets import PRESETS as PRESETS
+from isogmm.gmmvi.presets import find_method as find_method
+from isogmm.gmmvi.presets import ibayes as ibayes
+from isogmm.gmmvi.presets import samtron as samtron
+from isogmm.gmmvi.presets import vips as vips
+from isogmm.gmmvi.runner import GmmviRunner as GmmviRunner
+from isogmm.gmmvi.selection import FromComponents as FromComponents
+from isogmm.gmmvi.selection import FromMixture as FromMixture
+from isogmm.gmmvi.step_sizes import Decaying as Decaying
+from isogmm.gmmvi.step_sizes import Fixed as Fixed
+from isogmm.gmmvi.step_sizes import ImprovementBased as ImprovementBased
+from isogmm.gmmvi.weight_updates import DirectWeights as DirectWeights
+from isogmm.gmmvi.weight_updates import TrustRegionWeights as TrustRegionWeights
