@@ -111,7 +111,7 @@ def _neck(findings: Findings) -> str:
         return ""
     return (
         f" Where {findings.neck} (unconstrained), chains needed much smaller steps: the tail "
-        "beyond may be cut short. A non-centered form often reaches it."
+        "beyond may be cut short. isogmm.fit_gmmvi or a non-centered form often reaches it."
     )
 
 
