@@ -33,6 +33,10 @@ _HOMES = {
     "report": "isogmm.reporting.report",
     "nuts_from": "isogmm.handover.nuts",
     "smc_from": "isogmm.handover.smc",
+    "fit_factorized": "isogmm.factorized.api",
+    "FactorizedMixture": "isogmm.factorized.mixture",
+    "optimize_fused": "isogmm.fused",
+    "optimize_factorized": "isogmm.factorized.optimize",
 }
 _MODULES = (
     "optimize",

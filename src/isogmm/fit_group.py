@@ -93,6 +93,11 @@ def mixture_from(idata: Any) -> Any:
             f"(inference_library is {attributes(idata).get('inference_library', 'unknown')!r})"
         )
     fit = get_group(idata, "fit")
+    if fit.attrs.get("family") == "factorized":
+        raise OptionError(
+            "the result holds a factorized mixture: read it with "
+            "isogmm.FactorizedMixture.from_idata(idata)"
+        )
 
     def part(name: str) -> np.ndarray | None:
         # The map is shared: every chain holds the same copy.

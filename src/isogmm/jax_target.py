@@ -10,8 +10,8 @@ import numpy as np
 
 from isogmm.target import Groups, Target
 
-#: Rows of the program that constrains draws.
-CONSTRAIN_SIZE = 500
+#: Rows of the program that constrains draws; fewer where they would hold more numbers than this.
+CONSTRAIN_SIZE, CONSTRAIN_NUMBERS = 500, 2**23
 #: A batch of up to this many operations takes about as long as twenty calls of the program of a
 #: point, which cost a tenth of a millisecond each whatever they do.
 CHEAP_BATCH_FLOPS = 5e6
@@ -60,12 +60,13 @@ class JaxPrograms:
         self._batch_flops = 0.0
         #: The density as it was given, for what is not one of the three programs.
         self.log_density = log_density
+        self.constrain_size = max(1, min(CONSTRAIN_SIZE, CONSTRAIN_NUMBERS // max(dim, 1)))
         value_and_grad = jax.value_and_grad(log_density)
         generate_many = jax.vmap(generate, in_axes=(0, 0, None))
 
         def constrain(positions: jax.Array, seed: jax.Array, data: Any) -> Any:
             # Keys are made inside: made outside they cost the compilation of eager operations.
-            keys = jax.random.split(jax.random.key(seed), CONSTRAIN_SIZE)
+            keys = jax.random.split(jax.random.key(seed), self.constrain_size)
             return generate_many(positions, keys, data)
 
         self._functions = {
@@ -83,7 +84,7 @@ class JaxPrograms:
         self._shapes = {
             "point": (struct((dim,), self.dtype),),
             "batch": (struct((batch_size, dim), self.dtype),),
-            "constrain": (struct((CONSTRAIN_SIZE, dim), self.dtype), struct((), np.uint32)),
+            "constrain": (struct((self.constrain_size, dim), self.dtype), struct((), np.uint32)),
         }
 
     def precision(self) -> contextlib.AbstractContextManager:
@@ -168,13 +169,14 @@ class JaxPrograms:
 
     def _constrain(self, positions: np.ndarray, seed: int, data: Any) -> Groups:
         chunks = []
+        rows = self.constrain_size
         with self.precision():
             program = self.program("constrain")
-            for begin in range(0, len(positions), CONSTRAIN_SIZE):
-                chunk = positions[begin : begin + CONSTRAIN_SIZE]
+            for begin in range(0, len(positions), rows):
+                chunk = positions[begin : begin + rows]
                 size = len(chunk)
-                if size < CONSTRAIN_SIZE:
-                    chunk = np.concatenate([chunk, np.repeat(chunk[:1], CONSTRAIN_SIZE - size, 0)])
+                if size < rows:
+                    chunk = np.concatenate([chunk, np.repeat(chunk[:1], rows - size, 0)])
                 groups = program(chunk, np.uint32((seed + begin) % 2**32), data)
                 chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:size], groups))
         return jax.tree.map(lambda *parts: np.concatenate(parts), *chunks)

@@ -1,12 +1,16 @@
 """The gradients of KL(q‖π) of every component, and the contract of what estimates them."""
 
 import abc
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.mixture import log_prob_and_score
+
+#: Numbers of a matrix of points by components that are held at a time.
+LARGEST_PIECE = 2**20
 
 
 class ComponentGradients(NamedTuple):
@@ -31,6 +35,23 @@ class ComponentGradients(NamedTuple):
     variances: Float[Any, "*c k"]
     local_kl: Float[Any, "*c k"]
     num_finite: Any
+
+
+def _log_q_and_score(points: Any, means: Any, variances: Any, log_weights: Any) -> tuple[Any, Any]:
+    """log q and its score in pieces, so that points by components is never a large array."""
+    xp = means.__array_namespace__()
+    n = points.shape[-2]
+    rows = max(1, LARGEST_PIECE // math.prod(variances.shape))
+    if n <= rows:
+        return log_prob_and_score(points, means, variances, log_weights)[:2]
+    pieces = [
+        log_prob_and_score(points[..., begin : begin + rows, :], means, variances, log_weights)[:2]
+        for begin in range(0, n, rows)
+    ]
+    return (
+        xp.concat([log_q for log_q, _ in pieces], axis=-1),
+        xp.concat([score for _, score in pieces], axis=-2),
+    )
 
 
 def component_gradients(
@@ -59,7 +80,7 @@ def component_gradients(
     xp = means.__array_namespace__()
     *batch, k, s, d = offsets.shape
     points = xp.reshape(means[..., None, :] + offsets, (*batch, k * s, d))
-    log_q, score, _ = log_prob_and_score(points, means, variances, log_weights)
+    log_q, score = _log_q_and_score(points, means, variances, log_weights)
     finite = xp.isfinite(log_density)
     weights = xp.astype(finite, sample_weights.dtype) * sample_weights
     total = xp.sum(weights, axis=-1, keepdims=True)

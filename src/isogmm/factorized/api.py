@@ -1,0 +1,135 @@
+"""``fit_factorized``: a mean-field mixture for models with very many parameters."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from isogmm.errors import OptionError
+from isogmm.factorized.mixture import FactorizedMixture
+from isogmm.factorized.optimize import FactorizedResult, optimize_factorized
+from isogmm.models import seed_of, to_target
+from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations, Window
+from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
+
+
+def fit_factorized(
+    model: Any = None,
+    *model_args: Any,
+    model_kwargs: Mapping[str, Any] | None = None,
+    random_seed: Any = None,
+    draws: int = 100,
+    chains: int = 1,
+    num_components: int = 5,
+    method: Any = "ibw",
+    step_size: float = 0.05,
+    spread: float = 0.3,
+    variance: float = 0.01,
+    center: Any = None,
+    max_iterations: int | None = None,
+    max_seconds: float | None = None,
+    tolerance: float = 0.25,
+    num_samples: int = 1,
+    dtype: Any = np.float32,
+    callback: Callable[[Window, FactorizedMixture], Any] | None = None,
+) -> Any:
+    """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
+
+    For models with so many parameters (10,000 and more) that :func:`isogmm.fit_isogmm` is too
+    slow or too large.  Cost and memory are O(K d) for each point; dependence between
+    coordinates is not represented, and and nothing here repairs that: read
+    the ELBO, and predictions, rather than single parameters.
+
+    Parameters
+    ----------
+    model, *model_args, model_kwargs, random_seed
+        As in :func:`isogmm.fit_isogmm`.
+    draws, chains
+        Draws of each chain that the result stores, and chains: independent fits, one after the
+        other.  The draws take 4 ``draws`` ``chains`` d bytes; 0 draws stores the fit alone.
+    num_components
+        K, univariate Gaussians for each coordinate.
+    method
+        ``"ibw"``, ``"md"`` or another of the paper's rules by name, with steps in units of each
+        variance, or a rule with a step size of its own, which then runs as in the paper.
+    spread, variance, center
+        The start: means drawn from N(center, spread² I), one variance for all.  The center is
+        the origin of the unconstrained space unless given.
+    max_iterations, max_seconds, tolerance
+        Budgets, and the gain of the ELBO in nats not worth another window.
+    num_samples
+        Groups of K points an iteration; an even number comes in antithetic pairs.
+    dtype
+        Type of the arithmetic and of the stored numbers.
+    callback
+        Called after every window with its summary and the fit so far; True ends the fit.
+
+    Returns
+    -------
+    InferenceData or DataTree
+        ``posterior`` and ``sample_stats`` (``lp``, ``log_q``) where there are draws, ``fit``
+        (``means``, ``variances``: chain, component, coordinate; equal weights), ``fit_stats``
+        of each chain; attributes ``elbo``, ``elbo_se`` of fresh draws, ``stop_reason``,
+        ``iterations``, ``num_gradient_evaluations``, ``sampling_time``.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be fitted: names the site, the value and the remedy.
+    OptionError
+        If an option makes no sense.
+    """
+    begin = time.perf_counter()
+    if draws < 0 or chains < 1:
+        raise OptionError(f"draws={draws} and chains={chains}: give at least 0 and 1")
+    rule, schedule = _rule_and_schedule(method, step_size)
+    fixed = isinstance(schedule, Constant) and max_iterations is not None
+    stopping: AbstractStopping = (
+        MaxIterations(max_iterations, max_seconds=max_seconds)
+        if fixed and max_iterations is not None
+        else ElboPlateau(
+            max_iterations=max_iterations or 10_000, max_seconds=max_seconds, tolerance=tolerance
+        )
+    )
+    seed = seed_of(random_seed)
+    target = to_target(model, model_args, model_kwargs or {}, seed)
+    target.num_gradient_evaluations = 0
+    middle = np.zeros(target.dim) if center is None else np.asarray(center, dtype=np.float64)
+    if middle.shape != (target.dim,):
+        raise OptionError(
+            f"center has shape {middle.shape}; the model has {target.dim} coordinates"
+        )
+    results: list[FactorizedResult] = []
+    generators = [np.random.default_rng([seed, chain]) for chain in range(chains)]
+    with threadpool_limits(1, user_api="blas"):
+        for generator in generators:
+            start = FactorizedMixture.start(
+                generator, num_components, middle, spread=spread, variance=variance, dtype=dtype
+            )
+            results.append(
+                optimize_factorized(
+                    target,
+                    start,
+                    rule=rule,
+                    schedule=schedule,
+                    stopping=stopping,
+                    generator=generator,
+                    num_samples=num_samples,
+                    callback=callback,
+                )
+            )
+        from isogmm.factorized.result import to_result
+
+        return to_result(target, results, generators, draws, seed, begin)
+
+
+def _rule_and_schedule(
+    method: Any, step_size: float
+) -> tuple[AbstractUpdateRule, AbstractSchedule]:
+    rule = find_rule(method)
+    if rule.step_size is not None:
+        return rule, Constant(rule.step_size)
+    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(step_size)

@@ -1,0 +1,93 @@
+"""The front door of the factorized form: what comes back, and at what size."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from helpers.tolerances import assert_within_error
+from isogmm.inference_data import get_group, group_names
+
+
+def model(dim=6, **options):
+    center = np.linspace(-1.0, 1.0, dim)
+
+    def log_density(x):
+        return -0.5 * jnp.sum((x["w"] - jnp.asarray(center, x["w"].dtype)) ** 2) * 4.0
+
+    return isogmm.LogDensity(log_density, {"w": np.zeros(dim)}, **options), center
+
+
+def test_result_holds_draws_and_the_fit():
+    target, center = model(dims={"w": ["unit"]})
+    result = isogmm.fit_factorized(target, random_seed=0, draws=30, chains=2, num_components=3)
+    assert {"posterior", "sample_stats", "fit", "fit_stats"} <= set(group_names(result))
+    posterior = get_group(result, "posterior")["w"]
+    assert posterior.dims == ("chain", "draw", "unit")
+    assert posterior.shape == (2, 30, 6)
+    assert posterior.dtype == np.float32
+    fit = get_group(result, "fit")
+    assert fit["means"].shape == (2, 3, 6)
+    assert [str(name) for name in fit["coordinate"].values][:2] == ["w[0]", "w[1]"]
+    # The evidence of the unnormalized Gaussian is its best ELBO, inside the family.
+    evidence = 3.0 * np.log(2 * np.pi / 4.0)
+    assert_within_error(result.attrs["elbo"], evidence, result.attrs["elbo_se"], bias=0.1)
+    mixture = isogmm.FactorizedMixture.from_idata(result, chain=1)
+    assert np.abs(mixture.mean() - center).max() < 0.2
+
+
+def test_the_same_seed_gives_the_same_fit():
+    target, _ = model()
+    first, second = (isogmm.fit_factorized(target, random_seed=3, draws=5) for _ in range(2))
+    for name in ("means", "variances"):
+        np.testing.assert_array_equal(
+            get_group(first, "fit")[name].values, get_group(second, "fit")[name].values
+        )
+
+
+def test_no_draws_store_no_draws():
+    target, _ = model()
+    result = isogmm.fit_factorized(
+        target,
+        random_seed=0,
+        draws=0,
+        method=isogmm.updates.EntropicMirror(0.05),
+        max_iterations=20,
+    )
+    assert "posterior" not in group_names(result)
+    assert result.attrs["iterations"] == 20
+    assert np.isfinite(result.attrs["elbo"])
+
+
+def test_many_coordinates_come_back_in_single_precision():
+    dim = 50_000
+    target, _ = model(dim, batch_size=4, x64=False)
+    result = isogmm.fit_factorized(target, random_seed=0, draws=3, max_iterations=4)
+    assert get_group(result, "posterior")["w"].shape == (1, 3, dim)
+    assert get_group(result, "fit")["means"].dtype == np.float32
+    assert get_group(result, "fit")["variances"].shape == (1, 5, dim)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"draws": -1}, "draws"),
+        ({"num_components": 0}, "num_components"),
+        ({"center": np.zeros(4)}, "center"),
+        ({"variance": 0.0}, "variance"),
+        ({"method": "adam"}, "unknown method"),
+        ({"step_size": 0.0}, "step_size"),
+        ({"num_samples": 0}, "num_samples"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, match):
+    target, _ = model()
+    with pytest.raises(isogmm.OptionError, match=match):
+        isogmm.fit_factorized(target, random_seed=0, **options)
+
+
+def test_other_results_hold_no_factorized_mixture():
+    target, _ = model()
+    result = isogmm.fit_factorized(target, random_seed=0, draws=2, max_iterations=5)
+    with pytest.raises(isogmm.OptionError, match="FactorizedMixture"):
+        isogmm.Mixture.from_idata(result)
