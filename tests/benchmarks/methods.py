@@ -30,6 +30,15 @@ def isogmm(case: Case, seed: int, **options: Any) -> Any:
     return fit_isogmm(model, random_seed=seed, **settings)
 
 
+def gmmvi(case: Case, seed: int, **options: Any) -> Any:
+    """The family with full covariances, with its defaults."""
+    from isogmm import fit_gmmvi
+
+    model, model_kwargs = case.build()
+    settings = {"progressbar": False, "model_kwargs": model_kwargs or None} | options
+    return fit_gmmvi(model, random_seed=seed, **settings)
+
+
 def exact(case: Case, seed: int, **options: Any) -> Draws:
     """4 x 1,000 exact draws, or draws with replacement from those kept: the noise floor."""
     generator = np.random.default_rng(seed)
@@ -112,6 +121,7 @@ def advi(case: Case, seed: int, **options: Any) -> Draws:
 
 METHODS: dict[str, Callable[..., Any]] = {
     "isogmm": isogmm,
+    "gmmvi": gmmvi,
     "exact": exact,
     "nuts": nuts,
     "advi": advi,
