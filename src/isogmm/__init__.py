@@ -2,7 +2,7 @@
 
 >>> import isogmm
 >>> sorted(isogmm.__all__)[:3]
-['FitWarning', 'GaussianMixture', 'IsotropicMixture']
+['FactorizedMixture', 'FitWarning', 'GaussianMixture']
 """
 
 import importlib
