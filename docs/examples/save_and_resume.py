@@ -60,7 +60,9 @@ def main(language="numpyro", folder=Path("demo_output")):
     found = {"fit": idata}
     file = folder / f"schools-{language}.nc"
     save(idata, file)
-    idata.to_zarr(str(folder / f"schools-{language}.zarr"))
+    # ArviZ 0.x takes no zarr 3; its results turn into the trees of xarray that ArviZ 1.x has.
+    tree = idata.to_datatree() if hasattr(idata, "to_datatree") else idata
+    tree.to_zarr(str(folder / f"schools-{language}.zarr"), mode="w")
     read = subprocess.run(
         [sys.executable, "-c", READER, str(file)], capture_output=True, text=True, check=True
     )
