@@ -1,8 +1,7 @@
-"""What the loop drives, and what the outside sees of it between two windows."""
+"""What the outside sees of a fit between two windows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -50,35 +49,3 @@ class Check:
     nonfinite: Any
     mixture: Any
     in_tail: bool
-
-
-@runtime_checkable
-class AbstractRunner(Protocol):
-    """What the loop drives: the moving parts of one fit."""
-
-    #: Iterations done so far.
-    iterations: int
-
-    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
-        """One iteration; returns its ELBO estimates (c,) and counts of finite samples."""
-
-    def adapt(self, collector: Any) -> None:
-        """Move to the coordinates that the collected gradients ask for."""
-
-    def mixture(self) -> Any:
-        """The fit so far."""
-
-    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every component had some, and how many each chain lacks."""
-
-    def rule_state(self) -> Any:
-        """State of the rule, on the host."""
-
-    def seconds(self) -> float:
-        """Seconds since the start."""
-
-    def gradient_evaluations(self) -> int:
-        """Gradients of the target since the start."""
-
-    def is_finite(self) -> bool:
-        """Whether the fit so far is a mixture."""

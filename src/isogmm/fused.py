@@ -6,19 +6,18 @@ program, with the same noise and the same numbers.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from isogmm.checks import Check
-from isogmm.errors import DeadlineReachedError, OptionError
+from isogmm.errors import OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import JaxBackend, Runner, WeightsRule, advance
 from isogmm.mixture import IsotropicMixture
-from isogmm.optimize import OptimizeResult, _check_arguments, _FitEndedError, _Loop
-from isogmm.result import StopReason
+from isogmm.optimize import OptimizeResult, check_arguments, drive
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping
 from isogmm.target import Target
@@ -89,10 +88,14 @@ class _FusedRunner(Runner):
     #: The update rule and, where the weights are learned, theirs.
     rules: tuple[Any, Any]
 
-    def blocks(
-        self, step_sizes: list[float], averagings: list[float], deadline: float
-    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Iterations with these step sizes; ELBOs (t, c) and counts (t, c, k) of each block."""
+    def window(
+        self,
+        step_sizes: Sequence[float],
+        averagings: Sequence[float],
+        deadline: float,
+        collector: Any,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """ELBOs (t, c) and counts (t, c, k); see :class:`isogmm.runner.AbstractRunner`."""
         size = int(np.prod(self.shape)) * len(self.sample_weights)
         longest = max(1, min(LONGEST_BLOCK, BLOCK_NUMBERS // size))
         program = _program(self.target.log_density, *self.rules)
@@ -124,32 +127,7 @@ class _FusedRunner(Runner):
             self.target.num_gradient_evaluations += length * size // self.shape[-1]
             if self.seconds() >= deadline:
                 break
-        return elbos, counts
-
-
-class _FusedLoop(_Loop):
-    """The loop, its windows in blocks."""
-
-    def _window(
-        self,
-        length: int,
-        step_size: Callable[[int], float],
-        deadline: float,
-        *,
-        collector: Any = None,
-        tail_begin: int | None = None,
-    ) -> None:
-        begin = self.runner.iterations
-        iterations = range(begin, begin + length)
-        averagings = [
-            1.0 if tail_begin is None else 2.0 / (iteration - tail_begin + 2.0)
-            for iteration in iterations
-        ]
-        assert isinstance(self.runner, _FusedRunner)
-        gammas = [step_size(iteration) for iteration in iterations]
-        elbos, counts = self.runner.blocks(gammas, averagings, deadline)
-        last = gammas[self.runner.iterations - begin - 1]
-        self._check(np.concatenate(elbos), np.concatenate(counts), last, tail_begin is not None)
+        return np.concatenate(elbos), np.concatenate(counts)
 
 
 def optimize_fused(
@@ -192,7 +170,7 @@ def optimize_fused(
             "optimize_fused compiles the model into its loop, and this target is no JAX function: "
             "use isogmm.optimize"
         )
-    _check_arguments(target, mixture, generator, "jax")
+    check_arguments(target, mixture, generator, "jax")
     import jax
 
     with target.precision():
@@ -207,22 +185,4 @@ def optimize_fused(
         target, mixture, estimator, JaxBackend(rule, weights, dtype), rule, generator
     )
     runner.rules = (rule, weights)
-    observers = [callback] if callback is not None else []
-    loop = _FusedLoop(runner, schedule, stopping, None, observers)
-    try:
-        reason = loop.main_phase()
-        loop.tail()
-    except _FitEndedError as stop:
-        reason = stop.reason
-    except DeadlineReachedError:
-        reason = StopReason.MAX_SECONDS
-    except KeyboardInterrupt:
-        reason = StopReason.INTERRUPTED
-    keeps = reason is not StopReason.NON_FINITE and runner.is_finite()
-    return OptimizeResult(
-        mixture=runner.mixture() if keeps else loop.good,
-        history={name: np.array(values) for name, values in loop.history.items()},
-        stop_reason=reason,
-        iterations=runner.iterations,
-        rule_state=runner.rule_state(),
-    )
+    return drive(runner, schedule, stopping, callback=callback)

@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from isogmm.gradients.base import AbstractEstimator, evidence_lower_bound
+from isogmm.runner import AbstractRunner
 from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
 from isogmm.whitening.base import PARTS, AffineMap, identity_map
@@ -182,7 +182,7 @@ class JaxBackend:
 ARRAY_BACKENDS = {"numpy": NumpyBackend, "jax": JaxBackend}
 
 
-class Runner:
+class Runner(AbstractRunner):
     """The moving parts of one fit: where it stands, and how to take an iteration."""
 
     def __init__(
@@ -194,15 +194,12 @@ class Runner:
         rule: AbstractUpdateRule,
         generator: np.random.Generator,
     ) -> None:
-        self.target, self.estimator, self.generator = target, estimator, generator
-        self.backend = backend
+        super().__init__(target)
+        self.estimator, self.generator, self.backend = estimator, generator, backend
         self.dtype = np.dtype(mixture.means.dtype)
         self.shape = mixture.means.shape
         weights = estimator.sample_weights(self.shape[-1])
         self.sample_weights = backend.put(weights.astype(self.dtype))
-        self.iterations = 0
-        self.evaluations_before = target.num_gradient_evaluations
-        self.started = time.perf_counter()
         # A mixture of another family than the isotropic one names its arrays.
         arrays = getattr(mixture, "arrays_type", MixtureArrays).of(mixture)
         self.restart(arrays, rule.init(arrays), mixture.affine_map or identity_map(mixture.dim))
@@ -268,14 +265,6 @@ class Runner:
         stacked = np.stack(counts)
         missing = (len(self.sample_weights) - stacked).sum(axis=(0, 2))
         return bool(np.all(stacked.sum(axis=0) > 0)), missing
-
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
-
-    def gradient_evaluations(self) -> int:
-        """Gradients of the target since the start."""
-        return self.target.num_gradient_evaluations - self.evaluations_before
 
     def is_finite(self) -> bool:
         """Whether the fit so far is a mixture."""

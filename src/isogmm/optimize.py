@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import HISTORY, AbstractRunner, Check
+from isogmm.checks import HISTORY, Check
 from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
 from isogmm.result import StopReason
+from isogmm.runner import AbstractRunner
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping, Window, summarize_window
 from isogmm.target import Target
@@ -119,23 +120,15 @@ class _Loop:
         collector: Any = None,
         tail_begin: int | None = None,
     ) -> None:
-        runner = self.runner
-        elbos, counts = [], []
-        for index in range(length):
-            iteration = runner.iterations
-            averaging = 1.0
-            if tail_begin is not None:
-                # Weights that grow linearly: early iterates of the tail may still be on the way.
-                averaging = 2.0 / (iteration - tail_begin + 2.0)
-            gamma = step_size(iteration)
-            # The second half only: the first may still be on the way from the last window.
-            spread = collector if index >= length // 2 else None
-            elbo, num_finite = runner.iteration(gamma, averaging, spread)
-            elbos.append(elbo)
-            counts.append(num_finite)
-            if runner.seconds() >= deadline:
-                break
-        self._check(np.stack(elbos), counts, gamma, tail_begin is not None)
+        runner, begin = self.runner, self.runner.iterations
+        iterations = range(begin, begin + length)
+        gammas = [step_size(iteration) for iteration in iterations]
+        averagings = [1.0] * length
+        if tail_begin is not None:
+            # Weights that grow linearly: early iterates of the tail may still be on the way.
+            averagings = [2.0 / (iteration - tail_begin + 2.0) for iteration in iterations]
+        elbos, counts = runner.window(gammas, averagings, deadline, collector)
+        self._check(elbos, counts, gammas[len(elbos) - 1], tail_begin is not None)
 
     def _check(self, elbos: Any, counts: Any, gamma: float, in_tail: bool) -> None:
         """Summarize a window, tell the observers, and stop where the fit is beyond repair."""
@@ -171,7 +164,8 @@ class _Loop:
                 raise _FitEndedError(StopReason.INTERRUPTED)
 
 
-def _check_arguments(target: Target, mixture: Any, generator: Any, array_backend: str) -> None:
+def check_arguments(target: Target, mixture: Any, generator: Any, array_backend: str) -> None:
+    """Refuse a start that does not fit the target, and unknown options."""
     if mixture.means.ndim != 3:
         raise OptionError(
             f"the means of the start must have shape (chains, k, d), not {mixture.means.shape}"
@@ -249,7 +243,7 @@ def optimize(
     OptionError
         If the shapes of the start and the target do not agree, or an option is unknown.
     """
-    _check_arguments(target, mixture, generator, array_backend)
+    check_arguments(target, mixture, generator, array_backend)
     backend = ARRAY_BACKENDS[array_backend](rule, weights, mixture.means.dtype)
     runner = Runner(target, mixture, estimator, backend, rule, generator)
     return drive(runner, schedule, stopping, whitening, callback=callback, checkpoint=checkpoint)

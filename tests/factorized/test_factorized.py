@@ -301,7 +301,7 @@ def test_trouble_and_interrupts_keep_the_fit():
         target,
         start,
         generator=np.random.default_rng(0),
-        callback=lambda window, mixture: True,
+        callback=lambda check: True,
         **options,
     )
     assert result.stop_reason is StopReason.INTERRUPTED

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from isogmm.checks import Check
 from isogmm.errors import OptionError
 from isogmm.factorized.mixture import FactorizedMixture
-from isogmm.factorized.optimize import FactorizedResult, optimize_factorized
+from isogmm.factorized.optimize import optimize_factorized
 from isogmm.models import seed_of, to_target
+from isogmm.optimize import OptimizeResult
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations, Window
+from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
 
 
@@ -34,7 +36,7 @@ def fit_factorized(
     tolerance: float = 0.25,
     num_samples: int = 1,
     dtype: Any = np.float32,
-    callback: Callable[[Window, FactorizedMixture], Any] | None = None,
+    callback: Callable[[Check], Any] | None = None,
 ) -> Any:
     """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
 
@@ -65,7 +67,7 @@ def fit_factorized(
     dtype
         Type of the arithmetic and of the stored numbers.
     callback
-        Called after every window with its summary and the fit so far; True ends the fit.
+        Called after every window with a :class:`isogmm.checks.Check`; True ends the fit.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def fit_factorized(
         raise OptionError(
             f"center has shape {middle.shape}; the model has {target.dim} coordinates"
         )
-    results: list[FactorizedResult] = []
+    results: list[OptimizeResult] = []
     generators = [np.random.default_rng([seed, chain]) for chain in range(chains)]
     with threadpool_limits(1, user_api="blas"):
         for generator in generators:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.factorized.optimize import FactorizedResult
 from isogmm.groups import SAMPLE_DIMS, arviz_name, dataset
 from isogmm.inference_data import from_groups
+from isogmm.optimize import OptimizeResult
 from isogmm.target import Target
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
@@ -19,7 +19,7 @@ CHUNK = 2**24
 
 def to_result(
     target: Target,
-    results: list[FactorizedResult],
+    results: list[OptimizeResult],
     generators: list[np.random.Generator],
     draws: int,
     seed: int,
@@ -85,7 +85,9 @@ def to_result(
     )
     length = min(len(result.history["elbo"]) for result in results)
     history = {
-        name: np.stack([result.history[name][:length] for result in results], axis=1)
+        name: np.stack(
+            [result.history[name][:length].reshape(length) for result in results], axis=1
+        )
         for name in results[0].history
     }
     groups["fit_stats"] = dataset(history, (), dims=dict.fromkeys(history, ("check", "chain")))

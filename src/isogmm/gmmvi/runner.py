@@ -1,6 +1,5 @@
 """What the loop drives when it fits by GMMVI: all chains, one call of the target an iteration."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,12 +11,13 @@ from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.gmmvi.base import Components
 from isogmm.gmmvi.database import Database
 from isogmm.gmmvi.method import Gmmvi
+from isogmm.runner import AbstractRunner
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 
-class GmmviRunner:
-    """The moving parts of one fit; see :class:`isogmm.checks.AbstractRunner`.
+class GmmviRunner(AbstractRunner):
+    """The moving parts of one fit; see :class:`isogmm.runner.AbstractRunner`.
 
     Parameters
     ----------
@@ -38,15 +38,13 @@ class GmmviRunner:
         method: Gmmvi,
         generator: np.random.Generator,
     ) -> None:
-        self.target, self.method, self.generator = target, method, generator
+        super().__init__(target)
+        self.method, self.generator = method, generator
         self.affine_map = mixture.affine_map
         self.log_det = float(self.affine_map.log_det())
         self.chains = [components_of(mixture[chain], method) for chain in range(len(mixture.means))]
         self.averages = list(self.chains)
         self.databases = [Database(mixture.dim, method.selection.reuse) for _ in self.chains]
-        self.iterations = 0
-        self.evaluations_before = target.num_gradient_evaluations
-        self.started = time.perf_counter()
 
     def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
         """One iteration; the ELBO of each chain (c,), and its samples and finite ones (c, 2).
@@ -86,9 +84,6 @@ class GmmviRunner:
         self.iterations += 1
         return np.array(elbos), np.array(tallies)
 
-    def adapt(self, collector: Any) -> None:
-        """Nothing: natural gradients are the same in all coordinates."""
-
     def mixture(self) -> GaussianMixture:
         """The fit so far, every chain with as many components as the largest."""
         return mixture_of(self.averages, self.affine_map)
@@ -101,14 +96,6 @@ class GmmviRunner:
     def rule_state(self) -> tuple[np.ndarray, ...]:
         """Components of each chain."""
         return (np.array([len(components.means) for components in self.chains]),)
-
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
-
-    def gradient_evaluations(self) -> int:
-        """Gradients of the target since the start."""
-        return self.target.num_gradient_evaluations - self.evaluations_before
 
     def is_finite(self) -> bool:
         """Whether the fit so far is a mixture."""
