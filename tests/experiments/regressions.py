@@ -137,11 +137,11 @@ def network_regression(
         return fit - len(response) * (0.5 * LOG_2PI + np.log(noise)) + _log_prior(x, 10.0)
 
     @jax.jit
-    def test_output(x: Any) -> Any:
+    def output_of_test_rows(x: Any) -> Any:
         return output(x, jnp.asarray(test_features, x.dtype))
 
     def predict(draws: np.ndarray) -> dict[str, float]:
-        outputs = np.stack([np.asarray(test_output(x), float) for x in draws])
+        outputs = np.stack([np.asarray(output_of_test_rows(x), float) for x in draws])
         logs = -0.5 * ((test_response - outputs) / noise) ** 2 - 0.5 * LOG_2PI - np.log(noise)
         top = logs.max(axis=0)
         return {

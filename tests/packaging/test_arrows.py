@@ -72,7 +72,7 @@ def test_families_import_the_core_and_bases(name):
 
 @pytest.mark.parametrize("name", ["isogmm.optimize", "isogmm.iteration"])
 def test_the_loop_knows_abstract_parts_alone(name):
-    loop = {"schedules", "stopping", "iteration", "checks"}
+    loop = {"schedules", "stopping", "iteration", "checks", "runner"}
     concrete = {
         imported
         for imported in ours(name, ISOGMM[name])
