@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.abstract_mixture import AbstractMixture
 from isogmm.errors import OptionError
-from isogmm.whitening.base import identity_map
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -69,7 +69,7 @@ def log_prob_and_score(
 
 
 @dataclass(frozen=True)
-class IsotropicMixture:
+class IsotropicMixture(AbstractMixture):
     """q(x) = Σ_k w_k N(x; c + L m_k, v_k L Lᵀ): isotropic Gaussians behind one affine map.
 
     Parameters
@@ -95,20 +95,12 @@ class IsotropicMixture:
     affine_map: Any = None  # an AffineMap from __post_init__ on
 
     def __post_init__(self) -> None:
-        if self.means.ndim < 2 or self.means.shape[-2] < 1:
-            raise OptionError(
-                f"means must have shape (..., k, d) with k >= 1, not {self.means.shape}"
-            )
-        expected = self.means.shape[:-1]
-        for name in ("variances", "log_weights"):
-            if getattr(self, name).shape != expected:
-                raise OptionError(
-                    f"{name} has shape {getattr(self, name).shape}; means ask for {expected}"
-                )
+        self._check_means()
+        self._check_shape("variances")
+        self._check_shape("log_weights")
         if isinstance(self.variances, np.ndarray) and not np.all(self.variances > 0):
             raise OptionError(f"variances must be positive, the smallest is {self.variances.min()}")
-        if self.affine_map is None:
-            object.__setattr__(self, "affine_map", identity_map(self.dim, self.means.dtype))
+        self._complete_map()
 
     @classmethod
     def from_idata(cls, idata: Any) -> Any:
@@ -127,16 +119,6 @@ class IsotropicMixture:
 
         return mixture_from(idata)
 
-    @property
-    def dim(self) -> int:
-        """Dimension d."""
-        return self.means.shape[-1]
-
-    @property
-    def num_components(self) -> int:
-        """Number K of components."""
-        return self.means.shape[-2]
-
     def mapped(self, function: Callable[[Any], Any]) -> "IsotropicMixture":
         """The mixture with a function applied to each of its arrays."""
         return replace(
@@ -146,88 +128,11 @@ class IsotropicMixture:
             log_weights=function(self.log_weights),
         )
 
-    def __getitem__(self, chain: Any) -> "IsotropicMixture":
-        """The mixture of one chain (or of several)."""
-        return self.mapped(lambda array: array[chain])
-
     def block(self, coordinates: Any) -> tuple[Float[Any, "*c k m"], Float[Any, "*c k m m"]]:
         """Means and covariances of the components in some coordinates of x."""
-        xp = self.means.__array_namespace__()
-        identity = xp.eye(self.dim, dtype=self.means.dtype)
-        rows = xp.stack([self.affine_map.pull_back(identity[i]) for i in coordinates])
-        means = self.affine_map.forward(self.means)
-        chosen = xp.stack([means[..., i] for i in coordinates], axis=-1)
-        return chosen, self.variances[..., None, None] * (rows @ xp.matrix_transpose(rows))
-
-    def pooled(self) -> "IsotropicMixture":
-        """One mixture of all components of all chains, each chain with equal weight."""
-        if self.means.ndim == 2:
-            return self
-        chains = math.prod(self.means.shape[:-2])
-        return replace(
-            self,
-            means=self.means.reshape(-1, self.dim),
-            variances=self.variances.reshape(-1),
-            log_weights=self.log_weights.reshape(-1) - math.log(chains),
-        )
-
-    def log_prob(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n"]:
-        """log q(x); leading axes beyond (n, d) match those of the means."""
-        points = self.affine_map.inverse(positions)
-        single = points.ndim == 1
-        value = log_prob(
-            points[None] if single else points, self.means, self.variances, self.log_weights
-        )
-        return (value[0] if single else value) - self.affine_map.log_det()
-
-    def score(self, positions: Float[Any, "n d"]) -> Float[Any, "n d"]:
-        """∇ log q(x) in the coordinates of x."""
-        points = self.affine_map.inverse(positions)
-        _, score, _ = log_prob_and_score(points, self.means, self.variances, self.log_weights)
-        return self.affine_map.pull_back_inverse(score)
-
-    def responsibilities(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n k"]:
-        """Posterior probability of each component given the point."""
-        points = self.affine_map.inverse(positions)
-        return log_prob_and_score(points, self.means, self.variances, self.log_weights)[2]
-
-    def sample(
-        self, generator: np.random.Generator, num_draws: int
-    ) -> tuple[Float[np.ndarray, "*c n d"], np.ndarray]:
-        """Independent draws and the component each came from.
-
-        Components are drawn in strata (systematic resampling of the weights), so that the
-        shares of the components carry no more noise than rounding; the order is random.
-        """
-        if self.means.ndim > 2:
-            parts = [self[chain].sample(generator, num_draws) for chain in range(len(self.means))]
-            return np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
-        weights = np.exp(np.asarray(self.log_weights, dtype=np.float64))
-        levels = (np.arange(num_draws) + generator.uniform()) / num_draws
-        components = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
-        components = generator.permutation(np.minimum(components, self.num_components - 1))
-        noise = generator.standard_normal((num_draws, self.dim))
-        points = (
-            np.asarray(self.means)[components]
-            + np.sqrt(np.asarray(self.variances))[components, None] * noise
-        )
-        return self.affine_map.forward(points), components
-
-    def mean(self) -> Float[Any, "*c d"]:
-        """E[x] = c + L Σ_k w_k m_k."""
-        return self.affine_map.forward(self._mean_of_points())
-
-    def covariance(self) -> Float[Any, "*c d d"]:
-        """Cov[x] = L (Σ_k w_k (v_k I + m_k m_kᵀ) - m mᵀ) Lᵀ."""
-        xp = self.means.__array_namespace__()
-        weights = xp.exp(self.log_weights)
-        centered = self.means - self._mean_of_points()[..., None, :]
-        spread = xp.matrix_transpose(centered * weights[..., None]) @ centered
-        inner = spread + xp.sum(weights * self.variances, axis=-1)[..., None, None] * xp.eye(
-            self.dim, dtype=self.means.dtype
-        )
-        half = xp.matrix_transpose(self.affine_map.linear(inner))
-        return self.affine_map.linear(half)
+        means, rows = self._rows(coordinates)
+        inner = rows @ rows.__array_namespace__().matrix_transpose(rows)
+        return means, self.variances[..., None, None] * inner
 
     def marginal(
         self, coordinate: int
@@ -237,6 +142,16 @@ class IsotropicMixture:
         means = self.affine_map.forward(self.means)[..., coordinate]
         return means, self.variances * row**2, self.log_weights
 
-    def _mean_of_points(self) -> Any:
+    def _log_prob(self, points: Any) -> Any:
+        return log_prob(points, self.means, self.variances, self.log_weights)
+
+    def _log_prob_and_score(self, points: Any) -> tuple[Any, Any, Any]:
+        return log_prob_and_score(points, self.means, self.variances, self.log_weights)
+
+    def _scaled(self, noise: np.ndarray, components: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.asarray(self.variances))[components, None] * noise
+
+    def _mean_of_covariances(self) -> Any:
         xp = self.means.__array_namespace__()
-        return xp.sum(xp.exp(self.log_weights)[..., None] * self.means, axis=-2)
+        variance = xp.sum(xp.exp(self.log_weights) * self.variances, axis=-1)
+        return variance[..., None, None] * xp.eye(self.dim, dtype=self.means.dtype)

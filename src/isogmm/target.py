@@ -66,7 +66,9 @@ class Target:
         Their sizes sum to the dimension d; each is laid out in C order.
     evaluate_point
         ``(d,) -> (log density, gradient (d,))``, the unnormalized log density of the
-        unconstrained position, log-determinants of the transforms included.
+        unconstrained position, log-determinants of the transforms included.  Where it is not
+        finite anything may come (NaN, infinities), but no error: :meth:`evaluate` makes it -inf
+        with a zero gradient.
     evaluate_batch
         ``(batch_size, d) -> ((batch_size,), (batch_size, d))``, always called with exactly
         ``batch_size`` rows.
@@ -74,12 +76,14 @@ class Target:
         ``(positions (n, d), seed) -> groups``: ``"posterior"`` with every latent and
         deterministic variable on the user's scale, ``"log_likelihood"`` with one entry per
         observed variable, ``"log_prior"`` with one entry per free variable; each array has a
-        leading axis n.  The seed serves draws that the model itself makes (discrete sites).
+        leading axis n, and the last two groups may be missing.  The seed serves draws that the
+        model itself makes (discrete sites); the same seed gives the same draws.
     initial_positions
-        ``(generator, n) -> (n, d)``, overdispersed starts; they need not have a finite density.
+        ``(generator, n) -> (n, d)``, starts spread wider than the posterior is likely to be
+        (uniform on (-2, 2) is the custom); they need not have a finite density.
     dims, coords
         Names of the dimensions of each variable (without chain and draw; None for one without a
-        name), and their labels.
+        name), observed variables and data included, and their labels.
     observed_data, constant_data
         What the language's own converter stores in the groups of the same names.
     library, library_version

@@ -1,4 +1,4 @@
-"""What every target owes the engine, whoever made it: the contract of ``adapters/README.md``.
+"""What every target owes the engine, whoever made it: the promises of :class:`isogmm.Target`.
 
 Write an adapter, then call :func:`check_target` with a function that makes its target::
 

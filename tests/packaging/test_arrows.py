@@ -12,15 +12,16 @@ ADAPTER_MODULES = {
 }
 
 #: The vocabulary that every family may use.
-CORE = {"errors", "target", "mixture", "result", "whitening.base"}
+CORE = {"errors", "target", "abstract_mixture", "mixture", "result", "whitening.base"}
 
 #: Modules with a list of their own; all others are judged by their family.
 ALLOWED = {
     "errors": set(),
     "target": {"errors"},
     "whitening.base": {"errors"},
+    "abstract_mixture": {"errors", "whitening.base"},
     # from_idata reads a result, and imports the reader only when it is called.
-    "mixture": {"errors", "fit_group", "whitening.base"},
+    "mixture": {"abstract_mixture", "errors", "fit_group"},
     "jax_target": {"errors", "target"},
     "adapter": {"errors", "target"},
     "result": {"errors", "mixture", "target"},

@@ -1,6 +1,5 @@
 """Mixtures of Gaussians with full or diagonal covariances, as an object with a map."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.abstract_mixture import AbstractMixture
 from isogmm.errors import OptionError
 from isogmm.gaussian import density
 from isogmm.gaussian.arrays import GaussianArrays
-from isogmm.whitening.base import identity_map
 
 
 @dataclass(frozen=True)
-class GaussianMixture:
+class GaussianMixture(AbstractMixture):
     """q(x) = Σ_k w_k N(x; c + L m_k, L Σ_k Lᵀ): Gaussians behind one affine map.
 
     Everything that can be asked of an :class:`isogmm.IsotropicMixture` can be asked of it.
@@ -48,15 +47,9 @@ class GaussianMixture:
     arrays_type = GaussianArrays
 
     def __post_init__(self) -> None:
-        if self.means.ndim < 2 or self.means.shape[-2] < 1:
-            raise OptionError(
-                f"means must have shape (..., k, d) with k >= 1, not {self.means.shape}"
-            )
+        self._check_means()
+        self._check_shape("log_weights")
         shape = self.means.shape
-        if self.log_weights.shape != shape[:-1]:
-            raise OptionError(
-                f"log_weights has shape {self.log_weights.shape}; means ask for {shape[:-1]}"
-            )
         if self.covariances.shape not in (shape, (*shape, shape[-1])):
             raise OptionError(
                 f"covariances has shape {self.covariances.shape}; means ask for "
@@ -68,23 +61,12 @@ class GaussianMixture:
             raise OptionError("covariances must be positive definite")
         object.__setattr__(self, "factors", factors)
         object.__setattr__(self, "inverse_factors", inverses)
-        if self.affine_map is None:
-            object.__setattr__(self, "affine_map", identity_map(self.dim, self.means.dtype))
+        self._complete_map()
 
     @property
     def is_diagonal(self) -> bool:
         """Whether the covariances are diagonal in the coordinates of the map."""
         return density.is_diagonal(self.means, self.covariances)
-
-    @property
-    def dim(self) -> int:
-        """Dimension d."""
-        return self.means.shape[-1]
-
-    @property
-    def num_components(self) -> int:
-        """Number K of components."""
-        return self.means.shape[-2]
 
     def mapped(self, function: Callable[[Any], Any]) -> "GaussianMixture":
         """The mixture with a function applied to each of its arrays."""
@@ -95,97 +77,14 @@ class GaussianMixture:
             log_weights=function(self.log_weights),
         )
 
-    def __getitem__(self, chain: Any) -> "GaussianMixture":
-        """The mixture of one chain (or of several)."""
-        return self.mapped(lambda array: array[chain])
-
-    def pooled(self) -> "GaussianMixture":
-        """One mixture of all components of all chains, each chain with equal weight."""
-        leading = self.means.ndim - 2
-        if not leading:
-            return self
-        merged = self.mapped(lambda array: array.reshape(-1, *array.shape[leading + 1 :]))
-        chains = math.prod(self.means.shape[:leading])
-        return replace(merged, log_weights=merged.log_weights - math.log(chains))
-
-    def log_prob(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n"]:
-        """log q(x); leading axes beyond (n, d) match those of the means."""
-        points = self.affine_map.inverse(positions)
-        single = points.ndim == 1
-        value = density.log_prob(
-            points[None] if single else points, self.means, self.inverse_factors, self.log_weights
-        )
-        return (value[0] if single else value) - self.affine_map.log_det()
-
-    def score(self, positions: Float[Any, "n d"]) -> Float[Any, "n d"]:
-        """∇ log q(x) in the coordinates of x."""
-        return self.affine_map.pull_back_inverse(self._evaluate(positions)[1])
-
-    def responsibilities(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n k"]:
-        """Posterior probability of each component given the point."""
-        return self._evaluate(positions)[2]
-
-    def _evaluate(self, positions: Any) -> tuple[Any, Any, Any]:
-        points = self.affine_map.inverse(positions)
-        return density.log_prob_and_score(
-            points, self.means, self.inverse_factors, self.log_weights
-        )
-
-    def sample(
-        self, generator: np.random.Generator, num_draws: int
-    ) -> tuple[Float[np.ndarray, "*c n d"], np.ndarray]:
-        """Independent draws and the component each came from.
-
-        Components are drawn in strata (systematic resampling of the weights), so that the
-        shares of the components carry no more noise than rounding; the order is random.
-        """
-        if self.means.ndim > 2:
-            parts = [self[chain].sample(generator, num_draws) for chain in range(len(self.means))]
-            return np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
-        weights = np.exp(np.asarray(self.log_weights, dtype=np.float64))
-        levels = (np.arange(num_draws) + generator.uniform()) / num_draws
-        components = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
-        components = generator.permutation(np.minimum(components, self.num_components - 1))
-        points = generator.standard_normal((num_draws, self.dim))
-        factors = np.asarray(self.factors)
-        for component in np.unique(components):
-            members = components == component
-            factor = factors[component]
-            noise = points[members]
-            points[members] = noise * factor if self.is_diagonal else noise @ factor.T
-        points += np.asarray(self.means)[components]
-        return self.affine_map.forward(points), components
-
-    def mean(self) -> Float[Any, "*c d"]:
-        """E[x] = c + L Σ_k w_k m_k."""
-        return self.affine_map.forward(self._mean_of_points())
-
-    def covariance(self) -> Float[Any, "*c d d"]:
-        """Cov[x] = L (Σ_k w_k (Σ_k + m_k m_kᵀ) - m mᵀ) Lᵀ."""
-        xp = self.means.__array_namespace__()
-        weights = xp.exp(self.log_weights)[..., None]
-        centered = self.means - self._mean_of_points()[..., None, :]
-        inner = xp.matrix_transpose(centered * weights) @ centered
-        if self.is_diagonal:
-            identity = xp.eye(self.dim, dtype=self.means.dtype)
-            inner = inner + xp.sum(weights * self.covariances, axis=-2)[..., None] * identity
-        else:
-            inner = inner + xp.sum(weights[..., None] * self.covariances, axis=-3)
-        half = xp.matrix_transpose(self.affine_map.linear(inner))
-        return self.affine_map.linear(half)
-
     def block(self, coordinates: Any) -> tuple[Float[Any, "*c k m"], Float[Any, "*c k m m"]]:
         """Means and covariances of the components in some coordinates of x."""
-        xp = self.means.__array_namespace__()
-        identity = xp.eye(self.dim, dtype=self.means.dtype)
-        rows = xp.stack([self.affine_map.pull_back(identity[i]) for i in coordinates])
-        means = self.affine_map.forward(self.means)
-        chosen = xp.stack([means[..., i] for i in coordinates], axis=-1)
+        means, rows = self._rows(coordinates)
         if self.is_diagonal:
             half = rows * self.covariances[..., None, :]
         else:
             half = rows @ self.covariances
-        return chosen, half @ xp.matrix_transpose(rows)
+        return means, half @ rows.__array_namespace__().matrix_transpose(rows)
 
     def marginal(
         self, coordinate: int
@@ -194,9 +93,29 @@ class GaussianMixture:
         means, covariances = self.block([coordinate])
         return means[..., 0], covariances[..., 0, 0], self.log_weights
 
-    def _mean_of_points(self) -> Any:
+    def _log_prob(self, points: Any) -> Any:
+        return density.log_prob(points, self.means, self.inverse_factors, self.log_weights)
+
+    def _log_prob_and_score(self, points: Any) -> tuple[Any, Any, Any]:
+        return density.log_prob_and_score(
+            points, self.means, self.inverse_factors, self.log_weights
+        )
+
+    def _scaled(self, noise: np.ndarray, components: np.ndarray) -> np.ndarray:
+        factors, scaled = np.asarray(self.factors), np.empty_like(noise)
+        for component in np.unique(components):
+            members, factor = components == component, factors[component]
+            part = noise[members]
+            scaled[members] = part * factor if self.is_diagonal else part @ factor.T
+        return scaled
+
+    def _mean_of_covariances(self) -> Any:
         xp = self.means.__array_namespace__()
-        return xp.sum(xp.exp(self.log_weights)[..., None] * self.means, axis=-2)
+        weights = xp.exp(self.log_weights)[..., None]
+        if self.is_diagonal:
+            identity = xp.eye(self.dim, dtype=self.means.dtype)
+            return xp.sum(weights * self.covariances, axis=-2)[..., None] * identity
+        return xp.sum(weights[..., None] * self.covariances, axis=-3)
 
     @classmethod
     def from_idata(cls, idata: Any) -> "GaussianMixture":
