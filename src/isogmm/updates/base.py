@@ -1,6 +1,7 @@
 """The contract of the update rules, and the arithmetic they share."""
 
 import abc
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,6 +96,33 @@ class AbstractUpdateRule(abc.ABC):
         The gradients are those of the KL *divided by the weight* of the component.  Log weights
         pass through unchanged, shapes and types are kept, variances stay positive.
         """
+
+
+@dataclass(frozen=True)
+class AbstractWrapper(AbstractUpdateRule):
+    """A rule around another rule, which keeps its step size, units and state.
+
+    Parameters
+    ----------
+    rule
+        The rule that takes the step.
+    """
+
+    rule: AbstractUpdateRule
+
+    @property
+    def step_size(self) -> float | None:
+        """That of the rule inside."""
+        return self.rule.step_size
+
+    @property
+    def is_dimensionless(self) -> bool:
+        """As the rule inside."""
+        return self.rule.is_dimensionless
+
+    def init(self, mixture: MixtureArrays) -> Any:
+        """State of the rule inside."""
+        return self.rule.init(mixture)
 
 
 def check_step_size(step_size: float | None) -> None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from isogmm.gradients.base import ComponentGradients
-from isogmm.updates.base import AbstractUpdateRule, MixtureArrays, per_component
+from isogmm.updates.base import AbstractWrapper, MixtureArrays, per_component
 
 
 @dataclass(frozen=True)
-class RelativeStep(AbstractUpdateRule):
+class RelativeStep(AbstractWrapper):
     """Any rule with γ replaced by γ v_k.
 
     IBW becomes m ← m − γ v g, v ← (1 − γ v s)² v, and MD v ← v exp(−γ v s); NGD is relative
@@ -20,17 +20,7 @@ class RelativeStep(AbstractUpdateRule):
         The rule that takes the step.
     """
 
-    rule: AbstractUpdateRule
     is_dimensionless: ClassVar[bool] = True
-
-    @property
-    def step_size(self) -> float | None:
-        """That of the rule inside."""
-        return self.rule.step_size
-
-    def init(self, mixture: MixtureArrays) -> Any:
-        """State of the rule inside."""
-        return self.rule.init(mixture)
 
     def step(
         self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any

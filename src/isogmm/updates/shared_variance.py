@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from isogmm.gradients.base import ComponentGradients
-from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
+from isogmm.updates.base import AbstractWrapper, MixtureArrays
 
 
 @dataclass(frozen=True)
-class SharedVariance(AbstractUpdateRule):
+class SharedVariance(AbstractWrapper):
     """Any rule with s_k replaced by its mean over the components.
 
     Variances that are not equal at the start are made so: each becomes their mean.
@@ -23,22 +23,6 @@ class SharedVariance(AbstractUpdateRule):
     Petit-Talamon, Lambert, Korba (2025). Variational inference with mixtures of isotropic
     Gaussians. arXiv:2506.13613.
     """
-
-    rule: AbstractUpdateRule
-
-    @property
-    def step_size(self) -> float | None:
-        """That of the rule inside."""
-        return self.rule.step_size
-
-    @property
-    def is_dimensionless(self) -> bool:
-        """As the rule inside."""
-        return self.rule.is_dimensionless
-
-    def init(self, mixture: MixtureArrays) -> Any:
-        """State of the rule inside."""
-        return self.rule.init(mixture)
 
     def step(
         self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any

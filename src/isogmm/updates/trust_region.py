@@ -6,11 +6,11 @@ from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.gradients.base import ComponentGradients
-from isogmm.updates.base import AbstractUpdateRule, MixtureArrays, per_component
+from isogmm.updates.base import AbstractWrapper, MixtureArrays, per_component
 
 
 @dataclass(frozen=True)
-class TrustRegion(AbstractUpdateRule):
+class TrustRegion(AbstractWrapper):
     """Any rule, its steps cut: |Δm_k| ≤ r √(d v_k) and |Δ log v_k| ≤ b.
 
     The gradient s_k is cut first, to |γ s_k| ≤ b, because the IBW rule turns around where γ s
@@ -31,7 +31,6 @@ class TrustRegion(AbstractUpdateRule):
         If a bound is not positive, or that of the variances above 1.
     """
 
-    rule: AbstractUpdateRule
     mean_radius: float = 0.5
     log_variance_change: float = 0.25
 
@@ -42,20 +41,6 @@ class TrustRegion(AbstractUpdateRule):
             raise OptionError(
                 f"log_variance_change must be in (0, 1], not {self.log_variance_change}"
             )
-
-    @property
-    def step_size(self) -> float | None:
-        """That of the rule inside."""
-        return self.rule.step_size
-
-    @property
-    def is_dimensionless(self) -> bool:
-        """As the rule inside."""
-        return self.rule.is_dimensionless
-
-    def init(self, mixture: MixtureArrays) -> Any:
-        """State of the rule inside."""
-        return self.rule.init(mixture)
 
     def step(
         self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any

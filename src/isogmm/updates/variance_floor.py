@@ -5,11 +5,11 @@ from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.gradients.base import ComponentGradients
-from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
+from isogmm.updates.base import AbstractWrapper, MixtureArrays
 
 
 @dataclass(frozen=True)
-class VarianceFloor(AbstractUpdateRule):
+class VarianceFloor(AbstractWrapper):
     """Any rule, with v_k ≥ ratio · (geometric mean of the variances of the chain).
 
     A component that slides into a spike of the density (a scale parameter near zero, where
@@ -30,26 +30,11 @@ class VarianceFloor(AbstractUpdateRule):
         If the ratio is not in (0, 1).
     """
 
-    rule: AbstractUpdateRule
     ratio: float = 1e-3
 
     def __post_init__(self) -> None:
         if not 0 < self.ratio < 1:
             raise OptionError(f"ratio must be in (0, 1), not {self.ratio}")
-
-    @property
-    def step_size(self) -> float | None:
-        """That of the rule inside."""
-        return self.rule.step_size
-
-    @property
-    def is_dimensionless(self) -> bool:
-        """As the rule inside."""
-        return self.rule.is_dimensionless
-
-    def init(self, mixture: MixtureArrays) -> Any:
-        """State of the rule inside."""
-        return self.rule.init(mixture)
 
     def step(
         self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
