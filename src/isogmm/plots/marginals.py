@@ -1,5 +1,6 @@
 """Marginal densities of several methods on top of each other."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,9 +55,9 @@ def plot_compare_marginals(
         for axis, scalar in zip(axes, order, strict=True):
             _panel(axis, base, others, int(scalar))
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper center", ncols=min(len(labels), 6), handlelength=2.5
-        )
+        # Rows of equal length: seven methods are four and three, not six and one.
+        columns = math.ceil(len(labels) / math.ceil(len(labels) / 6))
+        figure.legend(handles, labels, loc="outside upper center", ncols=columns, handlelength=2.5)
         if len(order) < len(base.labels):
             figure.supxlabel(
                 f"{len(order)} of {len(base.labels)} scalars: those that differ most",

@@ -37,7 +37,7 @@ def plot_compare_pairs(
         Method to ArviZ object; at least one is of ``fit_isogmm``, which defines the space.  Other
         methods need no unconstrained draws where the transform is one of a single number.
     coordinates
-        Two names, as in the group ``fit`` (``"log_tau"``, ``"theta[0]"``), or places.
+        Two names, as in the group ``fit`` (``"tau"``, ``"theta[0]"``), or places.
     reference
         The key of the method behind all others; none unless given.
     chain
