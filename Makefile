@@ -102,7 +102,7 @@ wheel-test: $(STAMP)  ## build the wheel, install it elsewhere, use it there
 	$(BIN)/python .ci/wheel_test.py
 
 .PHONY: docs
-docs: $(DOCS_STAMP)  ## the pages, warnings as errors, into docs/_build/html
+docs: $(DOCS_STAMP)  ## the pages, warnings as errors, into docs/_build/html; runs the notebooks
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 .PHONY: clean

@@ -1,7 +1,8 @@
 """How the pages are built: ``make docs``.
 
-Notebooks are shown as they are in the repository, without outputs.  To run them while the pages
-are built, with their figures on the pages: ``ISOGMM_RUN_NOTEBOOKS=1 make docs`` (some minutes).
+Notebooks have no outputs in the repository: they run while the pages are built, which takes some
+minutes, and again when they have changed or after ``make clean``.  To show them as they are:
+``ISOGMM_RUN_NOTEBOOKS=0 make docs``.
 """
 
 import os
@@ -57,7 +58,7 @@ napoleon_use_rtype = False
 napoleon_use_param = False
 napoleon_attr_annotations = False
 
-nb_execution_mode = "force" if os.environ.get("ISOGMM_RUN_NOTEBOOKS") else "off"
+nb_execution_mode = "off" if os.environ.get("ISOGMM_RUN_NOTEBOOKS") == "0" else "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # progress, and what other packages warn of

@@ -10,6 +10,8 @@ from isogmm.target import Target
 EARLY = 0.1
 #: Where along some paths, besides their start and end, further candidates are put.
 LATER = (0.25, 0.5)
+#: Where it comes from, its mean (d,) and its factor (d, d) or standard deviations (d,).
+Candidate = tuple[str, np.ndarray, np.ndarray]
 #: Finite differences move this many standard deviations.
 _STEP = 1e-3
 
@@ -56,10 +58,8 @@ def laplace_scales(
     return scale
 
 
-def candidates_from(
-    target: Target, path: Path, *, early_only: bool
-) -> list[tuple[str, Float[np.ndarray, " d"], np.ndarray]]:
-    """(place, mean, factor) of the candidates of one path.
+def candidates_from(target: Target, path: Path, *, early_only: bool) -> list[Candidate]:
+    """The candidates of one path.
 
     No single place serves every model: the start does on funnels, an early point on badly
     scaled hierarchies (where the scales of the groups are still wide; later points lie in the

@@ -6,6 +6,7 @@ import numpy as np
 
 from isogmm.errors import ModelError
 from isogmm.locate.candidates import candidates_from
+from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
@@ -114,15 +115,18 @@ def locate(
     ):
         more_paths, more = _paths(target, generator, options.num_starts, wide=True)
         paths, hopeless = paths + more_paths, hopeless + more
-    best, best_origin, num_diverged, interruption = race(
+    outcome = race(
         target,
         generator,
         paths[: options.num_starts],
         options.num_candidate_paths,
         options.num_iterations,
     )
-    if interruption is not None:
-        return _only((best_origin, best.means[0], best.factors[0]), interruption)
+    if target.dim <= DENSE_LIMIT:
+        outcome = follow_chains(target, outcome, generator, options.num_iterations)
+    best, best_origin = outcome.best, outcome.origin
+    if outcome.interruption is not None:
+        return _only((best_origin, best.means[0], best.factors[0]), outcome.interruption)
 
     maxima: list[LocalMaximum] = []
     for path in paths:
@@ -160,7 +164,7 @@ def locate(
         elbo_se=elbo_se,
         origin=best_origin,
         num_starts=num_starts + hopeless,
-        num_diverged=num_diverged + diverged,
+        num_diverged=outcome.num_diverged + diverged,
         num_hopeless=hopeless,
         unseen=unseen_probability(maxima) if len(maxima) > 1 else 0.0,
         low_rank=low_rank,

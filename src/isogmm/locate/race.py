@@ -1,5 +1,7 @@
 """Gaussian candidates from many places advance together; the best ELBO wins."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from isogmm.errors import ModelError
@@ -9,7 +11,7 @@ from isogmm.locate.batch_and_match import (
     batch_size_for,
     damping,
 )
-from isogmm.locate.candidates import candidates_from
+from isogmm.locate.candidates import Candidate, candidates_from
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.target import Target
 
@@ -24,7 +26,25 @@ SCOUTED = (8, 16)
 #: density hardly vary, so that the ELBO is the log evidence of its mode.
 EXACT_SE = 0.03
 
-Outcome = tuple[Gaussians, str, int, KeyboardInterrupt | None]
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a race ended.
+
+    Parameters
+    ----------
+    best, origin
+        The winner, and from which place on its path it came.
+    num_diverged
+        Candidates that diverged.
+    interruption
+        What cut the race short (Ctrl-C or the time limit), or None.
+    """
+
+    best: Gaussians
+    origin: str
+    num_diverged: int
+    interruption: KeyboardInterrupt | None = None
 
 
 def race(
@@ -34,7 +54,7 @@ def race(
     num_full: int,
     num_iterations: int,
 ) -> Outcome:
-    """The best Gaussian, where it came from, how many candidates diverged, what interrupted.
+    """Let candidates from the paths compete.
 
     A few candidates scout first.  Where the better half of them meets at one ELBO (regressions,
     most models that are not hierarchical) only these go on; otherwise all paths send theirs,
@@ -55,7 +75,7 @@ def race(
     ModelError
         If every candidate diverges.
     """
-    scouts = _Race(target, generator, paths[:NUM_SCOUTS], num_full=1)
+    scouts = Race(target, generator, _candidates(target, paths[:NUM_SCOUTS], num_full=1))
     for iteration in SCOUTED:
         if scouts.run_until(iteration) and scouts.agree():
             scouts.keep(2)
@@ -63,23 +83,26 @@ def race(
             return scouts.outcome()
         if scouts.interruption is not None:
             return scouts.outcome()
-    everyone = _Race(target, generator, paths, num_full)
+    everyone = Race(target, generator, _candidates(target, paths, num_full))
     everyone.run(num_iterations)
     everyone.num_diverged += int((~scouts.candidates.alive).sum())
     return everyone.outcome()
 
 
-class _Race:
+def _candidates(target: Target, paths: list[Path], num_full: int) -> list[Candidate]:
+    return [
+        candidate
+        for index, path in enumerate(paths)
+        for candidate in candidates_from(target, path, early_only=index >= num_full)
+    ]
+
+
+class Race:
     """Candidates, their labels, and how far they are."""
 
     def __init__(
-        self, target: Target, generator: np.random.Generator, paths: list[Path], num_full: int
+        self, target: Target, generator: np.random.Generator, found: list[Candidate]
     ) -> None:
-        found = [
-            candidate
-            for index, path in enumerate(paths)
-            for candidate in candidates_from(target, path, early_only=index >= num_full)
-        ]
         self.target, self.generator = target, generator
         self.origins = [origin for origin, _, _ in found]
         self.candidates = Gaussians.start(
@@ -161,4 +184,4 @@ class _Race:
         if self.interruption is not None and self.iteration < min(HALVINGS):
             winner = self.origins.index("end of the path")
         best = self.candidates.take(np.array([winner]))
-        return best, self.origins[winner], self.num_diverged, self.interruption
+        return Outcome(best, self.origins[winner], self.num_diverged, self.interruption)

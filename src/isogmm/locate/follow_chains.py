@@ -1,0 +1,100 @@
+"""Away from local maxima of the ELBO: where chains leave a Gaussian, batch and match follows."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from isogmm.locate.batch_and_match import Gaussians
+from isogmm.locate.candidates import Candidate
+from isogmm.locate.race import EXACT_SE, HALVINGS, Outcome, Race
+from isogmm.refine.hmc import start_chains
+from isogmm.refine.sampler import Sampler
+from isogmm.target import Target
+from isogmm.whitening.base import AffineMap
+
+#: Chains that start from draws of a Gaussian, and those of them that are followed.
+NUM_CHAINS, NUM_FOLLOWED = 128, 4
+#: Transitions of the first look, and of every later one.
+FIRST_LOOK, LATER_LOOK = 6, 16
+#: Gaussians that are left behind at most.
+MAX_ROUNDS = 12
+#: Chains leave where the mean of a coordinate moves by so many standard deviations, or its
+#: spread grows by this factor.
+LEFT, SPREAD = 0.5, 2.0
+#: Another Gaussian is one whose mean is so many standard deviations away; it is gone on from
+#: where its ELBO is lower by no more than this, and kept where it is higher by more than this.
+MOVED, LOST, GAINED = 1.0, 2.0, 0.5
+
+
+def follow_chains(
+    target: Target, outcome: Outcome, generator: np.random.Generator, num_iterations: int
+) -> Outcome:
+    """The winner of a race, or what chains that start from it lead to.
+
+    On hierarchical models the ELBO of a Gaussian has local maxima, tens of nats below the best:
+    all groups pooled, their scales near zero.  Short parallel HMC runs from such a Gaussian
+    drift away, and batch and match from where the most distant of them stand, as wide as these
+    are spread, does in a few iterations what would take them long.  Where chains stay, or lead
+    back to the same Gaussian, it is kept.
+
+    Parameters
+    ----------
+    outcome
+        Of a race, in the dense form.
+    num_iterations
+        Iterations of batch and match for a Gaussian that is gone on from.
+    """
+    if outcome.interruption is not None or outcome.best.elbo_se[0] < EXACT_SE:
+        return outcome
+    current, num_diverged = outcome.best, 0
+    for turn in range(MAX_ROUNDS):
+        try:
+            found = _distant_chains(target, current, generator, LATER_LOOK if turn else FIRST_LOOK)
+        except KeyboardInterrupt as stop:
+            outcome = replace(outcome, interruption=stop)
+            break
+        if not found:
+            break
+        race = Race(target, generator, found)
+        race.run_until(min(HALVINGS))
+        race.keep(2)
+        race.run_until(max(HALVINGS))
+        if race.interruption is None and not _is_elsewhere(current, race.outcome().best):
+            break
+        race.run(num_iterations)
+        following = race.outcome()
+        current, num_diverged = following.best, num_diverged + following.num_diverged
+        if current.elbo[0] > outcome.best.elbo[0] + GAINED:
+            outcome = replace(following, num_diverged=outcome.num_diverged)
+        if following.interruption is not None:
+            outcome = replace(outcome, interruption=following.interruption)
+            break
+    return replace(outcome, num_diverged=outcome.num_diverged + num_diverged)
+
+
+def _distant_chains(
+    target: Target, current: Gaussians, generator: np.random.Generator, num_transitions: int
+) -> list[Candidate]:
+    """Candidates where the chains stand that moved farthest; none where the chains stay."""
+    mean, factor = current.means[0], current.factors[0]
+    starts = mean + generator.standard_normal((NUM_CHAINS, len(mean))) @ factor.T
+    chains = start_chains(target, starts, AffineMap(mean, np.ones(len(mean)), factor))
+    sampler = Sampler(target, chains, np.zeros(NUM_CHAINS, dtype=int), generator)
+    for _ in range(num_transitions):
+        sampler.transition(tune=True)
+    positions = sampler.chains.positions
+    points = np.linalg.solve(factor, (positions - mean).T).T
+    if np.abs(points.mean(axis=0)).max() < LEFT and points.std(axis=0).max() < SPREAD:
+        return []
+    order = np.argsort(-(points**2).sum(axis=1))
+    spread = factor * points[order[: NUM_CHAINS // 4]].std(axis=0)
+    return [("chains", positions[index], spread) for index in order[:NUM_FOLLOWED]]
+
+
+def _is_elsewhere(old: Gaussians, new: Gaussians) -> bool:
+    """Whether the new Gaussian is better, or another that is not much worse."""
+    if not new.alive[0]:
+        return False
+    gain = float(new.elbo[0] - old.elbo[0])
+    shift = np.linalg.solve(old.factors[0], new.means[0] - old.means[0])
+    return gain > GAINED or (gain > -LOST and float(np.abs(shift).max()) > MOVED)

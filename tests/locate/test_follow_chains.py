@@ -1,0 +1,113 @@
+"""A Gaussian that chains leave: the trap of centered hierarchies, and posteriors without one."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.locate import locate as module
+from isogmm.locate.batch_and_match import Gaussians
+from isogmm.locate.follow_chains import follow_chains
+from isogmm.locate.locate import locate
+from isogmm.locate.race import Outcome
+from isogmm.models import to_target
+
+
+def growth(num_groups, num_times=5):
+    """Lines of groups far from the origin, flat inverse gamma priors on all variances."""
+    generator = np.random.default_rng(0)
+    times = np.linspace(-14.0, 14.0, num_times)
+    level = 240.0 + 14.0 * generator.normal(size=(num_groups, 1))
+    slope = 6.0 + 0.5 * generator.normal(size=(num_groups, 1))
+    y = level + slope * times + 6.0 * generator.normal(size=(num_groups, num_times))
+
+    def log_density(p):
+        log_variance, (level, slope) = p["log_variance"], p["mean"]
+        value = -0.5 * jnp.sum(p["mean"] ** 2) / 1e4
+        value += jnp.sum(-0.001 * log_variance - 0.001 * jnp.exp(-log_variance))
+        errors = y - p["level"][:, None] - p["slope"][:, None] * times
+        deviations = (errors, p["level"] - level, p["slope"] - slope)
+        for index, deviation in enumerate(deviations):
+            precision = jnp.exp(-log_variance[index])
+            value -= 0.5 * jnp.sum(deviation**2 * precision + log_variance[index])
+        return value
+
+    groups = np.zeros(num_groups)
+    start = {"mean": np.zeros(2), "log_variance": np.zeros(3), "level": groups, "slope": groups}
+    return to_target(isogmm.LogDensity(log_density, start), (), {}, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("seed", range(3))
+def test_pooled_groups_are_left(seed, monkeypatch):
+    target = growth(10)
+    followed = locate(target, np.random.default_rng(seed))
+    monkeypatch.setattr(module, "follow_chains", lambda target, outcome, *rest: outcome)
+    trapped = locate(target, np.random.default_rng(seed))
+    # Batch and match from the posterior's own mean and covariance (long NUTS) ends at -113.3;
+    # with both scales of the groups at zero the ELBO is -132.7.
+    assert trapped.elbo < -130.0
+    assert followed.elbo > -114.0
+
+
+def normal(dim=5):
+    def log_density(x):
+        return -0.5 * jnp.sum(x**2) - 0.5 * dim * np.log(2.0 * np.pi)
+
+    return to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0)
+
+
+def outcome(mean, factor, elbo):
+    best = Gaussians.start(mean[None], factor[None])
+    best.elbo[:], best.elbo_se[:] = elbo, 0.2
+    return Outcome(best, "here", 0)
+
+
+@pytest.mark.weak_dtypes
+def test_where_chains_stay_nothing_changes():
+    target = normal()
+    before = outcome(np.zeros(5), np.eye(5), 0.0)
+    after = follow_chains(target, before, np.random.default_rng(0), 40)
+    assert after is not before
+    assert after.best is before.best
+    # One look, and no candidate.
+    assert target.num_gradient_evaluations < 128 * 60
+
+
+@pytest.mark.weak_dtypes
+def test_an_all_but_exact_gaussian_is_not_looked_at():
+    target = normal()
+    before = outcome(np.zeros(5), np.eye(5), 0.0)
+    before.best.elbo_se[:] = 0.01
+    assert follow_chains(target, before, np.random.default_rng(0), 40) is before
+    assert target.num_gradient_evaluations == 0
+
+
+@pytest.mark.weak_dtypes
+def test_chains_lead_from_a_wrong_place_to_the_right_one():
+    target = normal()
+    mean, factor = np.full(5, 6.0), 0.3 * np.eye(5)
+    wrong = -0.5 * (np.sum(mean**2) + 5 * 0.09) + 5 * np.log(0.3) + 2.5
+    after = follow_chains(target, outcome(mean, factor, wrong), np.random.default_rng(0), 40)
+    assert after.origin == "chains"
+    # The normalized density is in the family: its ELBO is zero without noise.
+    assert abs(after.best.elbo[0]) < 1e-3
+    np.testing.assert_allclose(after.best.means[0], 0.0, atol=0.05)
+
+
+@pytest.mark.weak_dtypes
+def test_an_interrupt_keeps_the_best_so_far():
+    target = normal()
+    evaluate = target.evaluate_batch
+
+    def interrupted(positions):
+        raise KeyboardInterrupt
+
+    target.evaluate_batch = interrupted
+    before = outcome(np.full(5, 6.0), np.eye(5), -90.0)
+    after = follow_chains(target, before, np.random.default_rng(0), 40)
+    target.evaluate_batch = evaluate
+    assert isinstance(after.interruption, KeyboardInterrupt)
+    assert after.best is before.best
