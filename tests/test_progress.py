@@ -14,7 +14,7 @@ def test_progress_in_a_notebook_needs_no_widgets(monkeypatch):
     shown = []
     handle = SimpleNamespace(update=shown.append)
     display = SimpleNamespace(
-        display=lambda text, display_id: shown.append(text) or handle, Pretty=str
+        display=lambda text, display_id: shown.append(text) or handle, Pretty=str, HTML=str
     )
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "IPython.display", display)

@@ -25,8 +25,9 @@ class _NotebookLine:
             self._handle.update(importlib.import_module("IPython.display").Pretty(text))
 
     def stop(self) -> None:
-        """Take it away."""
-        self.update("")
+        """Take it away: as markup, because an empty text still has a box on a page."""
+        if self._handle is not None:
+            self._handle.update(importlib.import_module("IPython.display").HTML(""))
 
 
 class Progress:

@@ -14,15 +14,14 @@ from isogmm.whitening.base import AffineMap
 
 #: Chains that start from draws of a Gaussian, and those of them that are followed.
 NUM_CHAINS, NUM_FOLLOWED = 128, 4
-#: Transitions of the first look, and of every later one.
-FIRST_LOOK, LATER_LOOK = 6, 16
-#: Gaussians that are left behind at most.
-MAX_ROUNDS = 12
+#: Transitions of the first look and of the later ones: as many Gaussians are left at most.
+LOOKS = (6, 8, 12, *9 * (16,))
 #: Chains leave where the mean of a coordinate moves by so many standard deviations, or its
 #: spread grows by this factor.
 LEFT, SPREAD = 0.5, 2.0
-#: Another Gaussian is one whose mean is so many standard deviations away; it is gone on from
-#: where its ELBO is lower by no more than this, and kept where it is higher by more than this.
+#: A Gaussian not met yet has a mean so many standard deviations away from all before; it is gone
+#: on from where its ELBO is below the best by no more than LOST, and kept where it is above the
+#: best by more than GAINED.
 MOVED, LOST, GAINED = 1.0, 2.0, 0.5
 
 
@@ -46,10 +45,10 @@ def follow_chains(
     """
     if outcome.interruption is not None or outcome.best.elbo_se[0] < EXACT_SE:
         return outcome
-    current, num_diverged = outcome.best, 0
-    for turn in range(MAX_ROUNDS):
+    met, num_diverged = [outcome.best], 0
+    for num_transitions in LOOKS:
         try:
-            found = _distant_chains(target, current, generator, LATER_LOOK if turn else FIRST_LOOK)
+            found = _distant_chains(target, met[-1], generator, num_transitions)
         except KeyboardInterrupt as stop:
             outcome = replace(outcome, interruption=stop)
             break
@@ -59,12 +58,13 @@ def follow_chains(
         race.run_until(min(HALVINGS))
         race.keep(2)
         race.run_until(max(HALVINGS))
-        if race.interruption is None and not _is_elsewhere(current, race.outcome().best):
+        if race.interruption is None and not _is_new(met, outcome.best, race.outcome().best):
             break
         race.run(num_iterations)
         following = race.outcome()
-        current, num_diverged = following.best, num_diverged + following.num_diverged
-        if current.elbo[0] > outcome.best.elbo[0] + GAINED:
+        met.append(following.best)
+        num_diverged += following.num_diverged
+        if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
             outcome = replace(following, num_diverged=outcome.num_diverged)
         if following.interruption is not None:
             outcome = replace(outcome, interruption=following.interruption)
@@ -79,22 +79,27 @@ def _distant_chains(
     mean, factor = current.means[0], current.factors[0]
     starts = mean + generator.standard_normal((NUM_CHAINS, len(mean))) @ factor.T
     chains = start_chains(target, starts, AffineMap(mean, np.ones(len(mean)), factor))
-    sampler = Sampler(target, chains, np.zeros(NUM_CHAINS, dtype=int), generator)
+    groups = np.zeros(NUM_CHAINS, dtype=int)
+    sampler = Sampler(target, chains, groups, generator, retries=False)
     for _ in range(num_transitions):
         sampler.transition(tune=True)
     positions = sampler.chains.positions
     points = np.linalg.solve(factor, (positions - mean).T).T
     if np.abs(points.mean(axis=0)).max() < LEFT and points.std(axis=0).max() < SPREAD:
         return []
-    order = np.argsort(-(points**2).sum(axis=1))
+    order = np.argsort(-np.linalg.norm(points, axis=1))
     spread = factor * points[order[: NUM_CHAINS // 4]].std(axis=0)
     return [("chains", positions[index], spread) for index in order[:NUM_FOLLOWED]]
 
 
-def _is_elsewhere(old: Gaussians, new: Gaussians) -> bool:
-    """Whether the new Gaussian is better, or another that is not much worse."""
+def _is_new(met: list[Gaussians], best: Gaussians, new: Gaussians) -> bool:
+    """Whether the new Gaussian is better than the best, or another that is not much worse."""
     if not new.alive[0]:
         return False
-    gain = float(new.elbo[0] - old.elbo[0])
+    gain = float(new.elbo[0] - best.elbo[0])
+    return gain > GAINED or (gain > -LOST and all(_distance(old, new) > MOVED for old in met))
+
+
+def _distance(old: Gaussians, new: Gaussians) -> float:
     shift = np.linalg.solve(old.factors[0], new.means[0] - old.means[0])
-    return gain > GAINED or (gain > -LOST and float(np.abs(shift).max()) > MOVED)
+    return float(np.abs(shift).max())

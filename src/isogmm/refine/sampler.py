@@ -21,12 +21,27 @@ NECK_SHARE = 0.002
 
 
 class Sampler:
-    """Chains and what is tuned while they warm up."""
+    """Chains and what is tuned while they warm up.
+
+    Parameters
+    ----------
+    target, chains, groups, generator
+        As for :func:`isogmm.refine.refine.refine`; one group where modes do not matter.
+    retries
+        False spares second tries: chains that only look around may leave necks to others.
+    """
 
     def __init__(
-        self, target: Target, chains: Chains, groups: np.ndarray, generator: np.random.Generator
+        self,
+        target: Target,
+        chains: Chains,
+        groups: np.ndarray,
+        generator: np.random.Generator,
+        *,
+        retries: bool = True,
     ) -> None:
         self.target, self.chains, self.groups, self.generator = target, chains, groups, generator
+        self.retries = retries
         self.step_size = min(1.0, 1.5 * chains.points.shape[1] ** -0.25)
         self.retry = 0.0
         self.count = 0
@@ -65,7 +80,7 @@ class Sampler:
             error = probability.mean() - ACCEPTANCE
             rate = 2.0 if self.count < 6 else 0.7
             self.step_size *= float(np.exp(np.clip(rate * error, -1.0, 0.3)))
-            if self.count >= 3:
+            if self.count >= 3 and self.retries:
                 share = float((probability < HOPELESS).mean())
                 self.retry = 4.0 if share > HOPELESS_SHARE else 0.0
         if is_warmup and self.count in REWHITEN:
