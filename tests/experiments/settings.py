@@ -149,7 +149,7 @@ SETTINGS: dict[str, Setting] = {
         1e-6,
         10_000,
         methods=("ibw", "md", "gd"),
-        others=("advi",),
+        others=("default", "advi"),
     ),
     "planar_robot": Setting(
         targets.planar_robot, (40,), 2.0, 0.1, 1e-5, 3_000, methods=("ibw", *FULL)
