@@ -45,6 +45,8 @@ def follow_chains(
     """
     if outcome.interruption is not None or outcome.best.elbo_se[0] < EXACT_SE:
         return outcome
+    # Draws of its own: a look that finds nothing changes nothing.
+    (generator,) = generator.spawn(1)
     met, num_diverged = [outcome.best], 0
     for num_transitions in LOOKS:
         try:
