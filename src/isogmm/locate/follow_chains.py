@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from isogmm.diagnostics.improper import improper_direction
+from isogmm.errors import ModelError, OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
 from isogmm.locate.race import EXACT_SE, HALVINGS, Outcome, Race
@@ -19,6 +21,8 @@ LOOKS = (6, 8, 12, *9 * (16,))
 #: Chains leave where the mean of a coordinate moves by so many standard deviations, or its
 #: spread grows by this factor.
 LEFT, SPREAD = 0.5, 2.0
+#: Nothing is looked for from a Gaussian of this width: the density is improper, or nearly.
+ENDLESS = 1e12
 #: A Gaussian not met yet has a mean so many standard deviations away from all before; it is gone
 #: on from where its ELBO is below the best by no more than LOST, and kept where it is above the
 #: best by more than GAINED.
@@ -62,10 +66,15 @@ def follow_chains(
         race.run_until(max(HALVINGS))
         if race.interruption is None and not _is_new(met, outcome.best, race.outcome().best):
             break
-        race.run(num_iterations)
+        try:
+            race.run(num_iterations)
+        except ModelError:  # all of them diverged in the end
+            break
         following = race.outcome()
         met.append(following.best)
         num_diverged += following.num_diverged
+        if _is_endless(target, following.best):
+            break
         if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
             outcome = replace(following, num_diverged=outcome.num_diverged)
         if following.interruption is not None:
@@ -79,19 +88,36 @@ def _distant_chains(
 ) -> list[Candidate]:
     """Candidates where the chains stand that moved farthest; none where the chains stay."""
     mean, factor = current.means[0], current.factors[0]
+    if _is_endless(target, current):
+        return []
     starts = mean + generator.standard_normal((NUM_CHAINS, len(mean))) @ factor.T
-    chains = start_chains(target, starts, AffineMap(mean, np.ones(len(mean)), factor))
+    try:
+        affine_map = AffineMap(mean, np.ones(len(mean)), factor)
+    except OptionError:  # a factor without an inverse
+        return []
+    chains = start_chains(target, starts, affine_map)
     groups = np.zeros(NUM_CHAINS, dtype=int)
     sampler = Sampler(target, chains, groups, generator, retries=False)
-    for _ in range(num_transitions):
-        sampler.transition(tune=True)
+    # Chains may run away from a density that falls too slowly.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(num_transitions):
+            sampler.transition(tune=True)
     positions = sampler.chains.positions
     points = np.linalg.solve(factor, (positions - mean).T).T
+    if not np.abs(points).max() < ENDLESS:
+        return []
     if np.abs(points.mean(axis=0)).max() < LEFT and points.std(axis=0).max() < SPREAD:
         return []
     order = np.argsort(-np.linalg.norm(points, axis=1))
     spread = factor * points[order[: NUM_CHAINS // 4]].std(axis=0)
     return [("chains", positions[index], spread) for index in order[:NUM_FOLLOWED]]
+
+
+def _is_endless(target: Target, gaussian: Gaussians) -> bool:
+    """Whether the density does not fall off where the Gaussian is wide."""
+    mean, factor = gaussian.means[0], gaussian.factors[0]
+    wide = not np.abs(factor).max() < ENDLESS
+    return wide or improper_direction(target, mean, factor) is not None
 
 
 def _is_new(met: list[Gaussians], best: Gaussians, new: Gaussians) -> bool:
