@@ -95,6 +95,8 @@ def components(rows: list[Row], plt: Any) -> Any:
     left.set(xscale="log", yscale="log", xlabel="components K", ylabel="KL divergence")
     left.set_xticks(counts, labels=counts)
     left.minorticks_off()
+    # Room above the curves.
+    left.set_ylim(top=50.0)
     left.legend(ncols=2, loc="upper right", fontsize=8)
     problem = SETTINGS["mixture_2"].problem()
     (row,) = [r for r in pick(rows, method="ibw", components=max(counts)) if "means" in r]
