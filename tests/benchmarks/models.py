@@ -111,6 +111,26 @@ def growth_numpyro(day, weight, centered=True):
     numpyro.sample("obs", dist.Normal(mean, sigma_y).to_event(2), obs=weight)
 
 
+def growth_vague_numpyro(day, weight):
+    """As BUGS had it: vague priors of the variances, which let the ELBO pool all animals."""
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    def scale(name):
+        return jnp.sqrt(numpyro.sample(name, dist.InverseGamma(0.001, 0.001)))
+
+    mu_alpha = numpyro.sample("mu_alpha", dist.Normal(0, 100))
+    mu_beta = numpyro.sample("mu_beta", dist.Normal(0, 100))
+    sigmas = map(scale, ("variance_alpha", "variance_beta", "variance_y"))
+    sigma_alpha, sigma_beta, sigma_y = sigmas
+    with numpyro.plate("animal", weight.shape[0]):
+        alpha = numpyro.sample("alpha", dist.Normal(mu_alpha, sigma_alpha))
+        beta = numpyro.sample("beta", dist.Normal(mu_beta, sigma_beta))
+    mean = jnp.expand_dims(alpha, -1) + jnp.expand_dims(beta, -1) * day
+    numpyro.sample("obs", dist.Normal(mean, sigma_y).to_event(2), obs=weight)
+
+
 def _effect(name, loc, scale, centered):
     import numpyro
     import numpyro.distributions as dist
@@ -282,6 +302,14 @@ _TABLE = (
         growth_data,
         ("mu_alpha", "mu_beta", "sigma_alpha", "sigma_beta", "sigma_y", "alpha", "beta"),
         growth_pymc,
+        tags=("hierarchical", "centered", "scales"),
+    ),
+    HardModel(
+        "growth_vague",
+        65,
+        growth_vague_numpyro,
+        lambda: growth_data(seed=30),
+        ("mu_alpha", "mu_beta", "variance_alpha", "variance_beta", "variance_y", "alpha", "beta"),
         tags=("hierarchical", "centered", "scales"),
     ),
     HardModel(
