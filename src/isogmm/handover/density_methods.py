@@ -96,8 +96,10 @@ def pathfinder(
     begin = time.perf_counter()
     with target.precision():
         keys = jax.random.split(jax.random.key(seed), len(starts))
-        found = jax.jit(jax.vmap(path))(keys, jax.numpy.asarray(starts, dtype=float))
-        positions, log_q = (np.asarray(array, np.float64) for array in found)
+        # One path after the other: all of them in one program can wait for ever inside XLA.
+        program = jax.jit(path)
+        found = [program(*one) for one in zip(keys, np.asarray(starts, float), strict=True)]
+        positions, log_q = (np.asarray(parts, np.float64) for parts in zip(*found, strict=True))
     positions = positions.reshape(chains, num_paths * pool, target.dim)
     log_q = log_q.reshape(chains, num_paths * pool)
     log_ratios = target.evaluate(np.nan_to_num(positions))[0] - log_q
