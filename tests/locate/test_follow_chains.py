@@ -9,7 +9,7 @@ from isogmm.locate import locate as module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.locate import locate
-from isogmm.locate.race import Outcome
+from isogmm.locate.race import Outcome, Race
 from isogmm.models import to_target
 
 
@@ -98,16 +98,27 @@ def test_chains_lead_from_a_wrong_place_to_the_right_one():
 
 
 @pytest.mark.weak_dtypes
-def test_an_interrupt_keeps_the_best_so_far():
+@pytest.mark.parametrize("stage", ["chains", "first iterations", "last iterations"])
+def test_an_interrupt_keeps_the_best_so_far(stage, monkeypatch):
     target = normal()
-    evaluate = target.evaluate_batch
+    step, iterations, evaluations = Race.run_until, [], []
 
     def interrupted(positions):
+        evaluations.append(iterations[-1] if iterations else -1)
         raise KeyboardInterrupt
 
-    target.evaluate_batch = interrupted
-    before = outcome(np.full(5, 6.0), np.eye(5), -90.0)
+    def run_until(race, iteration):
+        iterations.append(race.iteration)
+        if stage == "first iterations" or (stage == "last iterations" and iteration > 26):
+            target.evaluate_batch = interrupted
+        return step(race, iteration)
+
+    monkeypatch.setattr(Race, "run_until", run_until)
+    if stage == "chains":
+        target.evaluate_batch = interrupted
+    before = outcome(np.full(5, 6.0), 0.3 * np.eye(5), -90.0)
     after = follow_chains(target, before, np.random.default_rng(0), 40)
-    target.evaluate_batch = evaluate
     assert isinstance(after.interruption, KeyboardInterrupt)
     assert after.best is before.best
+    # Who interrupts does not wait for more of it.
+    assert len(evaluations) == 1

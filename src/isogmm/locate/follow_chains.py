@@ -51,36 +51,52 @@ def follow_chains(
         return outcome
     # Draws of its own: a look that finds nothing changes nothing.
     (generator,) = generator.spawn(1)
-    met, num_diverged = [outcome.best], 0
-    for num_transitions in LOOKS:
-        try:
+    met, num_diverged, interruption = [outcome.best], outcome.num_diverged, None
+    try:
+        for num_transitions in () if _is_endless(target, outcome.best) else LOOKS:
             found = _distant_chains(target, met[-1], generator, num_transitions)
-        except KeyboardInterrupt as stop:
-            outcome = replace(outcome, interruption=stop)
-            break
-        if not found:
-            break
-        race = Race(target, generator, found)
-        race.run_until(min(HALVINGS))
-        race.keep(2)
-        race.run_until(max(HALVINGS))
-        if race.interruption is None and not _is_new(met, outcome.best, race.outcome().best):
-            break
-        try:
-            race.run(num_iterations)
-        except ModelError:  # all of them diverged in the end
-            break
-        following = race.outcome()
-        met.append(following.best)
-        num_diverged += following.num_diverged
-        if _is_endless(target, following.best):
-            break
-        if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
-            outcome = replace(following, num_diverged=outcome.num_diverged)
-        if following.interruption is not None:
-            outcome = replace(outcome, interruption=following.interruption)
-            break
-    return replace(outcome, num_diverged=outcome.num_diverged + num_diverged)
+            following = _follow(target, found, generator, met, outcome.best, num_iterations)
+            if following is None or _is_endless(target, following.best):
+                break
+            met.append(following.best)
+            num_diverged += following.num_diverged
+            if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
+                outcome = following
+    except KeyboardInterrupt as stop:
+        interruption = stop
+    return replace(outcome, num_diverged=num_diverged, interruption=interruption)
+
+
+def _follow(
+    target: Target,
+    found: list[Candidate],
+    generator: np.random.Generator,
+    met: list[Gaussians],
+    best: Gaussians,
+    num_iterations: int,
+) -> Outcome | None:
+    """Batch and match from where chains stand; None where it leads nowhere new."""
+    if not found:
+        return None
+    race = Race(target, generator, found)
+    _advance(race, min(HALVINGS))
+    race.keep(2)
+    _advance(race, max(HALVINGS))
+    if not _is_new(met, best, race.outcome().best):
+        return None
+    try:
+        race.run(num_iterations)
+    except ModelError:  # all of them diverged in the end
+        return None
+    if race.interruption is not None:
+        raise race.interruption
+    return race.outcome()
+
+
+def _advance(race: Race, iteration: int) -> None:
+    race.run_until(iteration)
+    if race.interruption is not None:
+        raise race.interruption
 
 
 def _distant_chains(
@@ -88,8 +104,6 @@ def _distant_chains(
 ) -> list[Candidate]:
     """Candidates where the chains stand that moved farthest; none where the chains stay."""
     mean, factor = current.means[0], current.factors[0]
-    if _is_endless(target, current):
-        return []
     starts = mean + generator.standard_normal((NUM_CHAINS, len(mean))) @ factor.T
     try:
         affine_map = AffineMap(mean, np.ones(len(mean)), factor)
