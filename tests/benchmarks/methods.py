@@ -4,6 +4,7 @@ Each method is ``f(case, seed, **options) -> result`` with draws by variable und
 numbers under ``attrs``.  Imports are inside, so that a fresh process pays for what it uses.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,8 @@ def nuts(case: Case, seed: int, **options: Any) -> Draws:
     """The language's NUTS: 4 chains of 1,000 after 1,000, or PyMC's own defaults.
 
     Its gradients are those of the sampling phase alone: NumPyro keeps no count of the warm-up.
+    Both end with what a fit returns, ArviZ's InferenceData; ``seconds_arviz`` says what that took
+    of NumPyro's time.
     """
     if case.language == "pymc":
         import pymc as pm
@@ -80,7 +83,14 @@ def nuts(case: Case, seed: int, **options: Any) -> Draws:
         name: np.asarray(value) for name, value in mcmc.get_samples(group_by_chain=True).items()
     }
     steps = int(np.asarray(mcmc.get_extra_fields()["num_steps"]).sum())
-    return Draws(draws, {"num_gradient_evaluations": steps})
+    attrs = {"num_gradient_evaluations": steps}
+    if case.log_density is None:
+        begin = time.perf_counter()
+        import arviz
+
+        arviz.from_numpyro(mcmc)
+        attrs["seconds_arviz"] = time.perf_counter() - begin
+    return Draws(draws, attrs)
 
 
 def _pymc_draws(result: Any) -> Any:

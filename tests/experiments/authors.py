@@ -129,7 +129,8 @@ def compare(dim: int, count: int, seeds: list[int], iterations: int, rounds: int
             except ValueError as error:
                 row["error"] = str(error)[:200]
             rows.append(row)
-    length = max(20, min(200, 4_000 // dim))
+    # Some seconds of theirs at every size; enough iterations that a run's fixed cost fades.
+    length = max(20, min(200, 40_000 // (dim * count)))
     best = {"authors": np.inf, "isogmm": np.inf}
     for _ in range(rounds):
         best["authors"] = min(best["authors"], theirs.run(length)[2] / length)
