@@ -78,6 +78,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
             "refine_acceptance": refined.acceptance,
             "refine_step_size": refined.step_size,
             "refine_memory": float(refined.memory.max()),
+            "refine_scales": ", ".join(target.coordinate_names[i] for i in refined.scales),
         }
     as_planned = reason is StopReason.CONVERGED or (reason is StopReason.MAX_ITERATIONS and fixed)
     if verdict == "unreliable" or not as_planned:

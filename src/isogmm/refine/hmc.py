@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 #: A transition that loses more energy than this has diverged.
 DIVERGENCE = 1000.0
 #: Acceptance probability below which a try is all but hopeless.
 HOPELESS = 0.1
+
+
+@runtime_checkable
+class Density(Protocol):
+    """What chains need of a target."""
+
+    def evaluate(
+        self, positions: Float[np.ndarray, "m d"], /
+    ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "m d"]]:
+        """log π (m,) and its gradient (m, d)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Chains:
 
 
 def start_chains(
-    target: Target, positions: Float[np.ndarray, "m d"], affine_map: AffineMap
+    target: Density, positions: Float[np.ndarray, "m d"], affine_map: AffineMap
 ) -> Chains:
     """Chains at these positions; those without a finite density take the place of others."""
     log_density, gradients = target.evaluate(positions)
@@ -71,7 +80,7 @@ def start_chains(
 
 
 def _trajectory(
-    target: Target,
+    target: Density,
     chains: Chains,
     momenta: Float[np.ndarray, "m d"],
     step_sizes: Float[np.ndarray, " m"],
@@ -131,7 +140,7 @@ class Transition(NamedTuple):
 
 
 def hmc_transition(
-    target: Target,
+    target: Density,
     chains: Chains,
     generator: np.random.Generator,
     step_size: float,
@@ -195,7 +204,7 @@ def hmc_transition(
 
 
 def _try(
-    target: Target, chains: Chains, momenta: np.ndarray, one: tuple[float, int]
+    target: Density, chains: Chains, momenta: np.ndarray, one: tuple[float, int]
 ) -> tuple[Chains, np.ndarray, np.ndarray]:
     return _trajectory(target, chains, momenta, np.full(len(momenta), one[0]), one[1])
 
@@ -207,7 +216,7 @@ def _log_rejection(log_ratio: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"
 
 
 def _log_rejected(
-    target: Target,
+    target: Density,
     chains: Chains,
     momenta: Float[np.ndarray, "m d"],
     plan: Sequence[tuple[float, int]],

@@ -35,8 +35,8 @@ class Recording:
         for _ in range(count):
             probability, moved = self.sampler.transition(tune=False)
             if len(self.accepted) % self.every == 0:
-                self.positions.append(self.sampler.chains.positions)
-                self.log_density.append(self.sampler.chains.log_density)
+                self.positions.append(self.sampler.positions)
+                self.log_density.append(self.sampler.log_density)
             self.accepted.append(probability)
             self.moves += moved
             if len(self.accepted) >= at_least and self.spent() > self.max_gradients:

@@ -69,6 +69,8 @@ class Refined:
         Share of chains that hardly moved while recording.
     neck
         (·, d): where chains stood, in the warm-up, that needed steps many times smaller.
+    scales
+        Coordinates that are scales of others, where the chains ran in a non-centered form.
     """
 
     draws: Float[np.ndarray, "m t d"]
@@ -84,6 +86,7 @@ class Refined:
     num_transitions: int
     stuck: float
     neck: Float[np.ndarray, "p d"]
+    scales: Int[np.ndarray, " s"]
 
 
 def refine(
@@ -97,8 +100,9 @@ def refine(
 ) -> Refined | None:
     """Run the chains until they have forgotten their starts, then record as long again.
 
-    Memory is the correlation across chains between now and the start; once it has faded for
-    every coordinate, the same number of transitions again passes before the recording begins.
+    Memory is the correlation across chains between now and the start, or the last change to a
+    non-centered form; once it has faded for every coordinate, the same number of transitions
+    again passes before the recording begins.
     The recording is extended until the tails are known well enough.  One whose halves differ
     counts as warm-up, and another of twice its length follows, as long as the budget allows.
     ``is_enough`` sees the positions (m, d) after the shortest warm-up; where it answers True the
@@ -106,19 +110,23 @@ def refine(
     """
     sampler = Sampler(target, start_chains(target, positions, affine_map), groups, generator)
     begin = target.num_gradient_evaluations
-    start = sampler.chains.positions
+    start = origin = sampler.positions
     limit = forgotten_below(*start.shape)
     forgotten_at, warmup = None, options.min_warmup
     while sampler.count < warmup or forgotten_at is None:
         sampler.transition(tune=True)
-        remembered = memory(start, sampler.chains.positions, groups)
-        if forgotten_at is None and sampler.count > 1 and remembered.max() < limit:
+        if sampler.straightened == sampler.count:
+            # In new coordinates the clock starts anew.
+            origin, forgotten_at = sampler.positions, None
+        remembered = memory(origin, sampler.positions, groups)
+        age = sampler.count - sampler.straightened
+        if forgotten_at is None and age > 1 and remembered.max() < limit:
             forgotten_at = sampler.count
-            warmup = max(warmup, 2 * forgotten_at)
+            warmup = max(warmup, 2 * forgotten_at - sampler.straightened)
         if (
             is_enough is not None
             and sampler.count == options.min_warmup
-            and is_enough(sampler.chains.positions)
+            and is_enough(sampler.positions)
         ):
             return None
         if target.num_gradient_evaluations - begin > 0.5 * options.max_gradients:
@@ -135,7 +143,7 @@ def refine(
         ):
             record.extend(more)
         moving = drift(record.draws)
-        remembered = memory(start, sampler.chains.positions, groups)
+        remembered = memory(origin, sampler.positions, groups)
         still = moving.is_significant(0.05)
         if not still or record.spent() * 2.5 > options.max_gradients:
             break
@@ -155,4 +163,5 @@ def refine(
         num_transitions=sampler.count,
         stuck=float((record.moves < 0.1 * len(record.accepted)).mean()),
         neck=np.concatenate([start[:0], *sampler.neck]),
+        scales=sampler.scales,
     )

@@ -1,15 +1,17 @@
 """Parallel chains with their tuning: step size, coordinates, second tries of rejections."""
 
-from dataclasses import replace
-
 import numpy as np
 
-from isogmm.refine.hmc import HOPELESS, Chains, hmc_transition
+from isogmm.refine.coordinates import straightened, whitened
+from isogmm.refine.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
+from isogmm.refine.learn_noncentering import LARGEST, learn_noncentering
+from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
 from isogmm.target import Target
-from isogmm.whitening.base import AffineMap
 
 #: Transitions after which the coordinates are whitened anew from the chains.
 REWHITEN = (3, 6, 12, 24, 48, 96)
+#: Of this many transitions the positions are looked at for funnels.
+MOST_VISITED = 12
 #: Acceptance probability the step size aims at.
 ACCEPTANCE = 0.8
 #: Steps of mixed sizes go down to this share of the step size.
@@ -28,7 +30,8 @@ class Sampler:
     target, chains, groups, generator
         As for :func:`isogmm.refine.refine.refine`; one group where modes do not matter.
     retries
-        False spares second tries: chains that only look around may leave necks to others.
+        False spares second tries and straight funnels: chains that only look around may leave
+        necks to others.
     """
 
     def __init__(
@@ -47,6 +50,35 @@ class Sampler:
         self.count = 0
         #: Where chains stood for which even a second try was hopeless; none where there are few.
         self.neck: list[np.ndarray] = []
+        #: The transition after which funnels were straightened last, and how.
+        self.straightened = 0
+        self.noncentering: NonCentering | None = None
+        self._space: Density = target
+        self._before = chains.affine_map
+        self._visited: list[np.ndarray] = []
+        # Several modes have funnels of their own, and are left alone.
+        one_mode = bool(np.all(groups == groups[0]))
+        self._straightens = retries and one_mode and chains.points.shape[1] <= LARGEST
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Where the chains are, in the coordinates of the target."""
+        points = self.chains.positions
+        return points if self.noncentering is None else self.noncentering.forward(points)
+
+    @property
+    def log_density(self) -> np.ndarray:
+        """log π there."""
+        if self.noncentering is None:
+            return self.chains.log_density
+        return self.chains.log_density - self.noncentering.log_det(self.chains.positions)
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Coordinates that are scales of others, where funnels were straightened."""
+        if self.noncentering is None:
+            return np.zeros(0, dtype=int)
+        return self.noncentering.roots[self.noncentering.exponents.any(axis=0)]
 
     def transition(self, *, tune: bool) -> tuple[float, np.ndarray]:
         """One transition of all chains: mean acceptance probability, who moved."""
@@ -63,7 +95,7 @@ class Sampler:
             tune = False
         is_short = self.count % 3 == 0
         self.chains, probability, moved, hopeless = hmc_transition(
-            self.target,
+            self._space,
             self.chains,
             self.generator,
             self.step_size,
@@ -75,7 +107,7 @@ class Sampler:
         self.count += 1
         is_seen = self.neck or hopeless.mean() > NECK_SHARE
         if is_warmup and is_short and self.retry and self.count > 4 and is_seen:
-            self.neck.append(self.chains.positions[hopeless])
+            self.neck.append(self.positions[hopeless])
         if tune:
             error = probability.mean() - ACCEPTANCE
             rate = 2.0 if self.count < 6 else 0.7
@@ -83,31 +115,37 @@ class Sampler:
             if self.count >= 3 and self.retries:
                 share = float((probability < HOPELESS).mean())
                 self.retry = 4.0 if share > HOPELESS_SHARE else 0.0
+        if is_warmup and self._straightens:
+            self._visited.append(self.positions)
         if is_warmup and self.count in REWHITEN:
             self._whiten()
+            if self._straightens and self.count > REWHITEN[0]:
+                self._straighten()
+            self._visited = []
         return float(probability.mean()), moved
 
     def _whiten(self) -> None:
-        """Coordinates in which the chains, within their modes, have unit covariance.
-
-        The sample covariance of m chains is shrunk to the identity (the old coordinates) by
-        2d/m, about the relative error of its eigenvalues.
-        """
-        points = self.chains.points
-        count, dim = points.shape
-        old = self.chains.affine_map
-        centered = points.copy()
+        """Coordinates in which the chains, within their modes, have unit covariance."""
+        centered = self.chains.points.copy()
         for group in np.unique(self.groups):
             members = self.groups == group
-            centered[members] -= points[members].mean(axis=0)
-        if old.kind == "dense":
-            shrinkage = min(1.0, 2.0 * dim / count)
-            covariance = (1.0 - shrinkage) * centered.T @ centered / count
-            covariance[np.diag_indices(dim)] += shrinkage
-            new = AffineMap(old.center, old.scale, old.factor @ np.linalg.cholesky(covariance))
-        else:
-            spread = np.sqrt((centered**2).mean(axis=0) + 1e-12)
-            if old.kind == "low_rank":
-                return
-            new = replace(old, scale=old.scale * spread)
-        self.chains = self.chains.moved_to(new)
+            centered[members] -= centered[members].mean(axis=0)
+        affine_map = whitened(self.chains.affine_map, centered, len(centered))
+        self.chains = self.chains.moved_to(affine_map)
+
+    def _straighten(self) -> None:
+        """Coordinates in which conditional scales do not vary, where they do."""
+        visited, count = np.concatenate(self._visited[-MOST_VISITED:]), len(self.groups)
+        if self.noncentering is None:
+            self._before = self.chains.affine_map
+        elif learn_noncentering(self.noncentering.inverse(visited), count) is None:
+            return  # no funnels remain in the coordinates that are to straighten them
+        found = learn_noncentering(visited, count)
+        if found is None:
+            return
+        affine_map = straightened(found, self._before, visited, count)
+        points = found.inverse(self.positions)
+        self._space = NonCenteredTarget(self.target, found)
+        self.chains = start_chains(self._space, points, affine_map)
+        self.noncentering, self.straightened = found, self.count
+        self.retry, self.neck = 0.0, []

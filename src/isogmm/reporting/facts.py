@@ -197,6 +197,8 @@ def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...
         source = _SOURCES.get(str(attrs.get("draws_from", "")), str(attrs.get("draws_from", "")))
         shape = f"{sizes.get('chain', 0)} chains × {sizes.get('draw', 0):,}"
         rows.append(("draws", f"{shape}, {source}" if source else shape))
+    if attrs.get("refine_scales"):
+        rows.append(("funnels", f"straightened: scales of others are {attrs['refine_scales']}"))
     rows.append(("time", seconds(get("sampling_time"))))
     rows.append(("gradient evaluations", number(get("num_gradient_evaluations"), 0)))
     if get("num_nonfinite") > 0:

@@ -1,0 +1,47 @@
+"""Coordinates of parallel chains: whitened by their own positions, straight where funnels were."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.refine.noncentering import NonCentering
+from isogmm.whitening.base import AffineMap
+
+
+def whitened(
+    affine_map: AffineMap, centered: Float[np.ndarray, "n d"], num_independent: int
+) -> AffineMap:
+    """The map that gives centered points of ``affine_map`` unit covariance.
+
+    The sample covariance of m draws is shrunk to the identity (the old coordinates) by 2d/m,
+    about the relative error of its eigenvalues.
+    """
+    dim = centered.shape[1]
+    if affine_map.factor is not None:
+        shrinkage = min(1.0, 2.0 * dim / num_independent)
+        covariance = (1.0 - shrinkage) * centered.T @ centered / len(centered)
+        covariance[np.diag_indices(dim)] += shrinkage
+        factor = affine_map.factor @ np.linalg.cholesky(covariance)
+        return AffineMap(affine_map.center, affine_map.scale, factor)
+    if affine_map.kind == "low_rank":
+        return affine_map
+    spread = np.sqrt((centered**2).mean(axis=0) + 1e-12)
+    return replace(affine_map, scale=affine_map.scale * spread)
+
+
+def straightened(
+    noncentering: NonCentering,
+    affine_map: AffineMap,
+    positions: Float[np.ndarray, "n d"],
+    num_independent: int,
+) -> AffineMap:
+    """A dense map that whitens the points z of positions x, where ``affine_map`` whitens x.
+
+    Correlations in x that are linear in z too, thin ridges above all, are taken over from
+    ``affine_map``: draws alone do not tell them well enough.
+    """
+    factor = noncentering.linear_part() @ affine_map.linear(np.eye(positions.shape[1])).T
+    points = noncentering.inverse(positions)
+    straight = AffineMap(points.mean(axis=0), np.ones(len(factor)), factor)
+    return whitened(straight, straight.inverse(points), num_independent)
