@@ -175,7 +175,8 @@ class Race:
             return True
         last = np.array(self.elbos[-window:])
         before = np.array(self.elbos[-2 * window : -window])
-        noise = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / window)
+        with np.errstate(over="ignore", invalid="ignore"):  # at a hard edge ELBOs have no bound
+            noise = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / window)
         return bool(last.mean() - before.mean() > max(3.0 * noise, 0.02))
 
     def outcome(self) -> Outcome:

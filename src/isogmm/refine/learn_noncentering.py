@@ -12,28 +12,39 @@ NUM_ROOTS, NUM_SCALES, NUM_REGRESSORS = 20, 2, 32
 #: A child speaks for a scale from this squared number of standard errors on, and follows one
 #: that others speak for from the second on.
 CLEAR, POSSIBLE = 6.0, 1.0
-#: Nats per draw that children must promise for a scale, and that the map must gain in the end.
-PROMISE, GAIN = 0.1, 0.2
+#: Nats per draw that children must promise for a scale.
+PROMISE = 0.1
+#: Shrinkage of the mean of z, which a scale that hardly varies does not tell from the location.
+RIDGE = 0.01
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def learn_noncentering(
-    positions: Float[np.ndarray, "n d"], num_independent: int
-) -> NonCentering | None:
-    """The partially non-centered form that suits draws; None where it gains little.
+    positions: Float[np.ndarray, "n d"],
+    log_density: Float[np.ndarray, " n"],
+    num_independent: int,
+) -> tuple[NonCentering, float] | None:
+    """The partially non-centered form that suits draws; None where no scale is seen.
 
     Scales are found from residuals: coordinate j is a scale of i where log e_i² depends on x_j,
     e_i being the residual of x_i given all other coordinates.  Location and scale of every child
     then maximize its Gaussian likelihood, to which the draws of small scale matter most: there
-    the location must be right.  The gain is that of the likelihood of a Gaussian with full
-    covariance, fitted to the draws in new coordinates and in old.
+    the location must be right.
 
     Parameters
     ----------
     positions
         Draws; they may be dependent.
+    log_density
+        log π of each, up to a constant.
     num_independent
         The number of independent draws that they are worth at least.
+
+    Returns
+    -------
+    noncentering, ratio
+        The map, and the standard deviation of log π - log q with the Gaussian q fitted to the
+        draws in its coordinates, over that in the old ones: what it is worth.
     """
     count, dim = positions.shape
     center, spread = positions.mean(axis=0), positions.std(axis=0)
@@ -75,9 +86,10 @@ def learn_noncentering(
         (exponents / spread)[:, roots],
         center[roots],
     )
-    gain = _log_volume(positions) - _log_volume(found.inverse(positions))
-    gain -= float(found.log_det(positions).mean())
-    return found if gain > GAIN else None
+    old = np.std(log_density - _log_gaussian(positions))
+    points = found.inverse(positions)
+    new = np.std(log_density + found.log_det(positions) - _log_gaussian(points))
+    return found, float(new / old)
 
 
 def _scales(
@@ -122,8 +134,11 @@ def _location_and_scale(
     centered = scales - scales.mean(axis=0)
     for _ in range(4):
         weights = np.exp(-scales @ exponents)
-        coefficients = _least_squares(design * weights[:, None], values * weights)
-        squares = (values - design @ coefficients) ** 2 + 1e-300
+        # The mean of z need not be zero: what the data say of a group moves it away from the
+        # others, in proportion to the scale, and not in the neck.
+        columns = np.column_stack([design * weights[:, None], np.ones(len(values))])
+        *coefficients, mean_z = _least_squares(columns, values * weights)
+        squares = (values - design @ coefficients - mean_z / weights) ** 2 + 1e-300
         for _ in range(4):
             # Newton on log(mean(e² exp(-2 u a))) / 2 + mean(u) a, which is convex in a.
             logs = np.log(squares) - 2.0 * scales @ exponents
@@ -133,7 +148,7 @@ def _location_and_scale(
             spread = centered - mean
             hessian = 2.0 * (spread.T * shares) @ spread + 1e-3 * np.eye(len(exponents))
             exponents = exponents + np.clip(np.linalg.solve(hessian, mean), -0.5, 0.5)
-    return exponents, coefficients
+    return exponents, np.array(coefficients)
 
 
 def _least_squares(
@@ -141,11 +156,12 @@ def _least_squares(
 ) -> Float[np.ndarray, " p"]:
     products = design.T @ design
     products[np.diag_indices(len(products))] *= 1.0 + 1e-9
+    products[-1, -1] *= 1.0 + RIDGE
     return np.linalg.solve(products, design.T @ values)
 
 
-def _log_volume(points: Float[np.ndarray, "n d"]) -> float:
-    """log |C| / 2 of the covariance of points."""
-    spread = points.std(axis=0)
-    _, log_det = np.linalg.slogdet(np.corrcoef(points.T))
-    return float(0.5 * log_det + np.log(spread).sum())
+def _log_gaussian(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """log N(z; mean, covariance of the points) up to a constant."""
+    centered = (points - points.mean(axis=0)) / points.std(axis=0)
+    inverse = np.linalg.pinv(centered.T @ centered / len(points), rcond=1e-10, hermitian=True)
+    return -0.5 * ((centered @ inverse) * centered).sum(axis=1)

@@ -113,11 +113,11 @@ def refine(
     start = origin = sampler.positions
     limit = forgotten_below(*start.shape)
     forgotten_at, warmup = None, options.min_warmup
-    while sampler.count < warmup or forgotten_at is None:
+    while sampler.count < max(warmup, sampler.settled_at) or forgotten_at is None:
         sampler.transition(tune=True)
         if sampler.straightened == sampler.count:
             # In new coordinates the clock starts anew.
-            origin, forgotten_at = sampler.positions, None
+            origin, forgotten_at, warmup = sampler.positions, None, options.min_warmup
         remembered = memory(origin, sampler.positions, groups)
         age = sampler.count - sampler.straightened
         if forgotten_at is None and age > 1 and remembered.max() < limit:

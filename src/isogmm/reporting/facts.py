@@ -193,12 +193,10 @@ def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...
         ("importance ESS", number(get("importance_ess"), 0)),
     ]
     if "posterior" in group_names(idata):
-        sizes = get_group(idata, "posterior").sizes
-        source = _SOURCES.get(str(attrs.get("draws_from", "")), str(attrs.get("draws_from", "")))
+        sizes, origin = get_group(idata, "posterior").sizes, str(attrs.get("draws_from", ""))
         shape = f"{sizes.get('chain', 0)} chains × {sizes.get('draw', 0):,}"
-        rows.append(("draws", f"{shape}, {source}" if source else shape))
-    if attrs.get("refine_scales"):
-        rows.append(("funnels", f"straightened: scales of others are {attrs['refine_scales']}"))
+        rows.append(("draws", ", ".join(filter(None, (shape, _SOURCES.get(origin, origin))))))
+    rows.append(("funnels straightened", str(attrs.get("refine_scales") or "–")))
     rows.append(("time", seconds(get("sampling_time"))))
     rows.append(("gradient evaluations", number(get("num_gradient_evaluations"), 0)))
     if get("num_nonfinite") > 0:
