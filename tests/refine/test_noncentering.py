@@ -123,6 +123,23 @@ def test_what_is_not_a_funnel_is_left_alone():
     assert learn_noncentering(np.zeros((NUM_DRAWS, 3)), np.zeros(NUM_DRAWS), 400) is None
 
 
+@pytest.mark.parametrize("kind", ["heavy", "scales", "copies", "repeats", "signs"])
+def test_degenerate_draws_neither_bend_nor_fail(kind):
+    generator = np.random.default_rng(6)
+    positions = generator.standard_normal((NUM_DRAWS, 6))
+    if kind == "heavy":
+        positions = generator.standard_cauchy((NUM_DRAWS, 6))
+    elif kind == "scales":
+        positions *= 10.0 ** np.array([-150, -9, 0, 9, 100, 150])
+    elif kind == "copies":
+        positions[:, 1] = positions[:, 0]
+    elif kind == "repeats":
+        positions = np.repeat(positions[:10], NUM_DRAWS // 10, axis=0)
+    else:
+        positions[:, 1:] = np.sign(positions[:, 1:])
+    assert not is_calmer(positions, generator.standard_normal(NUM_DRAWS))
+
+
 def test_thin_ridges_stay_thin():
     """A sum known to 1e-4 beside a funnel: the new coordinates whiten both."""
     generator = np.random.default_rng(4)

@@ -1,7 +1,10 @@
 """Parallel chains with their tuning: step size, coordinates, second tries of rejections."""
 
+from contextlib import suppress
+
 import numpy as np
 
+from isogmm.errors import OptionError
 from isogmm.refine.coordinates import straightened, whitened
 from isogmm.refine.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import LARGEST, learn_noncentering
@@ -125,7 +128,9 @@ class Sampler:
         if is_warmup and self.count in REWHITEN:
             self._whiten()
             if self._straightens and self.count > REWHITEN[0]:
-                self._straighten()
+                # Degenerate draws leave the coordinates as they are.
+                with suppress(OptionError, np.linalg.LinAlgError):
+                    self._straighten()
             self._visited = []
         return float(probability.mean()), moved
 
@@ -149,19 +154,20 @@ class Sampler:
             # Once settled they change only where funnels remain in the coordinates they have.
             points, densities = old.inverse(positions), log_density + old.log_det(positions)
             remaining = learn_noncentering(points, densities, count)
-            if remaining is None or remaining[1] > CALMER:
+            if remaining is None or not remaining[1] < CALMER:
                 return
         found = learn_noncentering(positions, log_density, count)
-        if found is None or found[1] > (CALMER if old is None else 1.0):
-            if found is not None and found[1] < HOPEFUL and self.count == REWHITEN[1]:
+        if found is None:
+            return
+        noncentering, ratio = found
+        if not ratio < (CALMER if old is None else 1.0):
+            if ratio < HOPEFUL and self.count == REWHITEN[1]:
                 self.settled_at = 2 * self.count
             return
-        noncentering = found[0]
         affine_map = straightened(noncentering, self._before, positions, count)
-        points = noncentering.inverse(self.positions)
-        self._space = NonCenteredTarget(self.target, noncentering)
-        self.chains = start_chains(self._space, points, affine_map)
-        self.noncentering, self.straightened = noncentering, self.count
+        space = NonCenteredTarget(self.target, noncentering)
+        self.chains = start_chains(space, noncentering.inverse(self.positions), affine_map)
+        self._space, self.noncentering, self.straightened = space, noncentering, self.count
         self.retry, self.neck = 0.0, []
         if old is None:
             # Deeper in the neck the scales may be others.
