@@ -184,18 +184,16 @@ def test_chains_in_the_new_coordinates_leave_the_target_as_it_is():
 
 @pytest.mark.parametrize("width", [1.0, 3.0])
 def test_the_neck_of_a_funnel_is_reached(width):
-    """Neal's funnel: 3,840 draws of 384 chains know the lower quantiles of the log scale."""
+    """Neal's funnel: the share of draws below the quantiles of the log scale, down to 1 %."""
     import jax.numpy as jnp
 
     def funnel(x):
         return -0.5 * (x[0] / width) ** 2 - jnp.sum(0.5 * x[1:] ** 2 * jnp.exp(-x[0]) + 0.5 * x[0])
 
     idata = fit_isogmm(LogDensity(funnel, np.zeros(9)), random_seed=0, progressbar=False)
-    assert idata.attrs["verdict"] in ("good", "reweighted", "refined")
+    assert idata.attrs["verdict"] == "refined"
     draws = np.asarray(idata["posterior"]["x"])[..., 0].ravel() / width
-    if idata.attrs["verdict"] == "refined":
-        assert "x[0]" in idata.attrs["refine_scales"]
+    assert idata.attrs["refine_scales"] == "x[0]"
     for level, quantile in ((0.01, -2.3263479), (0.05, -1.6448536), (0.5, 0.0)):
-        # As if a draw in ten were independent: chains walk along the funnel.
-        error = np.sqrt(level * (1.0 - level) / (0.1 * draws.size))
-        assert_within_error(np.mean(draws < quantile), level, np.array(error))
+        # Some ten draws of a chain follow each other: means of fifty are all but independent.
+        assert_mean((draws < quantile).reshape(80, 50).mean(axis=1), level)
