@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from isogmm.checks import Check
 from isogmm.errors import OptionError
+from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.factorized.optimize import optimize_factorized
 from isogmm.models import seed_of, to_target
@@ -16,6 +17,9 @@ from isogmm.optimize import OptimizeResult
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
+
+#: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
+LONGEST_TAIL = 5_000
 
 
 def fit_factorized(
@@ -27,7 +31,7 @@ def fit_factorized(
     chains: int = 1,
     num_components: int = 5,
     method: Any = "ibw",
-    step_size: float = 0.05,
+    step_size: float = 0.1,
     spread: float = 0.3,
     variance: float = 0.01,
     center: Any = None,
@@ -42,7 +46,7 @@ def fit_factorized(
 
     For models with so many parameters (10,000 and more) that :func:`isogmm.fit_isogmm` is too
     slow or too large.  Cost and memory are O(K d) for each point; dependence between
-    coordinates is not represented, and and nothing here repairs that: read
+    coordinates is not represented, and nothing here repairs that: read
     the ELBO, and predictions, rather than single parameters.
 
     Parameters
@@ -57,6 +61,10 @@ def fit_factorized(
     method
         ``"ibw"``, ``"md"`` or another of the paper's rules by name, with steps in units of each
         variance, or a rule with a step size of its own, which then runs as in the paper.
+    step_size
+        γ, relative to each variance; less where the curvature that all means meet together asks
+        for it
+        (:class:`isogmm.factorized.curvature.CollectiveCurvature`).
     spread, variance, center
         The start: means drawn from N(center, spread² I), one variance for all.  The center is
         the origin of the unconstrained space unless given.
@@ -120,6 +128,11 @@ def fit_factorized(
                     stopping=stopping,
                     generator=generator,
                     num_samples=num_samples,
+                    curvature=(
+                        CollectiveCurvature(generator, target.dim)
+                        if isinstance(rule, RelativeStep)
+                        else None
+                    ),
                     callback=callback,
                 )
             )
@@ -134,4 +147,6 @@ def _rule_and_schedule(
     rule = find_rule(method)
     if rule.step_size is not None:
         return rule, Constant(rule.step_size)
-    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(step_size)
+    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(
+        step_size, longest_tail=LONGEST_TAIL
+    )

@@ -8,7 +8,8 @@ import numpy as np
 
 from isogmm.checks import Check
 from isogmm.errors import OptionError
-from isogmm.factorized.gradients import factorized_gradients, propose
+from isogmm.factorized.curvature import CollectiveCurvature
+from isogmm.factorized.gradients import Points, factorized_gradients, propose
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.gradients.base import ComponentGradients
 from isogmm.optimize import OptimizeResult, drive
@@ -24,7 +25,7 @@ class FactorizedRunner(AbstractRunner):
 
     Parameters
     ----------
-    target, mixture, rule, generator, num_samples
+    target, mixture, rule, generator, num_samples, curvature
         As for :func:`optimize_factorized`.
     """
 
@@ -35,9 +36,11 @@ class FactorizedRunner(AbstractRunner):
         rule: AbstractUpdateRule,
         generator: np.random.Generator,
         num_samples: int,
+        curvature: CollectiveCurvature | None = None,
     ) -> None:
         super().__init__(target)
         self.rule, self.generator, self.num_samples = rule, generator, num_samples
+        self.curvature = curvature
         self.current = self.average = mixture
         self.is_sound = True
         # Every coordinate is a mixture in one dimension: the rules take d of them at a time.
@@ -57,8 +60,10 @@ class FactorizedRunner(AbstractRunner):
             return np.full(1, np.nan), 0
         means, variances = self.current.means, self.current.variances
         points = propose(self.generator, means, variances, self.num_samples)
-        log_density, gradient = self.target.evaluate(points.positions)
+        log_density, gradient = self._evaluate(points)
         found = factorized_gradients(points, log_density, gradient, means, variances)
+        if self.curvature is not None:
+            step_size = min(step_size, self.curvature.largest_step())
         gradients = ComponentGradients(
             means=found.means.T[..., None],
             variances=found.variances.T,
@@ -80,6 +85,20 @@ class FactorizedRunner(AbstractRunner):
             )
             self.iterations += 1
         return np.array([found.elbo]), found.num_finite
+
+    def _evaluate(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """The target at the points and, in the same call, where the curvature is to be probed."""
+        curvature = self.curvature
+        if curvature is None or not curvature.is_due(self.iterations):
+            return self.target.evaluate(points.positions)
+        shape = points.positions.shape
+        flat = points.positions.reshape(-1, shape[-1])
+        scales = np.sqrt(self.current.variances.mean(axis=0))
+        beside = curvature.probe(flat[0], scales)[None].astype(flat.dtype)
+        values, gradients = self.target.evaluate(np.concatenate([flat, beside]))
+        if np.isfinite(values[[0, -1]]).all():
+            curvature.learn(gradients[0], gradients[-1], scales)
+        return values[:-1].reshape(shape[:-1]), gradients[:-1].reshape(shape)
 
     def mixture(self) -> FactorizedMixture:
         """The fit so far."""
@@ -116,6 +135,7 @@ def optimize_factorized(
     stopping: AbstractStopping,
     generator: np.random.Generator,
     num_samples: int = 1,
+    curvature: CollectiveCurvature | None = None,
     callback: Callable[[Check], Any] | None = None,
 ) -> OptimizeResult:
     """Fit a factorized mixture to a target.
@@ -137,6 +157,9 @@ def optimize_factorized(
         Source of the noise.
     num_samples
         S, groups of K points an iteration; an even number comes in antithetic pairs.
+    curvature
+        Bounds the steps of the means by the curvature they meet together; None for the rule
+        as it is.
     callback
         Called after each window with a :class:`isogmm.checks.Check`, whose ``mixture`` is the
         fit so far; True ends the fit.
@@ -155,5 +178,5 @@ def optimize_factorized(
         raise OptionError(f"the start has {mixture.dim} coordinates, the target {target.dim}")
     if num_samples < 1:
         raise OptionError(f"num_samples must be at least 1, not {num_samples}")
-    runner = FactorizedRunner(target, mixture, rule, generator, num_samples)
+    runner = FactorizedRunner(target, mixture, rule, generator, num_samples, curvature)
     return drive(runner, schedule, stopping, callback=callback)
