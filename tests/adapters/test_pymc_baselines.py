@@ -38,7 +38,7 @@ OPTIONS = {
     "fullrank_advi": {"iterations": 4000, "obj_optimizer": pm.adagrad_window(learning_rate=0.05)},
     "svgd": {
         "iterations": 300,
-        "inf_kwargs": {"n_particles": 50},
+        "inf_kwargs": {"n_particles": 20},
         "obj_optimizer": pm.adam(learning_rate=0.05),
     },
 }
@@ -62,7 +62,7 @@ def test_a_baseline_finds_a_gaussian_posterior(name):
     assert told["inference_library"] == "pymc"
     assert told["sampling_time"] > 0
     assert told["algorithm"] == name
-    expected = {"advi": 4000, "fullrank_advi": 4000, "svgd": 300 * 50}
+    expected = {"advi": 4000, "fullrank_advi": 4000, "svgd": 300 * 20}
     if name == "nuts":
         # At least one step for each of the draws, warm-up included.
         assert told["num_gradient_evaluations"] >= 2 * (300 + 300)

@@ -2,10 +2,12 @@
 
 import importlib
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
+import isogmm
 from helpers.sources import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]
@@ -34,9 +36,13 @@ def is_a_picture(path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @each_language
-def test_methods(language, script, tmp_path):
+def test_methods(language, script, tmp_path, monkeypatch):
     # The others take a minute each way, and are called with small budgets in test_baselines.py
     # and in the tests of the adapters.
+    if language == "pymc":
+        # Without a compiler PyMC's own sampler takes a minute for these draws.
+        sampler = partial(isogmm.baselines.nuts, nuts_sampler="numpyro")
+        monkeypatch.setattr(isogmm.baselines, "nuts", sampler)
     names = ("nuts", "advi", "laplace") if language == "numpyro" else ("nuts", "advi")
     table = script("methods").main(language, tmp_path, names)
     assert list(table.index) == ["isogmm", *names]

@@ -223,7 +223,7 @@ def test_quickstart_runs(language, tmp_path, monkeypatch):
     programs = [block for block in blocks("quickstart.md") if not block.startswith(other)]
     if language == "PyMC":
         # Few transitions: without a compiler PyTensor is slow, and a test has none.
-        programs = [p.replace("nuts(model)", "nuts(model, draws=50, tune=50)") for p in programs]
+        programs = [p.replace("nuts(model)", "nuts(model, draws=25, tune=25)") for p in programs]
     names = run(programs)
     posterior = names["idata"]["posterior"]
     assert posterior["b"].shape == (4, 1000, 3)
