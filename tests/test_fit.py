@@ -1,5 +1,6 @@
 """The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from isogmm.api import fit_isogmm
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.groups import get_group
 from isogmm.initialization import UniformMeans
+from isogmm.log_density import LogDensity
 from isogmm.mixture import IsotropicMixture
 from isogmm.refine.refine import Refine
 from isogmm.updates import RULES, find_rule
@@ -329,3 +331,23 @@ class TestBadWeather:
                 refine=Refine(max_gradients=2000, min_warmup=1, min_recorded=2),
             )
         assert idata.attrs["verdict"] == "unreliable"
+
+    @pytest.mark.parametrize("single", [False, True])
+    def test_a_rough_density_in_single_precision_is_called_that(self, single):
+        truth = correlated_gaussian(2)
+
+        def cut(points):
+            value, slope = truth.log_density_and_gradient(points)
+            return np.where(points[:, 0] < truth.means[0, 0], value, -np.inf), slope
+
+        target = make_target(cut, 2)
+        target.single_precision = single
+        with pytest.warns(FitWarning):
+            idata = fit_isogmm(target, **QUICK, refine=0)
+        assert ("single precision" in idata.attrs["advice"]) is single
+
+    @pytest.mark.parametrize("x64", [False, True])
+    def test_a_target_knows_its_precision(self, x64):
+        with jax.enable_x64(x64):
+            target = LogDensity(lambda x: -(x**2), np.float32(0.0)).to_target()
+        assert target.single_precision is not x64

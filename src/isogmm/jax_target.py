@@ -165,6 +165,7 @@ class JaxPrograms:
             "num_programs": lambda: self.num_programs,
             "log_density": lambda position: self.log_density(position, data),
             "precision": self.precision,
+            "single_precision": np.dtype(self.dtype) == np.float32,
         }
 
     def _constrain(self, positions: np.ndarray, seed: int, data: Any) -> Groups:

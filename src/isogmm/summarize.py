@@ -168,6 +168,7 @@ def _findings(
         elbo_gap=gap if delivery.source == "mixture" else 0.0,
         nonfinite_share=pool.nonfinite / pool.log_ratios.size,
         stopped_early=reason.sentence if early else None,
+        single_precision=target.single_precision,
         **extra,
     )
 

@@ -108,6 +108,8 @@ class Target:
     hyperparameters
         ``maximize -> Hyperparameters``: those named, with their supports where it is a mapping;
         those the model declares where it is None.  None where the model cannot have any.
+    single_precision
+        Whether the model computes in 32 bits, which the advice mentions where a fit fails.
     """
 
     variables: Mapping[str, tuple[int, ...]]
@@ -130,6 +132,7 @@ class Target:
     log_density: Callable[[Any], Any] | None = None
     precision: Callable[[], AbstractContextManager] = nullcontext
     hyperparameters: Callable[[Any], Hyperparameters] | None = None
+    single_precision: bool = False
     num_gradient_evaluations: int = field(default=0, init=False)
     deadline: float | None = field(default=None, init=False)
 

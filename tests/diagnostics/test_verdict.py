@@ -64,6 +64,8 @@ def test_a_fit_without_complaints(findings, word, part):
         (replace(CHAINS, num_modes=2, mass_se=2 * MASS_SE), "masses of the 2 modes are uncertain"),
         (replace(MIXTURE, elbo_gap=2.5), "differ by 2.5 nats"),
         (replace(MIXTURE, nonfinite_share=0.2), "20% of the mixture's draws"),
+        (replace(MIXTURE, nonfinite_share=0.2, single_precision=True), "in single precision"),
+        (replace(CHAINS, stuck=0.5, single_precision=True), "in single precision"),
         (replace(MIXTURE, stopped_early="The budget ran out."), "The budget ran out."),
     ],
 )

@@ -145,6 +145,7 @@ BAD = {
     "masses": {"num_modes": 3, "mass_se": 0.6},
     "ELBO gap": {"source": "mixture", "elbo_gap": 5.0},
     "edge": {"nonfinite_share": 0.2},
+    "precision": {"stuck": 0.1, "single_precision": True},
     "improper": {"improper": "tau"},
 } | {
     reason.value: {"stopped_early": reason.sentence}

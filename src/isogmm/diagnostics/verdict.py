@@ -23,6 +23,8 @@ RHAT_NOISE = 10.0
 MCSE = 0.1
 #: Share of chains that may hardly move while recording.
 STUCK = 0.02
+#: Share of the mixture's draws that may lie outside the support.
+NONFINITE = 0.05
 #: Chance that a further start finds a new mode, above which modes may be missing.
 UNSEEN = 0.02
 #: Share of the evidence's log standard error in one mode above which masses are guesses.
@@ -61,6 +63,8 @@ class Findings:
         Where chains needed steps many times smaller, ``tau is small``, or an empty string.
     stopped_early
         The sentence of a stop reason other than convergence, or None.
+    single_precision
+        Whether the model computes in 32 bits.
     """
 
     source: str
@@ -83,6 +87,7 @@ class Findings:
     improper: str = ""
     neck: str = ""
     stopped_early: str | None = None
+    single_precision: bool = False
 
 
 def decide(findings: Findings) -> tuple[str, str]:
@@ -133,6 +138,12 @@ def _complaints(f: Findings) -> list[str]:
         )
     if f.stopped_early:
         found.append(f.stopped_early)
+    if f.single_precision and (f.stuck > STUCK or f.nonfinite_share > NONFINITE):
+        # Matrices lose their positive definiteness, differences of large numbers their digits.
+        found.append(
+            "The model computes in single precision, where its log density is rough or not "
+            "finite: try double first (numpyro.enable_x64(), or floatX=float64 in PyMC)."
+        )
     if f.source == "chains":
         if f.still_drifting:
             found.append(
@@ -187,7 +198,7 @@ def _complaints(f: Findings) -> list[str]:
             f"The ELBOs of the chains differ by {f.elbo_gap:.1f} nats beyond their noise: some "
             "chains are trapped."
         )
-    if f.nonfinite_share > 0.05:
+    if f.nonfinite_share > NONFINITE:
         found.append(
             f"{f.nonfinite_share:.0%} of the mixture's draws have no finite log density: the "
             "posterior has a hard edge. Constrain the parameter with a transform."

@@ -31,7 +31,10 @@ class Recording:
         return self.every == 1 and fits and self.spent() <= self.max_gradients
 
     def extend(self, count: int, at_least: int = 0) -> None:
-        """Record so many transitions more, ``at_least`` of all whatever the budget says."""
+        """Record so many transitions more, ``at_least`` of all where twice the budget allows.
+
+        Half of them are recorded whatever they cost.
+        """
         for _ in range(count):
             probability, moved = self.sampler.transition(tune=False)
             if len(self.accepted) % self.every == 0:
@@ -39,7 +42,8 @@ class Recording:
                 self.log_density.append(self.sampler.log_density)
             self.accepted.append(probability)
             self.moves += moved
-            if len(self.accepted) >= at_least and self.spent() > self.max_gradients:
+            share = self.spent() / self.max_gradients
+            if share > 1 and len(self.accepted) >= at_least / (2 if share > 2 else 1):
                 break
 
     @property

@@ -30,8 +30,8 @@ class Refine:
         Coordinates that may be kept in memory: beyond, fewer chains run and fewer of their
         positions are recorded.
     max_gradients
-        Budget of gradient evaluations.  Half of it ends the warm-up, all of it the recording;
-        ``min_recorded`` transitions are recorded whatever they cost.
+        Budget of gradient evaluations.  Half of it ends the warm-up, all of it the recording
+        once ``min_recorded`` transitions are recorded, twice of it once half of them are.
     min_warmup, min_recorded
         Transitions before recording and while recording, at least.
     """
