@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import isogmm
+from helpers.targets import make_target
 from helpers.tolerances import assert_within_error
+from isogmm.errors import FitWarning
 from isogmm.inference_data import get_group, group_names
 
 
@@ -59,6 +61,7 @@ def test_no_draws_store_no_draws():
     assert np.isfinite(result.attrs["elbo"])
 
 
+@pytest.mark.filterwarnings("ignore:isogmm. the budget of iterations")  # a few will do here
 def test_many_coordinates_come_back_in_single_precision():
     dim = 50_000
     target, _ = model(dim, batch_size=4, x64=False)
@@ -86,8 +89,38 @@ def test_options_that_make_no_sense_are_refused(options, match):
         isogmm.fit_factorized(target, random_seed=0, **options)
 
 
+@pytest.mark.filterwarnings("ignore:isogmm. the budget of iterations")  # a few will do here
 def test_other_results_hold_no_factorized_mixture():
     target, _ = model()
     result = isogmm.fit_factorized(target, random_seed=0, draws=2, max_iterations=5)
     with pytest.raises(isogmm.OptionError, match="FactorizedMixture"):
         isogmm.Mixture.from_idata(result)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "part"),
+    [
+        ({"max_iterations": 30}, "max_iterations", "budget of iterations"),
+        ({"max_seconds": 1e-3}, "max_seconds", "time limit"),
+        ({"callback": lambda check: True}, "interrupted", "interrupted"),
+    ],
+)
+def test_a_fit_that_ends_early_says_so(options, reason, part):
+    target, _ = model()
+    with pytest.warns(FitWarning, match=part):
+        result = isogmm.fit_factorized(target, random_seed=0, **options)
+    assert result.attrs["stop_reason"] == reason
+
+
+def test_a_density_that_is_nowhere_finite_says_so():
+    target = make_target(lambda x: (np.full(len(x), np.nan), np.full(x.shape, np.nan)), 3)
+    with pytest.warns(FitWarning, match="no finite log density"):
+        result = isogmm.fit_factorized(target, random_seed=0, draws=0)
+    assert result.attrs["stop_reason"] == "non_finite"
+
+
+def test_a_number_of_steps_of_a_given_size_is_a_plan():
+    target, _ = model()
+    rule = isogmm.updates.BuresWasserstein(0.01)
+    result = isogmm.fit_factorized(target, random_seed=0, method=rule, max_iterations=20)
+    assert result.attrs["iterations"] == 20

@@ -1,6 +1,7 @@
 """``fit_factorized``: a mean-field mixture for models with very many parameters."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,18 +9,35 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from isogmm.checks import Check
-from isogmm.errors import OptionError
+from isogmm.errors import FitWarning, OptionError
 from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.factorized.optimize import optimize_factorized
 from isogmm.models import seed_of, to_target
 from isogmm.optimize import OptimizeResult
+from isogmm.result import StopReason
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
 
 #: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
 LONGEST_TAIL = 5_000
+
+#: What is said of a fit that did not converge.
+ENDINGS = {
+    StopReason.MAX_ITERATIONS: (
+        "the budget of iterations ran out while the ELBO was still improving; raise max_iterations."
+    ),
+    StopReason.MAX_SECONDS: (
+        "the time limit was reached while the ELBO was still improving; raise max_seconds."
+    ),
+    StopReason.INTERRUPTED: "the fit was interrupted; this is the fit so far.",
+    StopReason.NON_FINITE: (
+        "a step met no finite log density, or led nowhere; the last good mixture was kept. Start "
+        "closer with center, spread and variance, or check the model for parameters outside "
+        "their support."
+    ),
+}
 
 
 def fit_factorized(
@@ -91,6 +109,11 @@ def fit_factorized(
         If the model cannot be fitted: names the site, the value and the remedy.
     OptionError
         If an option makes no sense.
+
+    Warns
+    -----
+    FitWarning
+        If a fit ended before its ELBO settled.
     """
     begin = time.perf_counter()
     if draws < 0 or chains < 1:
@@ -136,6 +159,9 @@ def fit_factorized(
                     callback=callback,
                 )
             )
+        for reason in dict.fromkeys(result.stop_reason for result in results):
+            if reason in ENDINGS and not (fixed and reason is StopReason.MAX_ITERATIONS):
+                warnings.warn(f"isogmm: {ENDINGS[reason]}", FitWarning, stacklevel=2)
         from isogmm.factorized.result import to_result
 
         return to_result(target, results, generators, draws, seed, begin)
