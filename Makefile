@@ -30,6 +30,8 @@ DOCS_STAMP := $(VENV)/.installed-docs-$(VERSION)
 
 # Worker processes of pytest; a file of tests stays in one of them.
 JOBS ?= 2
+# In the order of collection: tests/conftest.py puts the files that take minutes first.
+SHARED = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Further arguments of pytest: make test PYTEST="-k mixture"
 PYTEST ?=
 
@@ -63,15 +65,15 @@ demo: $(STAMP)  ## eight schools and a regression: isogmm, NUTS, ADVI; writes de
 
 .PHONY: test
 test: $(STAMP)  ## the whole suite, benchmarks excepted
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest $(SHARED) $(PYTEST)
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## without the slow statistical tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow and not benchmark" $(PYTEST)
+	$(BIN)/python -m pytest $(SHARED) -m "not slow and not benchmark" $(PYTEST)
 
 .PHONY: test-float32
 test-float32: $(STAMP)  ## the tests that hold in single precision too, in single precision
-	JAX_ENABLE_X64=0 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m float32 $(PYTEST)
+	JAX_ENABLE_X64=0 $(BIN)/python -m pytest $(SHARED) -m float32 $(PYTEST)
 
 .PHONY: benchmark
 benchmark: $(STAMP)  ## measurements, one process, tables printed

@@ -19,10 +19,14 @@ if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
 LANGUAGES = ("numpyro", "pymc", "bambi")
+#: Folders whose files run whole programs, for minutes: begun last they would keep one worker busy
+#: while the others have nothing left.
+LONG = ("notebooks", "docs", "handover", "experiments")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a language that is not installed, and say which."""
+    """Long files first; skip what needs a language that is not installed, and say which."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
     missing = [name for name in LANGUAGES if importlib.util.find_spec(name) is None]
     for item in items:
         for name in missing:
