@@ -21,6 +21,11 @@ class StopReason(enum.Enum):
     NON_FINITE = "non_finite"
 
     @property
+    def event(self) -> str:
+        """What happened, without the remedy: the sentence up to its semicolon."""
+        return self.sentence.rstrip(".").partition(";")[0]
+
+    @property
     def sentence(self) -> str:
         """The reason in words, with what to do about it."""
         return _SENTENCES[self]

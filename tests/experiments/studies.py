@@ -79,7 +79,7 @@ def unbalanced(seeds: list[int], quick: bool) -> list[Row]:
     masses = np.array([0.1, 0.9])
     repeats = 3 if quick else 10
     rows = []
-    for distance in (3.0,) if quick else (3.0, 4.0):
+    for distance in (3.0, 4.0):
         means = np.array([[-distance, 0.0], [distance, 0.0]])
         name = "near" if distance < 4 else "far"
         problem = targets.gaussian_mixture(name, means, np.ones((2, 2)), masses, distance)

@@ -123,7 +123,7 @@ def test_study_runs(name):
         )
         assert more < few
         default = [row for row in rows if row["method"].startswith("default") and "kl" in row]
-        assert len(default) == 1
+        assert len(default) == 2
         assert all(row["kl"] < 0.02 for row in default)
     if name == "digits_network":
         assert all(row["accuracy"] > 0.5 for row in rows)

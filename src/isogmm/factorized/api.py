@@ -23,19 +23,14 @@ from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_r
 #: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
 LONGEST_TAIL = 5_000
 
-#: What is said of a fit that did not converge.
-ENDINGS = {
-    StopReason.MAX_ITERATIONS: (
-        "the budget of iterations ran out while the ELBO was still improving; raise max_iterations."
-    ),
-    StopReason.MAX_SECONDS: (
-        "the time limit was reached while the ELBO was still improving; raise max_seconds."
-    ),
-    StopReason.INTERRUPTED: "the fit was interrupted; this is the fit so far.",
+#: What to do about a fit that ended early; the rest of the sentence is the event.
+REMEDIES = {
+    StopReason.MAX_ITERATIONS: "; raise max_iterations.",
+    StopReason.MAX_SECONDS: "; raise max_seconds.",
+    StopReason.INTERRUPTED: "; this is the fit so far.",
     StopReason.NON_FINITE: (
-        "a step met no finite log density, or led nowhere; the last good mixture was kept. Start "
-        "closer with center, spread and variance, or check the model for parameters outside "
-        "their support."
+        "; the last good mixture was kept. Start closer with center, spread and variance, or check "
+        "the model for parameters outside their support."
     ),
 }
 
@@ -64,8 +59,8 @@ def fit_factorized(
 
     For models with so many parameters (10,000 and more) that :func:`isogmm.fit_isogmm` is too
     slow or too large.  Cost and memory are O(K d) for each point; dependence between
-    coordinates is not represented, and nothing here repairs that: read
-    the ELBO, and predictions, rather than single parameters.
+    coordinates is not represented, and nothing here repairs that: read the ELBO, and predictions,
+    rather than single parameters.
 
     Parameters
     ----------
@@ -81,8 +76,7 @@ def fit_factorized(
         variance, or a rule with a step size of its own, which then runs as in the paper.
     step_size
         γ, relative to each variance; less where the curvature that all means meet together asks
-        for it
-        (:class:`isogmm.factorized.curvature.CollectiveCurvature`).
+        for it (:class:`isogmm.factorized.curvature.CollectiveCurvature`).
     spread, variance, center
         The start: means drawn from N(center, spread² I), one variance for all.  The center is
         the origin of the unconstrained space unless given.
@@ -160,8 +154,9 @@ def fit_factorized(
                 )
             )
         for reason in dict.fromkeys(result.stop_reason for result in results):
-            if reason in ENDINGS and not (fixed and reason is StopReason.MAX_ITERATIONS):
-                warnings.warn(f"isogmm: {ENDINGS[reason]}", FitWarning, stacklevel=2)
+            if reason in REMEDIES and not (fixed and reason is StopReason.MAX_ITERATIONS):
+                message = f"isogmm: {reason.event}{REMEDIES[reason]}"
+                warnings.warn(message, FitWarning, stacklevel=2)
         from isogmm.factorized.result import to_result
 
         return to_result(target, results, generators, draws, seed, begin)

@@ -158,8 +158,8 @@ def optimize_factorized(
     num_samples
         S, groups of K points an iteration; an even number comes in antithetic pairs.
     curvature
-        Bounds the steps of the means by the curvature they meet together; None for the rule
-        as it is.
+        Bounds the steps by the curvature that all means meet together; None for the rule as it
+        is.
     callback
         Called after each window with a :class:`isogmm.checks.Check`, whose ``mixture`` is the
         fit so far; True ends the fit.
