@@ -9,6 +9,7 @@ from isogmm.refine.coordinates import straightened, whitened
 from isogmm.refine.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import LARGEST, learn_noncentering
 from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
+from isogmm.refine.trajectories import LONG, QUARTER_TURN, Trajectories
 from isogmm.target import Target
 
 #: Transitions after which the coordinates are whitened anew from the chains.
@@ -26,7 +27,9 @@ SMALLEST_FACTOR = 0.03
 #: With more than this share of proposals all but hopeless, rejections get a second, smaller try.
 HOPELESS_SHARE = 0.01
 #: With more than this share of chains for which the second try is as hopeless, even once, a third.
-NECK_SHARE = 0.002
+NECK_SHARE = 0.005
+#: Transitions in new coordinates before the step size is one to judge necks by.
+UNTUNED = 4
 
 
 class Sampler:
@@ -54,6 +57,7 @@ class Sampler:
         self.retries = retries
         self.step_size = min(1.0, 1.5 * chains.points.shape[1] ** -0.25)
         self.retry = 0.0
+        self.trajectories = Trajectories()
         self.count = 0
         #: Where chains stood for which even a second try was hopeless; none where there are few.
         self.neck: list[np.ndarray] = []
@@ -91,17 +95,18 @@ class Sampler:
     def transition(self, *, tune: bool) -> tuple[float, np.ndarray]:
         """One transition of all chains: mean acceptance probability, who moved."""
         is_warmup = tune
-        # A quarter turn of a Gaussian; every third is three times as long, for heavy tails.
-        length = 0.5 * np.pi * (3.0 if self.count % 3 == 2 else 1.0)
+        kind = self.trajectories.choose(self.count, has_neck=bool(self.retry and self.neck))
+        length = QUARTER_TURN * (LONG if kind == "long" else 1.0)
         length *= self.generator.uniform(0.8, 1.2)
         factors = None
-        if self.retry and self.count % 3 == 1:
+        if kind == "mixed":
             # Steps of all sizes: a chain deep in a neck moves when its turn for a small one
             # comes.
             low = np.log(SMALLEST_FACTOR)
             factors = np.exp(self.generator.uniform(low, 0.0, len(self.chains.points)))
             tune = False
-        is_short = self.count % 3 == 0
+        is_short, had_retry = kind == "short", bool(self.retry)
+        before, begin = self.positions, self.target.num_gradient_evaluations
         self.chains, probability, moved, hopeless = hmc_transition(
             self._space,
             self.chains,
@@ -113,8 +118,12 @@ class Sampler:
             step_factors=factors,
         )
         self.count += 1
+        if is_warmup:
+            spent = (self.target.num_gradient_evaluations - begin) / len(before)
+            self.trajectories.note(kind, before, self.positions, self.groups, spent)
         is_seen = self.neck or hopeless.mean() > NECK_SHARE
-        if is_warmup and is_short and self.retry and self.count > 4 and is_seen:
+        is_tuned = self.count - self.straightened > UNTUNED
+        if is_warmup and is_short and had_retry and is_tuned and is_seen:
             self.neck.append(self.positions[hopeless])
         if tune:
             error = probability.mean() - ACCEPTANCE
@@ -168,7 +177,7 @@ class Sampler:
         space = NonCenteredTarget(self.target, noncentering)
         self.chains = start_chains(space, noncentering.inverse(self.positions), affine_map)
         self._space, self.noncentering, self.straightened = space, noncentering, self.count
-        self.retry, self.neck = 0.0, []
+        self.retry, self.neck, self.trajectories = 0.0, [], Trajectories()
         if old is None:
             # Deeper in the neck the scales may be others.
             self.settled_at = 2 * self.count

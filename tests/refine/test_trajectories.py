@@ -1,0 +1,99 @@
+"""Which trajectories transitions take, and that chains pay for long ones only where they gain."""
+
+import numpy as np
+
+from isogmm.refine.hmc import start_chains
+from isogmm.refine.memory import forgotten_below
+from isogmm.refine.sampler import Sampler
+from isogmm.refine.trajectories import FIRST, Trajectories
+from isogmm.target import Target
+from isogmm.whitening.base import dense_map
+
+ONE = np.zeros(400, dtype=int)
+
+
+def left_over(share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Positions before and after of which the second remembers this much of the first."""
+    generator = np.random.default_rng(0)
+    before, noise = generator.standard_normal((2, 400, 3))
+    return before, share * before + np.sqrt(1 - share**2) * noise
+
+
+def noted(short: float, long: float) -> Trajectories:
+    """Transitions that leave these memories for 4 and 12 gradients."""
+    trajectories = Trajectories()
+    trajectories.note("short", *left_over(short), ONE, 4.0)
+    trajectories.note("long", *left_over(long), ONE, 12.0)
+    return trajectories
+
+
+def kinds(trajectories: Trajectories, begin: int, *, has_neck: bool = False) -> list[str]:
+    return [trajectories.choose(count, has_neck=has_neck) for count in range(begin, begin + 3)]
+
+
+def test_every_third_is_long_until_both_kinds_are_known():
+    trajectories = Trajectories()
+    assert kinds(trajectories, 9) == ["short", "short", "long"]
+    trajectories.note("short", *left_over(0.5), ONE, 4.0)
+    assert kinds(trajectories, 9) == ["short", "short", "long"]
+
+
+def test_long_ones_must_forget_what_three_short_ones_do():
+    # Three short ones leave 0.9³ = 0.73.
+    assert kinds(noted(0.9, 0.5), 9) == ["short", "short", "long"]
+    assert kinds(noted(0.9, 0.85), 9) == ["short"] * 3
+
+
+def test_where_nothing_is_left_short_ones_are_enough():
+    assert kinds(noted(0.0, 0.0), 9) == ["short"] * 3
+
+
+def test_what_is_left_is_not_told_from_noise():
+    trajectories = noted(0.0, 0.0)
+    (worth,) = trajectories._worth["short"]
+    assert worth == -np.log(forgotten_below(400, 3)) / 4.0
+
+
+def test_the_first_transitions_decide_nothing():
+    assert kinds(noted(0.5, 0.5), FIRST - 3) == ["short", "short", "long"]
+    assert kinds(noted(0.5, 0.5), FIRST) == ["short"] * 3
+
+
+def test_the_last_two_of_a_kind_count():
+    trajectories = noted(0.5, 0.0)
+    for share in (0.9, 0.9):
+        trajectories.note("short", *left_over(share), ONE, 4.0)
+    assert trajectories.long_pays
+
+
+def test_necks_get_steps_of_all_sizes():
+    assert kinds(noted(0.5, 0.5), 9, has_neck=True) == ["short", "mixed", "short"]
+    trajectories = noted(0.5, 0.5)
+    trajectories.note("mixed", *left_over(0.99), ONE, 3.0)
+    assert not trajectories.long_pays
+
+
+def test_chains_on_a_gaussian_take_short_trajectories_once_tuned():
+    def evaluate(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return -0.5 * (positions**2).sum(axis=-1), -positions
+
+    target = Target(
+        variables={"x": (5,)},
+        evaluate_point=evaluate,
+        evaluate_batch=evaluate,
+        constrain=lambda positions, seed: {"posterior": {"x": positions}},
+        initial_positions=lambda generator, count: generator.standard_normal((count, 5)),
+    )
+    generator = np.random.default_rng(1)
+    chains = start_chains(
+        target, generator.standard_normal((400, 5)), dense_map(np.zeros(5), np.eye(5))
+    )
+    sampler = Sampler(target, chains, ONE, generator)
+    gradients = []
+    for _ in range(12):
+        before = target.num_gradient_evaluations
+        sampler.transition(tune=True)
+        gradients.append((target.num_gradient_evaluations - before) / 400)
+    # While it is not known what they are worth, the third and the sixth are long.
+    assert min(gradients[2], gradients[5]) > 2 * max(gradients[3:5])
+    assert max(gradients[FIRST:]) < min(gradients[2], gradients[5])
