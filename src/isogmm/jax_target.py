@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import jax
@@ -112,8 +112,15 @@ class JaxPrograms:
             if name == "batch":
                 self._batch_flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
             self.num_programs += 1
+            # Draws are constrained last: that program leaves the cores to the others at first.
+            ahead = list(self._programs.values()) if name == "constrain" else []
+
+            def compiled() -> Any:
+                wait(ahead)
+                return lowered.compile()
+
             executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"isogmm-{name}")
-            self._programs[name] = executor.submit(lowered.compile)
+            self._programs[name] = executor.submit(compiled)
             executor.shutdown(wait=False)
         return self._programs[name]
 

@@ -12,6 +12,9 @@ from isogmm.target import Target
 
 #: Beyond this dimension only the diagonal of an inverse Hessian is kept.
 DENSE_LIMIT = 500
+#: Evaluations of a path up to that dimension and beyond.  Paths that are not at a maximum by then
+#: mostly run into the spike of a hierarchy at scale zero.
+MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
 #: Stands in for the objective where the density is not finite, so that line searches step back.
 _WALL = 1e6
 
@@ -44,7 +47,7 @@ class Path:
 
 
 def follow_paths(
-    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int = 400
+    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int | None = None
 ) -> list[Path | None]:
     """Maximize the log density from every start; None where a start is hopeless.
 
@@ -52,6 +55,9 @@ def follow_paths(
     through the typical set on their way from the tail to the mode.  They go side by side, and
     one after the other where a batch costs more than its points.
     """
+    if max_evaluations is None:
+        is_large = target.dim > DENSE_LIMIT
+        max_evaluations = MAX_EVALUATIONS_LARGE if is_large else MAX_EVALUATIONS
     walks = [functools.partial(_walk, start, max_evaluations) for start in starts]
     if min(len(starts), target.batch_size) <= max(target.few(), 1):
         return [walk(target.evaluate) for walk in walks]
