@@ -10,7 +10,7 @@ from isogmm.refine.coordinates import straightened
 from isogmm.refine.hmc import hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import learn_noncentering
 from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
-from isogmm.refine.sampler import CALMER
+from isogmm.refine.sampler import CALMER, Sampler
 from isogmm.whitening.base import dense_map
 
 NUM_DRAWS = 3_000
@@ -197,3 +197,27 @@ def test_the_neck_of_a_funnel_is_reached(width):
     for level, quantile in ((0.01, -2.3263479), (0.05, -1.6448536), (0.5, 0.0)):
         # Some ten draws of a chain follow each other: means of fifty are all but independent.
         assert_mean((draws < quantile).reshape(80, 50).mean(axis=1), level)
+
+
+def test_what_straightens_a_funnel_is_learned_three_times():
+    """After 6 transitions, and after 12 and 24, since the chains have been deeper by then."""
+
+    def funnel(x):
+        squares, precision = (x[:, 1:] ** 2).sum(axis=1), np.exp(-x[:, 0])
+        log_density = -(x[:, 0] ** 2) / 18.0 - 0.5 * squares * precision - 2.0 * x[:, 0]
+        along = -x[:, 0] / 9.0 + 0.5 * squares * precision - 2.0
+        return log_density, np.column_stack([along, -x[:, 1:] * precision[:, None]])
+
+    generator = np.random.default_rng(7)
+    target = make_target(funnel, 5, 400)
+    chains = start_chains(
+        target, 0.5 * generator.standard_normal((400, 5)), dense_map(np.zeros(5), np.eye(5))
+    )
+    sampler = Sampler(target, chains, np.zeros(400, dtype=int), generator)
+    looked, deepest = set(), []
+    while sampler.count < max(8, sampler.settled_at):
+        sampler.transition(tune=True)
+        looked.add(sampler.straightened)
+        deepest.append(np.quantile(sampler.positions[:, 0], 0.01))
+    assert looked == {0, 6, 12, 24}
+    assert deepest[11] < deepest[5]

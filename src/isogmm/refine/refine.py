@@ -131,7 +131,7 @@ def refine(
             return None
         if target.num_gradient_evaluations - begin > 0.5 * options.max_gradients:
             break
-    num_recorded = max(options.min_recorded, sampler.count)
+    num_recorded = max(options.min_recorded, sampler.count - sampler.straightened)
     while True:
         record = Recording(sampler, begin, num_recorded, options.max_numbers, options.max_gradients)
         record.extend(num_recorded, at_least=options.min_recorded)

@@ -62,7 +62,7 @@ class Sampler:
         #: Where chains stood for which even a second try was hopeless; none where there are few.
         self.neck: list[np.ndarray] = []
         #: The transition after which funnels were straightened last, and how; the warm-up lasts
-        #: until they have been looked at twice.
+        #: until they have been looked at three times.
         self.straightened = self.settled_at = 0
         self.noncentering: NonCentering | None = None
         self._space: Density = target
@@ -179,5 +179,5 @@ class Sampler:
         self._space, self.noncentering, self.straightened = space, noncentering, self.count
         self.retry, self.neck, self.trajectories = 0.0, [], Trajectories()
         if old is None:
-            # Deeper in the neck the scales may be others.
-            self.settled_at = 2 * self.count
+            # Deeper in the neck the scales may be others: two more looks, as many times later.
+            self.settled_at = 4 * self.count
