@@ -221,3 +221,28 @@ def test_what_straightens_a_funnel_is_learned_three_times():
         deepest.append(np.quantile(sampler.positions[:, 0], 0.01))
     assert looked == {0, 6, 12, 24}
     assert deepest[11] < deepest[5]
+
+
+def test_what_later_looks_do_not_confirm_is_undone(monkeypatch):
+    """A map that seemed worth it once, and no more when the chains had moved on."""
+    generator = np.random.default_rng(8)
+    found, ratios = example(generator), iter([0.5, 0.95])
+    monkeypatch.setattr(
+        "isogmm.refine.sampler.learn_noncentering", lambda *args: (found, next(ratios))
+    )
+    target = make_target(lambda x: (-(x**2).sum(axis=1) / 2, -x), 5, 400)
+    start = generator.standard_normal((400, 5))
+    chains = start_chains(target, start, dense_map(np.zeros(5), np.eye(5)))
+    sampler = Sampler(target, chains, np.zeros(400, dtype=int), generator)
+    for _ in range(11):
+        sampler.transition(tune=True)
+    assert sampler.noncentering is found
+    sampler.transition(tune=True)
+    assert sampler.noncentering is None
+    assert sampler.straightened == 12
+    assert_close(sampler.chains.positions, sampler.positions)
+    assert_close(sampler.log_density, -(sampler.positions**2).sum(axis=1) / 2)
+    # The chains' own covariance, shrunk by 2d/400, is whitened again.
+    values = np.linalg.eigvalsh(np.cov(sampler.chains.points.T))
+    assert values.min() > 1 - 0.05 - 5 * np.sqrt(2 / 400)
+    assert values.max() < 1 + 0.05 + 5 * np.sqrt(2 / 400)

@@ -169,15 +169,29 @@ class Sampler:
         if found is None:
             return
         noncentering, ratio = found
-        if not ratio < (CALMER if old is None else 1.0):
-            if ratio < HOPEFUL and self.count == REWHITEN[1]:
+        if not ratio < CALMER:
+            if old is not None and self.count <= self.settled_at:
+                self._bend_back()
+            elif ratio < HOPEFUL and self.count == REWHITEN[1]:
                 self.settled_at = 2 * self.count
             return
         affine_map = straightened(noncentering, self._before, positions, count)
         space = NonCenteredTarget(self.target, noncentering)
         self.chains = start_chains(space, noncentering.inverse(self.positions), affine_map)
-        self._space, self.noncentering, self.straightened = space, noncentering, self.count
-        self.retry, self.neck, self.trajectories = 0.0, [], Trajectories()
+        self._space, self.noncentering = space, noncentering
+        self._start_anew()
         if old is None:
             # Deeper in the neck the scales may be others: two more looks, as many times later.
             self.settled_at = 4 * self.count
+
+    def _bend_back(self) -> None:
+        """The coordinates of the target: what looked like a funnel at first was none."""
+        self.chains = start_chains(self.target, self.positions, self._before)
+        self._space, self.noncentering = self.target, None
+        self._whiten()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """In new coordinates nothing is known yet of trajectories and necks."""
+        self.straightened = self.count
+        self.retry, self.neck, self.trajectories = 0.0, [], Trajectories()
