@@ -265,3 +265,34 @@ class TestCheckpoints:
         isogmm.fit_isogmm(correlated_gaussian(2).target(), **QUICK, draws=50, checkpoint=path)
         with pytest.raises(ModelError, match="belongs to another model"):
             isogmm.fit_isogmm(correlated_gaussian(3).target(), **QUICK, checkpoint=path)
+
+
+#: ``warnings.catch_warnings`` exchanges the filters of the whole process: in two threads at once it
+#: can leave those of the other behind, and warnings are lost from then on.
+THREADS = """
+    import threading
+    import warnings
+
+    threads, enter = set(), warnings.catch_warnings.__enter__
+
+    def watched(self):
+        threads.add(threading.current_thread() is threading.main_thread())
+        return enter(self)
+
+    warnings.catch_warnings.__enter__ = watched
+    import jax.numpy as jnp
+    import numpy as np
+
+    import isogmm
+
+    model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(3))
+    isogmm.fit_isogmm(model, random_seed=0, progressbar=False)
+    print(threads)
+"""
+
+
+def test_filters_of_warnings_change_in_the_main_thread_alone():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(THREADS)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "{True}"

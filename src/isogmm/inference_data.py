@@ -126,7 +126,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def preload() -> None:
-    """Import what the statistics need; meant for a thread while something else compiles."""
+    """Import what the statistics need; meant for a time when something else compiles."""
     importlib.import_module("arviz" if is_first_generation() else "arviz_stats")
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,11 @@ def run(
     target.prepare()
     from isogmm.checkpoints import Checkpoint
     from isogmm.fit import fit
-    from isogmm.inference_data import resume_mixture, to_inference_data
+    from isogmm.inference_data import preload, resume_mixture, to_inference_data
 
-    # The statistics take a third of a second to import: do it while the model compiles.
-    Thread(target=_preload, daemon=True).start()
+    # The statistics take a third of a second to import: do it while the model compiles, in this
+    # thread, since imports change the filters of warnings for the whole process.
+    preload()
 
     saved = Checkpoint(checkpoint, target, seed) if checkpoint is not None else None
     start = resume_mixture(resume, target) if resume is not None else None
@@ -66,9 +66,3 @@ def run(
             "sampling_time": time.perf_counter() - begin,
         }
         return to_inference_data(result, idata_kwargs=idata_kwargs)
-
-
-def _preload() -> None:
-    from isogmm.inference_data import preload
-
-    preload()
