@@ -16,6 +16,8 @@ from isogmm.whitening.base import AffineMap
 #: A recording goes on until the tails are known about as well as 4,000 independent draws know
 #: them (0.034), but not beyond this multiple of its first length.
 TAIL_ERROR, LONGEST_RECORDING = 0.037, 3.0
+#: Transitions at the end of a recording that memory is looked for at.
+LAST_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,9 @@ def refine(
         ):
             record.extend(more)
         moving = drift(record.draws)
-        remembered = memory(origin, sampler.positions, groups)
+        # Far tails make correlations noisy: what is remembered is so at several looks.
+        looks = [memory(origin, positions, groups) for positions in record.positions[-LAST_LOOKS:]]
+        remembered = np.minimum.reduce(looks)
         still = moving.is_significant(0.05)
         if not still or record.spent() * 2.5 > options.max_gradients:
             break
@@ -154,7 +158,7 @@ def refine(
         start=start,
         groups=groups,
         memory=remembered,
-        # One look at the end: a little above the limit may be the noise of many coordinates.
+        # A little above the limit may be the noise of many coordinates.
         forgotten=bool(forgotten_at is not None and remembered.max() < limit + 0.05),
         still_drifting=still,
         drift=moving,
