@@ -14,7 +14,7 @@ FIRST = 6
 
 
 class Trajectories:
-    """The kind of every transition, by what the last ones of each kind were worth.
+    """The kind of every transition, by what the last two short ones and the last long one were worth.
 
     One that leaves a correlation ρ with the positions before, for the coordinate that moves
     slowest, and costs g gradients a chain, forgets -log(ρ) / g a gradient.  While warming up
@@ -23,7 +23,8 @@ class Trajectories:
     """
 
     def __init__(self) -> None:
-        self._worth: dict[str, deque[float]] = {kind: deque(maxlen=2) for kind in ("short", "long")}
+        # Long ones are rare: the one before the last may stem from another step size.
+        self._worth: dict[str, deque[float]] = {"short": deque(maxlen=2), "long": deque(maxlen=1)}
 
     def choose(self, count: int, *, has_neck: bool) -> str:
         """``"short"``, ``"long"`` or ``"mixed"``, for the transition after ``count`` others."""
