@@ -3,6 +3,7 @@
 import numpy as np
 
 from isogmm.refine.memory import (
+    WORST,
     drift,
     forgotten_below,
     memory,
@@ -107,3 +108,17 @@ def test_tail_error_does_not_count_modes_that_chains_never_leave():
     expected = np.sqrt(0.5 * 0.1 * 0.9 / 4000) / 0.103
     assert 0.95 * expected < tail_error(draws, groups) < 1.1 * expected
     assert tail_error(draws, np.zeros(400, int)) > 1.1 * expected
+
+
+def test_one_slow_coordinate_is_not_lost_among_many():
+    generator = np.random.default_rng(8)
+    draws = generator.normal(size=(400, 20, 30))
+    quick = tail_error(draws, ONE)
+    # A chain keeps to its side: its draws of that coordinate are worth one.
+    draws[:, :, 7] = generator.normal(size=(400, 1))
+    slow = np.sqrt(0.05 * 0.95 / 400) / 0.103
+    found = tail_error(draws, ONE)
+    # Standard error of a standard deviation over 400 chains: 1 / sqrt(2 * 400), and more for a
+    # share of 5 %, whose fourth moment is large: (1 / 0.05 - 4) / 4 in place of 1 / 2.
+    assert abs(found - slow / WORST) < 5 * 2.0 / np.sqrt(400) * slow / WORST
+    assert found > 2 * quick

@@ -114,7 +114,7 @@ class Sampler:
             self.step_size,
             length,
             retry=self.retry,
-            tries=3 if is_short and self.neck else 2,
+            tries=3 if self.neck and self.count % 3 == 0 else 2,
             step_factors=factors,
         )
         self.count += 1

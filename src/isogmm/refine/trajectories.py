@@ -14,7 +14,7 @@ FIRST = 6
 
 
 class Trajectories:
-    """The kind of every transition, by what the last two short ones and the last long one were worth.
+    """The kind of every transition, by what the last short and long ones were worth.
 
     One that leaves a correlation ρ with the positions before, for the coordinate that moves
     slowest, and costs g gradients a chain, forgets -log(ρ) / g a gradient.  While warming up
