@@ -27,7 +27,6 @@ from isogmm.gmmvi import (
     samtron,
 )
 from isogmm.groups import attributes, get_group
-from isogmm.inference_data import preload
 from isogmm.initialization import UniformMeans
 from isogmm.mixture import IsotropicMixture
 from isogmm.optimize import drive
@@ -38,12 +37,6 @@ from isogmm.stopping import MaxIterations
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 QUICK = {"random_seed": 0, "draws": 200, "chains": 2, "progressbar": False}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _statistics_are_there():
-    """What a fit imports in the background: a warning caught meanwhile in a thread gets lost."""
-    preload()
 
 
 def five_modes():

@@ -1,6 +1,7 @@
 """Walks served together: the same results as one after the other, in fewer calls."""
 
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -92,3 +93,16 @@ def test_paths_side_by_side_are_those_one_after_the_other():
         np.testing.assert_allclose(one.positions, other.positions, rtol=0, atol=1e-9)
         assert one.converged
         assert other.converged
+
+
+def test_walks_leave_the_filters_of_warnings_alone(monkeypatch):
+    """They belong to the process: a thread that changes them loses what another one catches."""
+    changed, enter = [], warnings.catch_warnings.__enter__
+
+    def watched(self):
+        changed.append(threading.current_thread())
+        return enter(self)
+
+    monkeypatch.setattr(warnings.catch_warnings, "__enter__", watched)
+    follow_paths(correlated_gaussian(2, 2.0).target(), np.ones((3, 2)))
+    assert not set(changed) - {threading.main_thread()}

@@ -17,6 +17,36 @@ class _AbandonedError(Exception):
     """Nobody answers any more: the walk ends."""
 
 
+class _Seat:
+    """Where one walk sits: what it says is heard by all, its answers are its own.
+
+    Methods, not local functions: type checkers of a test session wrap those anew in every
+    thread, and change the filters of warnings, which belong to the whole process, meanwhile.
+    """
+
+    def __init__(self, number: int, heard: SimpleQueue[tuple[int, str, Any]]):
+        self.number = number
+        self.heard = heard
+        self.answers: SimpleQueue[Answer | None] = SimpleQueue()
+
+    def ask(self, position: np.ndarray) -> Answer:
+        """Value and gradient at a position, once the calling thread has them."""
+        self.heard.put((self.number, "asks", position))
+        answer = self.answers.get()
+        if answer is None:
+            raise _AbandonedError
+        return answer
+
+    def walk(self, walk: Callable[[Ask], Any]) -> None:
+        """Walk to the end, in a thread of its own."""
+        try:
+            self.heard.put((self.number, "returns", walk(self.ask)))
+        except _AbandonedError:
+            pass
+        except BaseException as error:  # raised again by the calling thread
+            self.heard.put((self.number, "raises", error))
+
+
 def in_lockstep(
     walks: Sequence[Callable[[Ask], Result]],
     evaluate: Callable[[Float[np.ndarray, "n d"]], tuple[np.ndarray, np.ndarray]],
@@ -42,25 +72,10 @@ def in_lockstep(
         are ended before.
     """
     heard: SimpleQueue[tuple[int, str, Any]] = SimpleQueue()
-    answers: list[SimpleQueue[Answer | None]] = [SimpleQueue() for _ in walks]
-
-    def run(seat: int) -> None:
-        def ask(position: np.ndarray) -> Answer:
-            heard.put((seat, "asks", position))
-            answer = answers[seat].get()
-            if answer is None:
-                raise _AbandonedError
-            return answer
-
-        try:
-            heard.put((seat, "returns", walks[seat](ask)))
-        except _AbandonedError:
-            pass
-        except BaseException as error:  # raised again by the calling thread
-            heard.put((seat, "raises", error))
-
+    seats = [_Seat(number, heard) for number in range(len(walks))]
     threads = [
-        threading.Thread(target=run, args=(seat,), daemon=True) for seat in range(len(walks))
+        threading.Thread(target=seat.walk, args=(walk,), daemon=True)
+        for seat, walk in zip(seats, walks, strict=True)
     ]
     results: dict[int, Result] = {}
     try:
@@ -69,19 +84,19 @@ def in_lockstep(
         while len(results) < len(walks):
             asked: dict[int, np.ndarray] = {}
             while len(asked) + len(results) < len(walks):
-                seat, what, content = heard.get()
+                number, what, content = heard.get()
                 if what == "raises":
                     raise content
-                (asked if what == "asks" else results)[seat] = content
-            seats = sorted(asked)
-            if seats:
-                values, gradients = evaluate(np.stack([asked[seat] for seat in seats]))
-                for row, seat in enumerate(seats):
-                    answers[seat].put((values[row], gradients[row]))
+                (asked if what == "asks" else results)[number] = content
+            numbers = sorted(asked)
+            if numbers:
+                values, gradients = evaluate(np.stack([asked[number] for number in numbers]))
+                for row, number in enumerate(numbers):
+                    seats[number].answers.put((values[row], gradients[row]))
     finally:
-        for queue in answers:
-            queue.put(None)
+        for seat in seats:
+            seat.answers.put(None)
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
-    return [results[seat] for seat in range(len(walks))]
+    return [results[number] for number in range(len(walks))]

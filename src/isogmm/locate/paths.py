@@ -68,39 +68,47 @@ def follow_paths(
     ]
 
 
-def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -> Path | None:
-    """One path, from a function that gives value and gradient at one position."""
-    seen: dict[bytes, tuple[float, np.ndarray]] = {}
-    first, gradient = evaluate(start)
-    if not np.isfinite(first):
-        return None
-    worst = _WALL + 1e3 * abs(float(first))
+class _Seen:
+    """What a path has evaluated and accepted; where the density is not finite stands a wall."""
 
-    def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = evaluate(position)
+    def __init__(self, start: Float[np.ndarray, " d"], evaluate: Ask):
+        self.evaluate = evaluate
+        self.values: dict[bytes, tuple[float, np.ndarray]] = {}
+        self.accepted = [np.array(start, dtype=np.float64)]
+        first, gradient = evaluate(start)
+        self.is_hopeless = not np.isfinite(first)
+        self.first = self.accepted[0].tobytes()
+        self.values[self.first] = (float(first), gradient)
+        self.wall = _WALL + 1e3 * abs(float(first))
+
+    def objective(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """What the optimizer minimizes, and its gradient."""
+        value, gradient = self.evaluate(position)
         if not np.isfinite(value):
-            return worst, np.zeros_like(position)
-        seen[position.tobytes()] = (float(value), gradient)
+            return self.wall, np.zeros_like(position)
+        self.values[position.tobytes()] = (float(value), gradient)
         return -float(value), -gradient
 
-    def accept(position: np.ndarray) -> None:
-        # Where no curvature is estimated from the path its ends are enough.
-        if len(position) > DENSE_LIMIT and len(accepted) > 1:
-            accepted.pop()
-            current = position.tobytes()
-            for key in [key for key in seen if key not in (first_key, current)]:
-                del seen[key]
-        accepted.append(position.copy())
+    def accept(self, position: np.ndarray) -> None:
+        """Keep an iterate; where no curvature is estimated from the path its ends are enough."""
+        if len(position) > DENSE_LIMIT and len(self.accepted) > 1:
+            self.accepted.pop()
+            ends = (self.first, position.tobytes())
+            self.values = {key: value for key, value in self.values.items() if key in ends}
+        self.accepted.append(position.copy())
 
-    accepted = [np.array(start, dtype=np.float64)]
-    first_key = accepted[0].tobytes()
-    seen[accepted[0].tobytes()] = (float(first), gradient)
+
+def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -> Path | None:
+    """One path, from a function that gives value and gradient at one position."""
+    seen = _Seen(start, evaluate)
+    if seen.is_hopeless:
+        return None
     solution = minimize(
-        objective,
-        accepted[0],
+        seen.objective,
+        seen.accepted[0],
         jac=True,
         method="L-BFGS-B",
-        callback=accept,
+        callback=seen.accept,
         options={
             "maxcor": 20,
             "maxfun": max_evaluations,
@@ -109,8 +117,8 @@ def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -
             "gtol": 1e-6,
         },
     )
-    kept = [position for position in accepted if position.tobytes() in seen]
-    values = [seen[position.tobytes()] for position in kept]
+    kept = [position for position in seen.accepted if position.tobytes() in seen.values]
+    values = [seen.values[position.tobytes()] for position in kept]
     return Path(
         positions=np.stack(kept),
         log_density=np.array([value for value, _ in values]),
