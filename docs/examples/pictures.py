@@ -175,7 +175,7 @@ def locate() -> None:
     starts = target.initial_positions(generator, 4)
     starts[1::2] *= 6.0  # every second one is spread wider
     paths = [path for path in follow_paths(target, starts) if path is not None]
-    found = [entry for path in paths for entry in candidates_from(target, path, early_only=False)]
+    found = [entry for path in paths for entry in candidates_from(target, path)]
     names = [name.replace("%", " %") for name, _, _ in found]
     colors = dict(zip(names[:5], (GREEN, BLUE, "#56B4E9", PINK, ORANGE), strict=True))
     first = Gaussians.start(

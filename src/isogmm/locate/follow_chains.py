@@ -1,11 +1,12 @@
 """Away from local maxima of the ELBO: where chains leave a Gaussian, batch and match follows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from isogmm.diagnostics.improper import improper_direction
-from isogmm.errors import ModelError, OptionError
+from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
 from isogmm.locate.race import EXACT_SE, HALVINGS, Outcome, Race
@@ -30,7 +31,11 @@ MOVED, LOST, GAINED = 1.0, 2.0, 0.5
 
 
 def follow_chains(
-    target: Target, outcome: Outcome, generator: np.random.Generator, num_iterations: int
+    target: Target,
+    outcome: Outcome,
+    generator: np.random.Generator,
+    num_iterations: int,
+    others: Callable[[], Outcome] | None = None,
 ) -> Outcome:
     """The winner of a race, or what chains that start from it lead to.
 
@@ -46,6 +51,8 @@ def follow_chains(
         Of a race, in the dense form.
     num_iterations
         Iterations of batch and match for a Gaussian that is gone on from.
+    others
+        Gives another outcome, asked for once where chains lead to another Gaussian.
     """
     if outcome.interruption is not None or outcome.best.elbo_se[0] < EXACT_SE:
         return outcome
@@ -58,6 +65,11 @@ def follow_chains(
             following = _follow(target, found, generator, met, outcome.best, num_iterations)
             if following is None or _is_endless(target, following.best):
                 break
+            if others is not None:
+                rival, others = others(), None
+                if rival.interruption is not None:
+                    return rival
+                following = max(following, rival, key=lambda found: found.best.elbo[0])
             met.append(following.best)
             num_diverged += following.num_diverged
             if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
@@ -84,13 +96,10 @@ def _follow(
     _advance(race, max(HALVINGS))
     if not _is_new(met, best, race.outcome().best):
         return None
-    try:
-        race.run(num_iterations)
-    except ModelError:  # all of them diverged in the end
-        return None
+    race.run(num_iterations)
     if race.interruption is not None:
         raise race.interruption
-    return race.outcome()
+    return race.outcome() if race.candidates.alive.any() else None
 
 
 def _advance(race: Race, iteration: int) -> None:

@@ -1,6 +1,6 @@
 """Locate: many paths, batch and match from several places on them, the best ELBO, all modes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path, follow_paths
-from isogmm.locate.race import race
+from isogmm.locate.race import Outcome, race, scout
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
+
+#: Laplace's estimate of the mass at a local maximum may be off by so much where it is skewed.
+PROMISE = 3.0
 
 
 @dataclass(frozen=True)
@@ -96,41 +99,34 @@ def locate(
     begin = target.num_gradient_evaluations
     # Beyond 500 dimensions a path is long to walk and large to keep.
     at_first = options.num_starts if target.dim <= DENSE_LIMIT else max(options.num_starts // 4, 1)
+    paths: list[Path] = []
+    maxima: list[LocalMaximum] = []
     try:
         paths, hopeless = _paths(target, generator, at_first, wide=True)
+        if not paths:
+            paths, more = _paths(target, generator, 8 * options.num_starts, wide=False)
+            hopeless += more
+        if not paths:
+            raise ModelError(_hopeless_message(target, hopeless))
+        while (
+            target.num_gradient_evaluations - begin < options.num_evaluations // 2
+            and len(paths) < 4 * options.num_starts
+        ):
+            more_paths, more = _paths(target, generator, options.num_starts, wide=True)
+            paths, hopeless = paths + more_paths, hopeless + more
+        for path in paths:
+            add_path(target, maxima, path)
     except KeyboardInterrupt as stop:
         # No Gaussian yet: one path and the curvature at its end are the least to offer.
-        paths, hopeless = _paths(target, generator, 1, wide=False)
+        paths = paths or _paths(target, generator, 1, wide=False)[0]
         if not paths:
             raise
-        return _only(candidates_from(target, paths[0], early_only=False)[-1], stop)
-    if not paths:
-        paths, more = _paths(target, generator, 8 * options.num_starts, wide=False)
-        hopeless += more
-    if not paths:
-        raise ModelError(_hopeless_message(target, hopeless))
-    while (
-        target.num_gradient_evaluations - begin < options.num_evaluations // 2
-        and len(paths) < 4 * options.num_starts
-    ):
-        more_paths, more = _paths(target, generator, options.num_starts, wide=True)
-        paths, hopeless = paths + more_paths, hopeless + more
-    outcome = race(
-        target,
-        generator,
-        paths[: options.num_starts],
-        options.num_candidate_paths,
-        options.num_iterations,
-    )
-    if target.dim <= DENSE_LIMIT:
-        outcome = follow_chains(target, outcome, generator, options.num_iterations)
+        return _only(candidates_from(target, paths[0])[-1], stop)
+    outcome = _fit_one(target, generator, paths[: options.num_starts], maxima, options)
     best, best_origin = outcome.best, outcome.origin
     if outcome.interruption is not None:
         return _only((best_origin, best.means[0], best.factors[0]), outcome.interruption)
 
-    maxima: list[LocalMaximum] = []
-    for path in paths:
-        add_path(target, maxima, path)
     num_starts = len(paths)
     floor = float(best.elbo[0]) - 12.0
     maxima = [maximum for maximum in maxima if maximum.log_mass > floor]
@@ -169,6 +165,42 @@ def locate(
         unseen=unseen_probability(maxima) if len(maxima) > 1 else 0.0,
         low_rank=low_rank,
     )
+
+
+def _fit_one(
+    target: Target,
+    generator: np.random.Generator,
+    paths: list[Path],
+    maxima: list[LocalMaximum],
+    options: Locate,
+) -> Outcome:
+    """The best Gaussian: that of a few scouts, unless something speaks against it.
+
+    Candidates from all paths compete where the scouts do not settle, where a local maximum
+    promises more than their ELBO, and where chains lead away from their Gaussian.
+    """
+    scouted = scout(target, generator, paths, options.num_iterations)
+    if scouted.interruption is not None:
+        return scouted
+
+    def everyone() -> Outcome:
+        count, num_iterations = options.num_candidate_paths, options.num_iterations
+        found = race(target, generator, paths, count, num_iterations)
+        is_better = found.interruption is None and found.best.elbo[0] > scouted.best.elbo[0]
+        winner = found if is_better else replace(scouted, interruption=found.interruption)
+        return replace(winner, num_diverged=found.num_diverged + scouted.num_diverged)
+
+    is_dense = target.dim <= DENSE_LIMIT
+    promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
+    if scouted.agreed:
+        outcome, others = scouted, None
+    elif is_dense and scouted.best.elbo[0] > promised - PROMISE:
+        outcome, others = scouted, everyone
+    else:
+        outcome, others = everyone(), None
+    if is_dense:
+        outcome = follow_chains(target, outcome, generator, options.num_iterations, others)
+    return outcome
 
 
 def _only(

@@ -15,6 +15,8 @@ DENSE_LIMIT = 500
 #: Evaluations of a path up to that dimension and beyond.  Paths that are not at a maximum by then
 #: mostly run into the spike of a hierarchy at scale zero.
 MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
+#: Where none of the first paths comes to a maximum the others are followed half as far.
+NUM_FIRST = 4
 #: Stands in for the objective where the density is not finite, so that line searches step back.
 _WALL = 1e6
 
@@ -58,6 +60,16 @@ def follow_paths(
     if max_evaluations is None:
         is_large = target.dim > DENSE_LIMIT
         max_evaluations = MAX_EVALUATIONS_LARGE if is_large else MAX_EVALUATIONS
+    paths = _follow(target, starts[:NUM_FIRST], max_evaluations)
+    if not any(path is not None and path.converged for path in paths):
+        max_evaluations //= 2
+    return paths + _follow(target, starts[NUM_FIRST:], max_evaluations)
+
+
+def _follow(
+    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int
+) -> list[Path | None]:
+    """All paths side by side, or one after the other where that costs less."""
     walks = [functools.partial(_walk, start, max_evaluations) for start in starts]
     if min(len(starts), target.batch_size) <= max(target.few(), 1):
         return [walk(target.evaluate) for walk in walks]

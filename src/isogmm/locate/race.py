@@ -1,6 +1,6 @@
 """Gaussian candidates from many places advance together; the best ELBO wins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,17 +11,19 @@ from isogmm.locate.batch_and_match import (
     batch_size_for,
     damping,
 )
-from isogmm.locate.candidates import Candidate, candidates_from
+from isogmm.locate.candidates import BEGINNING, EARLY, EVERYWHERE, Candidate, candidates_from
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.target import Target
 
 #: After these iterations only this share of the candidates goes on.  Before the first ELBOs
 #: mislead: the right candidate was seen last at iteration 2 and first at 9.
-HALVINGS = {8: 0.5, 13: 0.2, 26: 0.0}
-#: Paths that are scouted; where all their candidates arrive at one ELBO no others are needed.
+HALVINGS = {6: 0.5, 13: 0.2, 26: 0.0}
+#: Paths that are scouted.
 NUM_SCOUTS = 2
 #: When the scouts are asked whether they agree.
 SCOUTED = (8, 16)
+#: So many times the iterations are made at most, by scouts that do not agree, and by others.
+PATIENCE, MOST = 2, 10
 #: Standard error of an ELBO below which its Gaussian is all but exact: its log ratios to the
 #: density hardly vary, so that the ELBO is the log evidence of its mode.
 EXACT_SE = 0.03
@@ -39,12 +41,35 @@ class Outcome:
         Candidates that diverged.
     interruption
         What cut the race short (Ctrl-C or the time limit), or None.
+    agreed
+        Whether candidates from several places met at one ELBO.
     """
 
     best: Gaussians
     origin: str
     num_diverged: int
     interruption: KeyboardInterrupt | None = None
+    agreed: bool = False
+
+
+def scout(
+    target: Target, generator: np.random.Generator, paths: list[Path], num_iterations: int
+) -> Outcome:
+    """A few candidates, the best of which go on: all that most models need.
+
+    Where the better half of them meets at one ELBO (regressions, most models that are not
+    hierarchical) the outcome is agreed.  Otherwise the winner has to be doubted; its ELBO is
+    ``-inf`` where it was still improving.
+    """
+    scouts = Race(target, generator, _candidates(target, paths[:NUM_SCOUTS], EVERYWHERE, 1))
+    agreed = any(scouts.run_until(iteration) and scouts.agree() for iteration in SCOUTED)
+    if scouts.interruption is None:
+        scouts.keep(2)
+        scouts.run(num_iterations, MOST if agreed else PATIENCE)
+    outcome = scouts.outcome()
+    if not agreed and scouts.improves():
+        outcome.best.elbo[:] = -np.inf
+    return replace(outcome, agreed=agreed and bool(outcome.best.alive[0]))
 
 
 def race(
@@ -54,19 +79,18 @@ def race(
     num_full: int,
     num_iterations: int,
 ) -> Outcome:
-    """Let candidates from the paths compete.
+    """Let candidates from all paths compete, in one batch with successive halving.
 
-    A few candidates scout first.  Where the better half of them meets at one ELBO (regressions,
-    most models that are not hierarchical) only these go on; otherwise all paths send theirs,
-    in one batch with successive halving.  An interrupt ends the race: the leader wins, or,
-    before ELBOs mean anything, the end of the first path.
+    It is run where scouts are not enough.  The second halves of the paths are left out: a spike
+    caught them, and of candidates there those with the best ELBOs of the early iterations are
+    trapped.  An interrupt ends the race: the leader wins.
 
     Parameters
     ----------
     paths
         Every one has a candidate near its beginning.
     num_full
-        The first so many have candidates at their start, middle and end too.
+        The first so many have candidates elsewhere too.
     num_iterations
         Iterations at least; it goes on while the ELBO improves by more than its noise.
 
@@ -75,25 +99,23 @@ def race(
     ModelError
         If every candidate diverges.
     """
-    scouts = Race(target, generator, _candidates(target, paths[:NUM_SCOUTS], num_full=1))
-    for iteration in SCOUTED:
-        if scouts.run_until(iteration) and scouts.agree():
-            scouts.keep(2)
-            scouts.run(num_iterations)
-            return scouts.outcome()
-        if scouts.interruption is not None:
-            return scouts.outcome()
-    everyone = Race(target, generator, _candidates(target, paths, num_full))
+    everyone = Race(target, generator, _candidates(target, paths, BEGINNING, num_full))
     everyone.run(num_iterations)
-    everyone.num_diverged += int((~scouts.candidates.alive).sum())
+    if not everyone.candidates.alive.any():
+        raise ModelError(
+            "every Gaussian candidate diverged: the log density may be improper (its "
+            "integral infinite). Check for flat priors on parameters the data say nothing of."
+        )
     return everyone.outcome()
 
 
-def _candidates(target: Target, paths: list[Path], num_full: int) -> list[Candidate]:
+def _candidates(
+    target: Target, paths: list[Path], places: tuple[float, ...], num_full: int
+) -> list[Candidate]:
     return [
         candidate
         for index, path in enumerate(paths)
-        for candidate in candidates_from(target, path, early_only=index >= num_full)
+        for candidate in candidates_from(target, path, places if index < num_full else EARLY)
     ]
 
 
@@ -130,20 +152,15 @@ class Race:
                 return False
         return True
 
-    def run(self, num_iterations: int) -> None:
-        """Advance with halvings, as long as the ELBO improves."""
-        longest = (10 if self.target.dim <= DENSE_LIMIT else 2) * num_iterations
-        while self.iteration < num_iterations or (self._improves() and self.iteration < longest):
+    def run(self, num_iterations: int, patience: int = MOST) -> None:
+        """Advance with halvings, as long as the ELBO improves: so many times as far at most."""
+        longest = (patience if self.target.dim <= DENSE_LIMIT else 2) * num_iterations
+        while self.iteration < num_iterations or (self.improves() and self.iteration < longest):
             if not self.run_until(self.iteration + 1):
                 break
             if self.iteration in HALVINGS:
                 keep = max(2, round(HALVINGS[self.iteration] * self.num_entered))
                 self.keep(2 if self.agree() else keep)
-        if not self.candidates.alive.any():
-            raise ModelError(
-                "every Gaussian candidate diverged: the log density may be improper (its "
-                "integral infinite). Check for flat priors on parameters the data say nothing of."
-            )
 
     def keep(self, count: int) -> None:
         """Only the best so many go on."""
@@ -169,7 +186,7 @@ class Race:
         from_end = any(self.origins[index] == "end of the path" for index in order[:3])
         return bool(len(order) >= 3 and np.all(close[:3]) and from_end)
 
-    def _improves(self, window: int = 12) -> bool:
+    def improves(self, window: int = 12) -> bool:
         """Whether the last window of ELBOs lies above the one before by more than its noise."""
         if len(self.elbos) < 2 * window:
             return True
@@ -182,7 +199,8 @@ class Race:
     def outcome(self) -> Outcome:
         """The winner."""
         winner = int(np.argmax(self.candidates.elbo))
-        if self.interruption is not None and self.iteration < min(HALVINGS):
+        # Before ELBOs mean anything the end of a path is the safest.
+        if self.iteration < min(HALVINGS) and "end of the path" in self.origins:
             winner = self.origins.index("end of the path")
         best = self.candidates.take(np.array([winner]))
         return Outcome(best, self.origins[winner], self.num_diverged, self.interruption)
