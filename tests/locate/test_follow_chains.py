@@ -48,7 +48,7 @@ def test_pooled_groups_are_left(seed, monkeypatch):
     trapped = locate(target, np.random.default_rng(seed))
     # Batch and match from the posterior's own mean and covariance (long NUTS) ends at -113.3;
     # with both scales of the groups at zero the ELBO is -132.7.  Of the seeds 0 to 11, the race
-    # alone leaves it with 2, 5 and 11: nothing to follow there.
+    # alone leaves it with 2, 4, 5, 7 and 11: nothing to follow there.
     assert trapped.elbo < -130.0
     assert followed.elbo > -114.0
 

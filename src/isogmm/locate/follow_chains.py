@@ -9,7 +9,7 @@ from isogmm.diagnostics.improper import improper_direction
 from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
-from isogmm.locate.race import EXACT_SE, HALVINGS, Outcome, Race
+from isogmm.locate.race import EXACT_SE, Outcome, Race
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.sampler import Sampler
 from isogmm.target import Target
@@ -22,6 +22,8 @@ LOOKS = (6, 8, 12, *9 * (16,))
 #: Chains leave where the mean of a coordinate moves by so many standard deviations, or its
 #: spread grows by this factor.
 LEFT, SPREAD = 0.5, 2.0
+#: Iterations after which half of the followed Gaussians go on, and until they are looked at.
+HALVED, LOOKED_AT = 8, 26
 #: Nothing is looked for from a Gaussian of this width: the density is improper, or nearly.
 ENDLESS = 1e12
 #: A Gaussian not met yet has a mean so many standard deviations away from all before; it is gone
@@ -91,9 +93,9 @@ def _follow(
     if not found:
         return None
     race = Race(target, generator, found)
-    _advance(race, min(HALVINGS))
+    _advance(race, HALVED)
     race.keep(2)
-    _advance(race, max(HALVINGS))
+    _advance(race, LOOKED_AT)
     if not _is_new(met, best, race.outcome().best):
         return None
     race.run(num_iterations)

@@ -1,0 +1,169 @@
+"""Who competes: a few scouts, and everyone where something speaks against their winner."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from helpers.targets import gaussian
+from isogmm.locate import locate as module
+from isogmm.locate.batch_and_match import Gaussians
+from isogmm.locate.locate import locate
+from isogmm.locate.paths import MAX_EVALUATIONS, NUM_FIRST, follow_paths
+from isogmm.locate.race import Outcome, Race, race, scout
+from isogmm.models import to_target
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+def schools():
+    """Eight schools, centered: paths fall into the spike at scale zero, which has no bound."""
+    effect = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+    error = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+
+    def log_density(p):
+        mean, log_scale, theta = p["mean"], p["log_scale"], p["theta"]
+        prior = -0.5 * (mean / 5.0) ** 2 + log_scale - jnp.log1p(jnp.exp(2.0 * log_scale) / 25.0)
+        spread = -0.5 * jnp.sum((theta - mean) ** 2) * jnp.exp(-2.0 * log_scale) - 8.0 * log_scale
+        return prior + spread - 0.5 * jnp.sum(((effect - theta) / error) ** 2)
+
+    start = {"mean": np.zeros(()), "log_scale": np.zeros(()), "theta": np.zeros(8)}
+    return to_target(isogmm.LogDensity(log_density, start), (), {}, 0)
+
+
+def valley(dim=40):
+    """Rosenbrock's: a curved valley, along which paths take hundreds of evaluations."""
+
+    def log_density(x):
+        return -jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+    return to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0)
+
+
+def paths_of(target, count=6):
+    starts = target.initial_positions(np.random.default_rng(0), count)
+    return [path for path in follow_paths(target, starts) if path is not None]
+
+
+def outcome_at(mean, elbo, agreed=False):
+    best = Gaussians.start(np.array([mean]), np.eye(len(mean))[None])
+    best.elbo[:], best.elbo_se[:] = elbo, 0.2
+    return Outcome(best, "here", 0, agreed=agreed)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What locate asks for on the way, by name, with outcomes in place of searches."""
+    asked, found = [], {}
+
+    def replaced(name):
+        original = getattr(module, name)
+
+        def function(*arguments):
+            asked.append(name)
+            return found[name] if name in found else original(*arguments)
+
+        monkeypatch.setattr(module, name, function)
+
+    for name in ("scout", "race"):
+        replaced(name)
+    return asked, found
+
+
+def test_scouts_agree_on_a_gaussian():
+    target = gaussian([3.0, -50.0], np.diag([1e-4, 100.0])).target()
+    outcome = scout(target, np.random.default_rng(0), paths_of(target), 40)
+    assert outcome.agreed
+    # Normalized: without a gap the ELBO is zero at every draw.
+    assert abs(outcome.best.elbo[0]) < 1e-3
+
+
+@pytest.mark.weak_dtypes
+def test_scouts_do_not_agree_on_a_centered_hierarchy():
+    target = schools()
+    assert not scout(target, np.random.default_rng(0), paths_of(target), 40).agreed
+
+
+@pytest.mark.weak_dtypes
+def test_nobody_else_is_asked_where_scouts_agree(asked):
+    locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert asked[0] == ["scout"]
+
+
+@pytest.mark.weak_dtypes
+def test_everyone_competes_where_a_maximum_promises_more(asked):
+    called, found = asked
+    found["scout"] = outcome_at([40.0, 40.0], -800.0)
+    located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert called == ["scout", "race"]
+    assert abs(located.elbo) < 1e-3
+
+
+@pytest.mark.weak_dtypes
+def test_everyone_competes_where_chains_lead_elsewhere(asked):
+    called, found = asked
+    # Its ELBO is what the local maximum promises, but the Gaussian is not where the density is.
+    found["scout"] = outcome_at([4.0, -4.0], -1.0)
+    located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert called == ["scout", "race"]
+    np.testing.assert_allclose(located.means[0], [1.0, 2.0], atol=0.05)
+
+
+@pytest.mark.weak_dtypes
+def test_a_lonely_winner_that_chains_confirm_stays(asked):
+    called, found = asked
+    found["scout"] = outcome_at([1.0, 2.0], 0.0)
+    locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert called == ["scout"]
+
+
+@pytest.mark.weak_dtypes
+def test_an_interrupted_race_leaves_what_the_scouts_found(asked):
+    _, found = asked
+    found["scout"] = outcome_at([40.0, 40.0], -800.0)
+    stop = KeyboardInterrupt()
+    found["race"] = Outcome(found["scout"].best, "start", 0, stop)
+    located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert located.interruption is stop
+    assert located.origin == "here"
+
+
+@pytest.mark.weak_dtypes
+@pytest.mark.parametrize("search", [scout, lambda *arguments: race(*arguments[:3], 4, 40)])
+@pytest.mark.parametrize("iteration", [0, 3, 10, 30])
+def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypatch):
+    target = schools()
+    paths, step = paths_of(target), Race.run_until
+    evaluate = target.evaluate_batch
+
+    def interrupted(positions):
+        raise KeyboardInterrupt
+
+    def run_until(self, until):
+        while self.iteration < until:
+            target.evaluate_batch = interrupted if self.iteration == iteration else evaluate
+            if not step(self, self.iteration + 1):
+                return False
+        return True
+
+    monkeypatch.setattr(Race, "run_until", run_until)
+    outcome = search(target, np.random.default_rng(0), paths, 40)
+    assert isinstance(outcome.interruption, KeyboardInterrupt)
+    assert np.isfinite(outcome.best.means).all()
+    assert np.isfinite(outcome.best.factors).all()
+
+
+@pytest.mark.weak_dtypes
+def test_paths_are_followed_half_as_far_where_the_first_come_to_no_maximum():
+    target = valley()
+    starts = np.random.default_rng(0).uniform(-2.0, 2.0, (NUM_FIRST + 2, 40))
+    first = follow_paths(target, starts[:NUM_FIRST])
+    assert not any(path.converged for path in first)
+    alone, target.num_gradient_evaluations = target.num_gradient_evaluations, 0
+    follow_paths(target, starts)
+    # A line search that is under way when the evaluations run out is finished.
+    others = target.num_gradient_evaluations - alone
+    assert MAX_EVALUATIONS <= others < MAX_EVALUATIONS + 2 * 20
+    # Where they do, all go as far as they like.
+    target = gaussian(np.zeros(40), np.eye(40)).target()
+    assert all(path.converged for path in follow_paths(target, starts))
