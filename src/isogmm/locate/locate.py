@@ -179,28 +179,27 @@ def _fit_one(
     Candidates from all paths compete where the scouts do not settle, where a local maximum
     promises more than their ELBO, and where chains lead away from their Gaussian.
     """
-    scouted = scout(target, generator, paths, options.num_iterations)
+    count, num_iterations = options.num_candidate_paths, options.num_iterations
+    if target.dim > DENSE_LIMIT:
+        return race(target, generator, paths, count, num_iterations)
+    scouted = scout(target, generator, paths, num_iterations)
     if scouted.interruption is not None:
         return scouted
 
     def everyone() -> Outcome:
-        count, num_iterations = options.num_candidate_paths, options.num_iterations
         found = race(target, generator, paths, count, num_iterations)
         is_better = found.interruption is None and found.best.elbo[0] > scouted.best.elbo[0]
         winner = found if is_better else replace(scouted, interruption=found.interruption)
         return replace(winner, num_diverged=found.num_diverged + scouted.num_diverged)
 
-    is_dense = target.dim <= DENSE_LIMIT
     promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
     if scouted.agreed:
         outcome, others = scouted, None
-    elif is_dense and scouted.best.elbo[0] > promised - PROMISE:
+    elif scouted.best.elbo[0] > promised - PROMISE:
         outcome, others = scouted, everyone
     else:
         outcome, others = everyone(), None
-    if is_dense:
-        outcome = follow_chains(target, outcome, generator, options.num_iterations, others)
-    return outcome
+    return follow_chains(target, outcome, generator, num_iterations, others)
 
 
 def _only(
