@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.locate import locate as module
+from isogmm.locate import best_gaussian as module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.locate import locate

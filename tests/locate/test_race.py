@@ -6,11 +6,12 @@ import pytest
 
 import isogmm
 from helpers.targets import gaussian
-from isogmm.locate import locate as module
+from isogmm.locate import best_gaussian as module
 from isogmm.locate.batch_and_match import Gaussians
+from isogmm.locate.best_gaussian import scout
 from isogmm.locate.locate import locate
 from isogmm.locate.paths import MAX_EVALUATIONS, NUM_FIRST, follow_paths
-from isogmm.locate.race import Outcome, Race, race, scout
+from isogmm.locate.race import Outcome, Race, race
 from isogmm.models import to_target
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -133,15 +134,16 @@ def test_an_interrupted_race_leaves_what_the_scouts_found(asked):
 @pytest.mark.parametrize("iteration", [0, 3, 10, 30])
 def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypatch):
     target = schools()
-    paths, step = paths_of(target), Race.run_until
-    evaluate = target.evaluate_batch
+    paths, step, interrupts = paths_of(target), Race.run_until, []
 
     def interrupted(positions):
+        interrupts.append(1)
         raise KeyboardInterrupt
 
     def run_until(self, until):
         while self.iteration < until:
-            target.evaluate_batch = interrupted if self.iteration == iteration else evaluate
+            if self.iteration == iteration:
+                target.evaluate_batch = interrupted
             if not step(self, self.iteration + 1):
                 return False
         return True
@@ -149,6 +151,8 @@ def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypat
     monkeypatch.setattr(Race, "run_until", run_until)
     outcome = search(target, np.random.default_rng(0), paths, 40)
     assert isinstance(outcome.interruption, KeyboardInterrupt)
+    # Who interrupts does not wait for more of it.
+    assert len(interrupts) == 1
     assert np.isfinite(outcome.best.means).all()
     assert np.isfinite(outcome.best.factors).all()
 

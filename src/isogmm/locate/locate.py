@@ -1,22 +1,18 @@
 """Locate: many paths, batch and match from several places on them, the best ELBO, all modes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from isogmm.errors import ModelError
+from isogmm.locate.best_gaussian import best_gaussian
 from isogmm.locate.candidates import candidates_from
-from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path, follow_paths
-from isogmm.locate.race import Outcome, race, scout
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
-
-#: Laplace's estimate of the mass at a local maximum may be off by so much where it is skewed.
-PROMISE = 3.0
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,14 @@ def locate(
         if not paths:
             raise
         return _only(candidates_from(target, paths[0])[-1], stop)
-    outcome = _fit_one(target, generator, paths[: options.num_starts], maxima, options)
+    outcome = best_gaussian(
+        target,
+        generator,
+        paths[: options.num_starts],
+        maxima,
+        options.num_candidate_paths,
+        options.num_iterations,
+    )
     best, best_origin = outcome.best, outcome.origin
     if outcome.interruption is not None:
         return _only((best_origin, best.means[0], best.factors[0]), outcome.interruption)
@@ -165,41 +168,6 @@ def locate(
         unseen=unseen_probability(maxima) if len(maxima) > 1 else 0.0,
         low_rank=low_rank,
     )
-
-
-def _fit_one(
-    target: Target,
-    generator: np.random.Generator,
-    paths: list[Path],
-    maxima: list[LocalMaximum],
-    options: Locate,
-) -> Outcome:
-    """The best Gaussian: that of a few scouts, unless something speaks against it.
-
-    Candidates from all paths compete where the scouts do not settle, where a local maximum
-    promises more than their ELBO, and where chains lead away from their Gaussian.
-    """
-    count, num_iterations = options.num_candidate_paths, options.num_iterations
-    if target.dim > DENSE_LIMIT:
-        return race(target, generator, paths, count, num_iterations)
-    scouted = scout(target, generator, paths, num_iterations)
-    if scouted.interruption is not None:
-        return scouted
-
-    def everyone() -> Outcome:
-        found = race(target, generator, paths, count, num_iterations)
-        is_better = found.interruption is None and found.best.elbo[0] > scouted.best.elbo[0]
-        winner = found if is_better else replace(scouted, interruption=found.interruption)
-        return replace(winner, num_diverged=found.num_diverged + scouted.num_diverged)
-
-    promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
-    if scouted.agreed:
-        outcome, others = scouted, None
-    elif scouted.best.elbo[0] > promised - PROMISE:
-        outcome, others = scouted, everyone
-    else:
-        outcome, others = everyone(), None
-    return follow_chains(target, outcome, generator, num_iterations, others)
 
 
 def _only(

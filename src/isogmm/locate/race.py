@@ -1,6 +1,6 @@
 """Gaussian candidates from many places advance together; the best ELBO wins."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,19 +11,15 @@ from isogmm.locate.batch_and_match import (
     batch_size_for,
     damping,
 )
-from isogmm.locate.candidates import BEGINNING, EARLY, EVERYWHERE, Candidate, candidates_from
+from isogmm.locate.candidates import BEGINNING, EARLY, Candidate, candidates_from
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.target import Target
 
 #: After these iterations only this share of the candidates goes on.  Before the first ELBOs
 #: mislead: the right candidate was seen last at iteration 2 and first at 9.
 HALVINGS = {6: 0.5, 13: 0.2, 26: 0.0}
-#: Paths that are scouted.
-NUM_SCOUTS = 2
-#: When the scouts are asked whether they agree.
-SCOUTED = (8, 16)
-#: So many times the iterations are made at most, by scouts that do not agree, and by others.
-PATIENCE, MOST = 2, 10
+#: So many times the iterations are made at most.
+PATIENCE = 10
 #: Standard error of an ELBO below which its Gaussian is all but exact: its log ratios to the
 #: density hardly vary, so that the ELBO is the log evidence of its mode.
 EXACT_SE = 0.03
@@ -50,26 +46,6 @@ class Outcome:
     num_diverged: int
     interruption: KeyboardInterrupt | None = None
     agreed: bool = False
-
-
-def scout(
-    target: Target, generator: np.random.Generator, paths: list[Path], num_iterations: int
-) -> Outcome:
-    """A few candidates, the best of which go on: all that most models need.
-
-    Where the better half of them meets at one ELBO (regressions, most models that are not
-    hierarchical) the outcome is agreed.  Otherwise the winner has to be doubted; its ELBO is
-    ``-inf`` where it was still improving.
-    """
-    scouts = Race(target, generator, _candidates(target, paths[:NUM_SCOUTS], EVERYWHERE, 1))
-    agreed = any(scouts.run_until(iteration) and scouts.agree() for iteration in SCOUTED)
-    if scouts.interruption is None:
-        scouts.keep(2)
-        scouts.run(num_iterations, MOST if agreed else PATIENCE)
-    outcome = scouts.outcome()
-    if not agreed and scouts.improves():
-        outcome.best.elbo[:] = -np.inf
-    return replace(outcome, agreed=agreed and bool(outcome.best.alive[0]))
 
 
 def race(
@@ -99,7 +75,12 @@ def race(
     ModelError
         If every candidate diverges.
     """
-    everyone = Race(target, generator, _candidates(target, paths, BEGINNING, num_full))
+    found = [
+        candidate
+        for index, path in enumerate(paths)
+        for candidate in candidates_from(target, path, BEGINNING if index < num_full else EARLY)
+    ]
+    everyone = Race(target, generator, found)
     everyone.run(num_iterations)
     if not everyone.candidates.alive.any():
         raise ModelError(
@@ -107,16 +88,6 @@ def race(
             "integral infinite). Check for flat priors on parameters the data say nothing of."
         )
     return everyone.outcome()
-
-
-def _candidates(
-    target: Target, paths: list[Path], places: tuple[float, ...], num_full: int
-) -> list[Candidate]:
-    return [
-        candidate
-        for index, path in enumerate(paths)
-        for candidate in candidates_from(target, path, places if index < num_full else EARLY)
-    ]
 
 
 class Race:
@@ -152,7 +123,7 @@ class Race:
                 return False
         return True
 
-    def run(self, num_iterations: int, patience: int = MOST) -> None:
+    def run(self, num_iterations: int, patience: int = PATIENCE) -> None:
         """Advance with halvings, as long as the ELBO improves: so many times as far at most."""
         longest = (patience if self.target.dim <= DENSE_LIMIT else 2) * num_iterations
         while self.iteration < num_iterations or (self.improves() and self.iteration < longest):
