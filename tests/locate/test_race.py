@@ -86,6 +86,19 @@ def test_scouts_do_not_agree_on_a_centered_hierarchy():
 
 
 @pytest.mark.weak_dtypes
+def test_scouts_that_still_improve_do_not_count(monkeypatch):
+    target = schools()
+    paths = paths_of(target)
+    calm = scout(target, np.random.default_rng(0), paths, 40)
+    monkeypatch.setattr(Race, "improves", lambda self: True)
+    restless = scout(target, np.random.default_rng(0), paths, 40)
+    assert np.isfinite(calm.best.elbo[0])
+    assert restless.best.elbo[0] == -np.inf
+    # There is a Gaussian all the same, should an interrupt come.
+    assert np.isfinite(restless.best.means).all()
+
+
+@pytest.mark.weak_dtypes
 def test_nobody_else_is_asked_where_scouts_agree(asked):
     locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
     assert asked[0] == ["scout"]
