@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = [
@@ -23,16 +24,26 @@ def script():
     return module
 
 
-@pytest.mark.parametrize("name", ["eight_schools_centered", "two_modes", "gp_pois_regr"])
+#: In a centered funnel either run may be caught in the neck: of seven seeds of each, three of NUTS
+#: as it comes and one of NUTS from a fit had fewer than 50 effective draws, the others 90 to 320.
+SEEDS = {"eight_schools_centered": range(5), "two_modes": range(1), "gp_pois_regr": range(1)}
+
+
+@pytest.mark.parametrize("name", list(SEEDS))
 def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
-    plain, handed = script.compare(name)
-    assert (plain["sampler"], handed["sampler"]) == ("nuts", "nuts_from")
-    assert plain["warmup"] >= 3 * handed["warmup"]
+    plain, handed = zip(*(script.compare(name, seed) for seed in SEEDS[name]), strict=True)
+    assert {row["sampler"] for row in plain} == {"nuts"}
+    assert {row["sampler"] for row in handed} == {"nuts_from"}
+    assert all(a["warmup"] >= 3 * b["warmup"] for a, b in zip(plain, handed, strict=True))
+
+    def median(rows, column):
+        return np.median([row[column] for row in rows])
+
     # Nothing is lost after the warm-up: gradients for one effective draw, whose number is known
     # to a third on the funnel, where it is small.
-    assert handed["sampling_per_ess"] < 1.5 * plain["sampling_per_ess"]
+    assert median(handed, "sampling_per_ess") < 1.5 * median(plain, "sampling_per_ess")
     # A centered funnel mixes slowly whatever its start.
-    assert handed["rhat"] < (1.2 if name.startswith("eight_schools") else 1.05)
+    assert median(handed, "rhat") < (1.2 if name.startswith("eight_schools") else 1.05)
 
 
 @pytest.mark.pymc
