@@ -17,6 +17,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -123,20 +124,26 @@ def measure(result: Any, case: cases.Case) -> Row:
 def run_fresh(
     name: str, seed: int, method: str, language: str, options: dict[str, Any], timeout: float
 ) -> Row:
-    """:func:`run_case` in a process of its own; adds ``wall``, its whole time to the result."""
+    """:func:`run_case` in a process of its own; adds ``wall``, its whole time to the result.
+
+    What PyTensor compiled before does not count: each process has an empty directory for it.
+    """
     request = json.dumps([name, seed, method, language, {k: repr(v) for k, v in options.items()}])
     row: Row = {"case": name, "seed": seed, "method": method, "language": language}
-    begin = time.time()
-    try:
-        done = subprocess.run(
-            [sys.executable, __file__, "--worker", request],
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return row | {"error": f"no result after {timeout:.0f} s", "seconds": timeout}
+    with tempfile.TemporaryDirectory() as compiled:
+        flags = [os.environ.get("PYTENSOR_FLAGS", ""), f"base_compiledir={compiled}"]
+        begin = time.time()
+        try:
+            done = subprocess.run(
+                [sys.executable, __file__, "--worker", request],
+                env=os.environ | {"PYTENSOR_FLAGS": ",".join(filter(None, flags))},
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return row | {"error": f"no result after {timeout:.0f} s", "seconds": timeout}
     lines = [line for line in done.stdout.splitlines() if line.startswith("ROW ")]
     if not lines:
         return row | {"error": f"exit {done.returncode}: {done.stderr[-500:]}"}
