@@ -140,7 +140,7 @@ def draw_speed(rows: Iterable[Row]) -> Any:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color="#E3E5E8", lw=0.7)
     axes.set_axisbelow(True)
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
     return figure
 
 
