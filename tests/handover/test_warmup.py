@@ -24,8 +24,8 @@ def script():
     return module
 
 
-#: In a centered funnel either run may be caught in the neck: of seven seeds of each, three of NUTS
-#: as it comes and one of NUTS from a fit had fewer than 50 effective draws, the others 90 to 320.
+#: In a centered funnel either run may be caught in the neck: of seven seeds on each of two stacks,
+#: five runs of NUTS as it comes and three from a fit had fewer than 50 effective draws.
 SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(1)}
 
 

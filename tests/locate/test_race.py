@@ -9,6 +9,7 @@ import pytest
 
 import isogmm
 from helpers.targets import gaussian
+from isogmm.errors import ModelError
 from isogmm.locate import best_gaussian as module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.best_gaussian import scout
@@ -54,10 +55,10 @@ def paths_of(target, count=6):
     return [path for path in follow_paths(target, starts) if path is not None]
 
 
-def outcome_at(mean, elbo, agreed=False):
+def outcome_at(mean, elbo, settled=True):
     best = Gaussians.start(np.array([mean]), np.eye(len(mean))[None])
-    best.elbo[:], best.elbo_se[:] = elbo, 0.2
-    return Outcome(best, "here", 0, agreed=agreed)
+    best.elbo[:], best.elbo_se[:], best.alive[:] = elbo, 0.2, elbo > -np.inf
+    return Outcome(best, "here", 1, settled=settled)
 
 
 @pytest.fixture
@@ -94,16 +95,12 @@ def test_scouts_do_not_agree_on_a_centered_hierarchy():
 
 
 @pytest.mark.weak_dtypes
-def test_scouts_that_still_improve_do_not_count(monkeypatch):
+def test_scouts_know_whether_they_still_improve(monkeypatch):
     target = schools()
     paths = paths_of(target)
-    calm = scout(target, np.random.default_rng(0), paths, 40)
+    assert scout(target, np.random.default_rng(0), paths, 40).settled
     monkeypatch.setattr(Race, "improves", lambda self: True)
-    restless = scout(target, np.random.default_rng(0), paths, 40)
-    assert np.isfinite(calm.best.elbo[0])
-    assert restless.best.elbo[0] == -np.inf
-    # There is a Gaussian all the same, should an interrupt come.
-    assert np.isfinite(restless.best.means).all()
+    assert not scout(target, np.random.default_rng(0), paths, 40).settled
 
 
 @pytest.mark.weak_dtypes
@@ -119,6 +116,32 @@ def test_everyone_competes_where_a_maximum_promises_more(asked):
     located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
     assert called == ["scout", "race"]
     assert abs(located.elbo) < 1e-3
+
+
+@pytest.mark.weak_dtypes
+def test_everyone_competes_where_scouts_still_improve(asked):
+    called, found = asked
+    found["scout"] = outcome_at([1.0, 2.0], 0.0, settled=False)
+    locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    assert called == ["scout", "race"]
+
+
+@pytest.mark.weak_dtypes
+def test_a_race_that_all_lose_leaves_what_the_scouts_found(asked):
+    _, found = asked
+    found["scout"] = outcome_at([1.0, 2.0], 0.0, settled=False)
+    found["race"] = outcome_at([0.0, 0.0], -np.inf)
+    located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
+    np.testing.assert_array_equal(located.means, [[1.0, 2.0]])
+    assert located.num_diverged == 2
+
+
+@pytest.mark.weak_dtypes
+def test_where_nobody_survives_the_error_says_what_to_look_for(asked):
+    _, found = asked
+    found["scout"] = found["race"] = outcome_at([0.0, 0.0], -np.inf)
+    with pytest.raises(ModelError, match=r"every Gaussian candidate diverged.*flat priors"):
+        locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
 
 
 @pytest.mark.weak_dtypes
@@ -144,7 +167,7 @@ def test_an_interrupted_race_leaves_what_the_scouts_found(asked):
     _, found = asked
     found["scout"] = outcome_at([40.0, 40.0], -800.0)
     stop = KeyboardInterrupt()
-    found["race"] = Outcome(found["scout"].best, "start", 0, stop)
+    found["race"] = Outcome(outcome_at([1.0, 2.0], 0.0).best, "start", 0, stop)
     located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
     assert located.interruption is stop
     assert located.origin == "here"

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from isogmm.errors import ModelError
 from isogmm.locate.candidates import EARLY, EVERYWHERE, candidates_from
 from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.modes import LocalMaximum
 from isogmm.locate.paths import DENSE_LIMIT, Path
-from isogmm.locate.race import PATIENCE, Outcome, Race, race
+from isogmm.locate.race import PATIENCE, Outcome, Race, better, race
 from isogmm.target import Target
 
 #: When the scouts are asked whether they agree.
@@ -39,27 +40,34 @@ def best_gaussian(
         Where paths ended in local maxima.
     num_full, num_iterations
         As in :func:`isogmm.locate.race.race`.
+
+    Raises
+    ------
+    ModelError
+        If every candidate diverges.
     """
-    if target.dim > DENSE_LIMIT:
-        return race(target, generator, paths, num_full, num_iterations)
-    scouted = scout(target, generator, paths, num_iterations)
-    if scouted.interruption is not None:
-        return scouted
 
     def everyone() -> Outcome:
-        found = race(target, generator, paths, num_full, num_iterations)
-        is_better = found.interruption is None and found.best.elbo[0] > scouted.best.elbo[0]
-        winner = found if is_better else replace(scouted, interruption=found.interruption)
-        return replace(winner, num_diverged=found.num_diverged + scouted.num_diverged)
+        return race(target, generator, paths, num_full, num_iterations)
 
-    promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
-    if scouted.agreed:
-        outcome, others = scouted, None
-    elif scouted.best.elbo[0] > promised - PROMISE:
-        outcome, others = scouted, everyone
+    if target.dim > DENSE_LIMIT:
+        outcome = everyone()
     else:
-        outcome, others = everyone(), None
-    return follow_chains(target, outcome, generator, num_iterations, others)
+        promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
+        outcome, others = scout(target, generator, paths, num_iterations), None
+        if not outcome.agreed and outcome.interruption is None:
+            if outcome.settled and outcome.best.elbo[0] > promised - PROMISE:
+                others = everyone
+            else:
+                outcome = better(outcome, everyone())
+        if outcome.best.alive[0]:
+            outcome = follow_chains(target, outcome, generator, num_iterations, others)
+    if not outcome.best.alive[0]:
+        raise ModelError(
+            "every Gaussian candidate diverged: the log density may be improper (its "
+            "integral infinite). Check for flat priors on parameters the data say nothing of."
+        )
+    return outcome
 
 
 def scout(
@@ -69,8 +77,7 @@ def scout(
 
     One path has candidates everywhere, a second one near its beginning.  Where the better half
     of them meets at one ELBO (regressions, most models that are not hierarchical) the outcome
-    is agreed.  Otherwise the winner has to be doubted; its ELBO is ``-inf`` where it was still
-    improving.
+    is agreed.  Otherwise the winner has to be doubted.
     """
     found = candidates_from(target, paths[0], EVERYWHERE)
     found += [one for path in paths[1:2] for one in candidates_from(target, path, EARLY)]
@@ -84,6 +91,4 @@ def scout(
         scouts.keep(2)
         scouts.run(num_iterations, PATIENCE if agreed else LITTLE_PATIENCE)
     outcome = scouts.outcome()
-    if not agreed and scouts.improves():
-        outcome.best.elbo[:] = -np.inf
     return replace(outcome, agreed=agreed and bool(outcome.best.alive[0]))

@@ -9,7 +9,7 @@ from isogmm.diagnostics.improper import improper_direction
 from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
-from isogmm.locate.race import EXACT_SE, Outcome, Race
+from isogmm.locate.race import EXACT_SE, Outcome, Race, better
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.sampler import Sampler
 from isogmm.target import Target
@@ -68,14 +68,13 @@ def follow_chains(
             if following is None or _is_endless(target, following.best):
                 break
             if others is not None:
-                rival, others = others(), None
-                if rival.interruption is not None:
-                    return rival
-                following = max(following, rival, key=lambda found: found.best.elbo[0])
+                following, others = better(following, others()), None
             met.append(following.best)
             num_diverged += following.num_diverged
             if following.best.elbo[0] > outcome.best.elbo[0] + GAINED:
                 outcome = following
+            if following.interruption is not None:
+                raise following.interruption
     except KeyboardInterrupt as stop:
         interruption = stop
     return replace(outcome, num_diverged=num_diverged, interruption=interruption)

@@ -26,8 +26,8 @@ class Locate:
     num_evaluations
         More paths are followed while they cost less than this many gradients in all.
     num_candidate_paths
-        Paths with candidates of batch and match at their start, middle and end; every path of
-        the first ``num_starts`` has one near its beginning.
+        Where all paths race, so many have candidates of batch and match at their start and in
+        their first quarter; the others of the first ``num_starts`` have one, near the beginning.
     max_starts, max_evaluations
         Where there are several modes, starts go on while new modes appear, at least a quarter
         of ``max_starts`` and until either number is reached.

@@ -1,10 +1,9 @@
 """Gaussian candidates from many places advance together; the best ELBO wins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isogmm.errors import ModelError
 from isogmm.locate.batch_and_match import (
     Gaussians,
     batch_and_match_step,
@@ -16,7 +15,8 @@ from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.target import Target
 
 #: After these iterations only this share of the candidates goes on.  Before the first ELBOs
-#: mislead: the right candidate was seen last at iteration 2 and first at 9.
+#: mislead: the right candidate was seen last at iteration 2 and first at 9.  Of 47 races the winner
+#: was more than a nat below the best of all candidates in 3, in 5 where all went on to 8.
 HALVINGS = {6: 0.5, 13: 0.2, 26: 0.0}
 #: So many times the iterations are made at most.
 PATIENCE = 10
@@ -37,8 +37,9 @@ class Outcome:
         Candidates that diverged.
     interruption
         What cut the race short (Ctrl-C or the time limit), or None.
-    agreed
-        Whether candidates from several places met at one ELBO.
+    agreed, settled
+        Whether candidates from several places met at one ELBO, and whether the best ELBO no longer
+        improved.
     """
 
     best: Gaussians
@@ -46,6 +47,7 @@ class Outcome:
     num_diverged: int
     interruption: KeyboardInterrupt | None = None
     agreed: bool = False
+    settled: bool = False
 
 
 def race(
@@ -69,11 +71,6 @@ def race(
         The first so many have candidates elsewhere too.
     num_iterations
         Iterations at least; it goes on while the ELBO improves by more than its noise.
-
-    Raises
-    ------
-    ModelError
-        If every candidate diverges.
     """
     found = [
         candidate
@@ -82,12 +79,17 @@ def race(
     ]
     everyone = Race(target, generator, found)
     everyone.run(num_iterations)
-    if not everyone.candidates.alive.any():
-        raise ModelError(
-            "every Gaussian candidate diverged: the log density may be improper (its "
-            "integral infinite). Check for flat priors on parameters the data say nothing of."
-        )
     return everyone.outcome()
+
+
+def better(first: Outcome, second: Outcome) -> Outcome:
+    """The one with the higher ELBO; the first where the second was interrupted, and says so."""
+    is_second = second.interruption is None and second.best.elbo[0] > first.best.elbo[0]
+    return replace(
+        second if is_second else first,
+        num_diverged=first.num_diverged + second.num_diverged,
+        interruption=second.interruption,
+    )
 
 
 class Race:
@@ -174,4 +176,10 @@ class Race:
         if self.iteration < min(HALVINGS) and "end of the path" in self.origins:
             winner = self.origins.index("end of the path")
         best = self.candidates.take(np.array([winner]))
-        return Outcome(best, self.origins[winner], self.num_diverged, self.interruption)
+        return Outcome(
+            best,
+            self.origins[winner],
+            self.num_diverged,
+            self.interruption,
+            settled=not self.improves(),
+        )
