@@ -262,8 +262,7 @@ def _programs(model: Callable[..., Any], read: ReadModel) -> JaxPrograms:
         return found.programs
     functions = read.functions(get_model)
     programs = JaxPrograms(
-        # Traced once for both programs: the inner jit remembers its trace, and is inlined.
-        jax.jit(functions.log_density, inline=True),
+        functions.log_density,
         functions.generate,
         sum(int(np.prod(shape)) for shape in read.sites.shapes.values()),
         read.data,

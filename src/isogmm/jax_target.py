@@ -1,6 +1,7 @@
 """Programs that contain the model, compiled once each, for models that are JAX functions."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -8,20 +9,26 @@ from typing import Any
 import jax
 import numpy as np
 
+from isogmm.cost import Cost, cost_of
 from isogmm.target import Groups, Target
 
 #: Rows of the program that constrains draws; fewer where they would hold more numbers than this.
 CONSTRAIN_SIZE, CONSTRAIN_NUMBERS = 500, 2**23
-#: A batch of up to this many operations takes about as long as twenty calls of the program of a
-#: point, which cost a tenth of a millisecond each whatever they do.
-CHEAP_BATCH_FLOPS = 5e6
+#: Rows of a batch; fewer for models with loops or factorizations whose rows compute more than so
+#: many numbers: they cost the same each, and padding costs less.  Microseconds a row among 32 and
+#: among 128: gp_pois_regr (17,000 numbers) 6.4 and 5.2, one_comp_mm_elim_abs (62,000) 26 and 30,
+#: a hidden Markov model (59,000) 45 and 45; below, a GARCH model (7,700) 7.8 and 3.6.
+ROWS, ROWS_OF_LOOPS, COSTLY_LOOPS = 128, 32, 15_000
+#: A batch of this many numbers takes about as long as twenty calls of the program of a point,
+#: which cost a tenth of a millisecond each whatever they do.
+COSTLY_BATCH = 8_000_000
 
 
 class JaxPrograms:
     """The compiled programs of a model: one batch, constrained draws, and perhaps one point.
 
     Where a batch costs little more than a point there is no program for a point: a row of a
-    batch serves.  :meth:`few` knows.
+    batch serves.  :meth:`few` knows.  The model is traced once for both.
 
     The data are an input of the programs, not a constant in them: a second data set of the
     same shapes is served by the same programs (:meth:`bind`).
@@ -37,7 +44,7 @@ class JaxPrograms:
     data
         Any pytree of arrays; its shapes and types are fixed from here on.
     batch_size
-        Rows of the batch program.
+        Rows of the batch program; None chooses by what a row computes.
     x64
         True runs the programs with 64-bit floats whatever the global switch says; None leaves
         the precision to it.
@@ -50,18 +57,17 @@ class JaxPrograms:
         dim: int,
         data: Any,
         *,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         x64: bool | None = None,
     ) -> None:
-        self.batch_size = batch_size
         self.x64 = x64
         self.num_programs = 0
         self._programs: dict[str, Future] = {}
-        self._batch_flops = 0.0
         #: The density as it was given, for what is not one of the three programs.
         self.log_density = log_density
         self.constrain_size = max(1, min(CONSTRAIN_SIZE, CONSTRAIN_NUMBERS // max(dim, 1)))
-        value_and_grad = jax.value_and_grad(log_density)
+        # The inner jit remembers its trace, for the batch too.
+        value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
         generate_many = jax.vmap(generate, in_axes=(0, 0, None))
 
         def constrain(positions: jax.Array, seed: jax.Array, data: Any) -> Any:
@@ -80,16 +86,34 @@ class JaxPrograms:
                 lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.result_type(leaf)),
                 data,
             )
-        struct = jax.ShapeDtypeStruct
-        self._shapes = {
-            "point": (struct((dim,), self.dtype),),
-            "batch": (struct((batch_size, dim), self.dtype),),
-            "constrain": (struct((self.constrain_size, dim), self.dtype), struct((), np.uint32)),
-        }
+        self.dim, self._batch_size = dim, batch_size
 
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""
         return contextlib.nullcontext() if self.x64 is None else jax.enable_x64(self.x64)
+
+    @functools.cached_property
+    def cost(self) -> Cost:
+        """What a row computes; the model is traced for it."""
+        with self.precision():
+            position = jax.ShapeDtypeStruct((self.dim,), self.dtype)
+            traced = self._functions["point"].trace(position, self._data_like)
+        return cost_of(traced.jaxpr.jaxpr)
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of the batch program."""
+        if self._batch_size is not None:
+            return self._batch_size
+        is_costly = self.cost.has_loops and self.cost.numbers > COSTLY_LOOPS
+        return ROWS_OF_LOOPS if is_costly else ROWS
+
+    def _shapes(self, name: str) -> tuple[jax.ShapeDtypeStruct, ...]:
+        """Of the arguments of a program, the data excepted."""
+        rows = {"point": (), "batch": (self.batch_size,), "constrain": (self.constrain_size,)}
+        positions = jax.ShapeDtypeStruct((*rows[name], self.dim), self.dtype)
+        seed = (jax.ShapeDtypeStruct((), np.uint32),) if name == "constrain" else ()
+        return (positions, *seed)
 
     def start(self, *names: str) -> None:
         """Trace the programs here, one after the other, and compile them in the background.
@@ -108,9 +132,8 @@ class JaxPrograms:
     def _begin(self, name: str) -> Future:
         if name not in self._programs:
             with self.precision():
-                lowered = jax.jit(self._functions[name]).lower(*self._shapes[name], self._data_like)
-            if name == "batch":
-                self._batch_flops = (lowered.cost_analysis() or {}).get("flops", 0.0)
+                function = jax.jit(self._functions[name])
+                lowered = function.lower(*self._shapes(name), self._data_like)
             self.num_programs += 1
             # Draws are constrained last: that program leaves the cores to the others at first.
             ahead = list(self._programs.values()) if name == "constrain" else []
@@ -130,8 +153,7 @@ class JaxPrograms:
 
     def few(self) -> int:
         """How many positions are better evaluated one by one: none where batches are cheap."""
-        self._begin("batch")
-        return 0 if self._batch_flops <= CHEAP_BATCH_FLOPS else self.batch_size // 4
+        return self.batch_size // 4 if self.batch_size * self.cost.numbers > COSTLY_BATCH else 0
 
     def prepare(self) -> None:
         """Start what a fit needs; the program of a point only where batches are not cheap."""

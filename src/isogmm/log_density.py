@@ -63,7 +63,7 @@ class LogDensity:
         log likelihood is observed data, others are constant data.  :meth:`with_data` changes it
         without compiling again.
     batch_size
-        Points evaluated together.
+        Points evaluated together; None chooses: 128, or 32 where a JAX function computes much.
     x64
         Precision of the JAX programs; None leaves it to JAX's own switch.
 
@@ -110,7 +110,7 @@ class LogDensity:
         log_likelihood: Callable[..., Mapping[str, Any]] | None = None,
         initial: Any = None,
         data: Any = None,
-        batch_size: int = 128,
+        batch_size: int | None = None,
         x64: bool | None = None,
     ) -> None:
         if fn is not None and not callable(fn):
@@ -200,7 +200,7 @@ class LogDensity:
             target.prepare()  # the other programs compile while the point below is evaluated
         else:
             functions = self._plain.bind(self._arguments)
-            target = Target(batch_size=self.batch_size, **functions, **fields)
+            target = Target(batch_size=self.batch_size or 128, **functions, **fields)
         if not self._is_checked:
             self._check_gradient(target)
             self._is_checked = True

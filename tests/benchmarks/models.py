@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.metrics import Reference
 
@@ -51,6 +50,8 @@ def item_response_data(seed: int = 20) -> Data:
 
 def counts_data(sigma: float, seed: int) -> Data:
     """Yearly counts over 40 years: a cubic trend and a random effect of sd ``sigma`` a year."""
+    from scipy import stats  # a third of a second, which no fit shall find imported
+
     rng = np.random.default_rng(seed)
     year = (np.arange(40) - 19.5) / 20.0
     log_rate = 3.6 + 1.0 * year + 0.1 * year**2 - 0.6 * year**3 + sigma * rng.standard_normal(40)

@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from helpers.targets import gaussian, isotropic_mixture, make_target, nowhere, rotation
+from helpers.targets import (
+    correlated_gaussian,
+    gaussian,
+    isotropic_mixture,
+    make_target,
+    nowhere,
+    rotation,
+)
 from isogmm.errors import ModelError
-from isogmm.locate.locate import Locate, locate
+from isogmm.locate.locate import NUM_FIRST, Locate, follow_starts, locate
 from isogmm.locate.modes import LocalMaximum, unseen_probability
 from isogmm.locate.paths import factor_of, follow_paths, inverse_hessian
 
@@ -92,6 +99,33 @@ def test_a_path_ends_at_the_maximum_with_its_curvature():
     factor = factor_of(estimate)
     np.testing.assert_allclose(factor @ factor.T, estimate, atol=1e-10)
     assert np.all(np.diag(factor) > 0)
+
+
+def test_paths_end_where_others_ended():
+    target = correlated_gaussian(12, 30.0).target()
+    starts = np.random.default_rng(0).uniform(-2, 2, (10, 12))
+    to_the_end = follow_paths(target, starts)
+    maxima = []
+    paths = follow_starts(target, starts, maxima)
+    (maximum,) = maxima
+    assert maximum.count == len(starts)
+    assert all(path.converged for path in paths)
+    for path, whole in zip(paths[NUM_FIRST:], to_the_end[NUM_FIRST:], strict=True):
+        assert maximum.is_near(path.end, path.log_density[-1])
+        assert not maximum.is_near(path.positions[-2], path.log_density[-2])
+        assert len(path.positions) < len(whole.positions)
+        # The same walk, but for its end.
+        shared = whole.positions[: len(path.positions)]
+        np.testing.assert_allclose(path.positions, shared, rtol=0, atol=1e-9)
+
+
+def test_paths_do_not_end_below_a_higher_maximum():
+    """A place that is higher than a known maximum, however near, leads elsewhere."""
+    known = LocalMaximum(np.zeros(2), np.eye(2), log_density=-3.0, log_mass=-3.0)
+    assert known.is_near(np.array([0.5, 0.5]), -3.2)
+    assert not known.is_near(np.array([0.5, 0.5]), -2.9)
+    assert not known.is_near(np.array([0.5, 0.5]), -4.1)
+    assert not known.is_near(np.array([0.9, 0.9]), -3.2)
 
 
 def test_a_path_from_nowhere_is_none():

@@ -13,8 +13,8 @@ from isogmm.errors import ModelError
 from isogmm.locate import best_gaussian as module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.best_gaussian import scout
-from isogmm.locate.locate import locate
-from isogmm.locate.paths import MAX_EVALUATIONS, NUM_FIRST, follow_paths
+from isogmm.locate.locate import NUM_FIRST, follow_starts, locate
+from isogmm.locate.paths import MAX_EVALUATIONS, follow_paths
 from isogmm.locate.race import Outcome, Race, race
 from isogmm.models import to_target
 
@@ -208,10 +208,13 @@ def test_paths_are_followed_half_as_far_where_the_first_come_to_no_maximum():
     first = follow_paths(target, starts[:NUM_FIRST])
     assert not any(path.converged for path in first)
     alone, target.num_gradient_evaluations = target.num_gradient_evaluations, 0
-    follow_paths(target, starts)
+    maxima = []
+    followed = follow_starts(target, starts, maxima)
+    assert not maxima
+    curvatures = 4 * 40 * len(followed)  # what it takes to see that an end is no maximum
     # A line search that is under way when the evaluations run out is finished.
     others = target.num_gradient_evaluations - alone
-    assert MAX_EVALUATIONS <= others < MAX_EVALUATIONS + 2 * 20
+    assert MAX_EVALUATIONS <= others < MAX_EVALUATIONS + 2 * 20 + curvatures
     # Where they do, all go as far as they like.
     target = gaussian(np.zeros(40), np.eye(40)).target()
-    assert all(path.converged for path in follow_paths(target, starts))
+    assert all(path.converged for path in follow_starts(target, starts, []))

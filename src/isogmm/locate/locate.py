@@ -1,18 +1,24 @@
 """Locate: many paths, batch and match from several places on them, the best ELBO, all modes."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.errors import ModelError
 from isogmm.locate.best_gaussian import best_gaussian
 from isogmm.locate.candidates import candidates_from
 from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
-from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
-from isogmm.locate.paths import DENSE_LIMIT, Path, follow_paths
+from isogmm.locate.modes import LocalMaximum, add_path, is_near_one, unseen_probability
+from isogmm.locate.paths import DENSE_LIMIT, Path, budget, follow_paths
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
+
+#: So many paths are followed first: the others end where these ended, and where none of these
+#: comes to a maximum they are followed half as far.
+NUM_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Locate:
     """
 
     num_starts: int = 16
-    num_evaluations: int = 2000
+    num_evaluations: int = 700
     num_candidate_paths: int = 4
     max_starts: int = 2048
     max_evaluations: int = 30_000
@@ -98,23 +104,21 @@ def locate(
     paths: list[Path] = []
     maxima: list[LocalMaximum] = []
     try:
-        paths, hopeless = _paths(target, generator, at_first, wide=True)
+        paths, hopeless = _paths(target, generator, at_first, maxima)
         if not paths:
-            paths, more = _paths(target, generator, 8 * options.num_starts, wide=False)
+            paths, more = _paths(target, generator, 8 * options.num_starts, maxima, wide=False)
             hopeless += more
         if not paths:
             raise ModelError(_hopeless_message(target, hopeless))
         while (
-            target.num_gradient_evaluations - begin < options.num_evaluations // 2
+            target.num_gradient_evaluations - begin < options.num_evaluations
             and len(paths) < 4 * options.num_starts
         ):
-            more_paths, more = _paths(target, generator, options.num_starts, wide=True)
+            more_paths, more = _paths(target, generator, options.num_starts, maxima)
             paths, hopeless = paths + more_paths, hopeless + more
-        for path in paths:
-            add_path(target, maxima, path)
     except KeyboardInterrupt as stop:
         # No Gaussian yet: one path and the curvature at its end are the least to offer.
-        paths = paths or _paths(target, generator, 1, wide=False)[0]
+        paths = paths or _paths(target, generator, 1, [], wide=False)[0]
         if not paths:
             raise
         return _only(candidates_from(target, paths[0])[-1], stop)
@@ -140,11 +144,9 @@ def locate(
         and target.num_gradient_evaluations - begin < options.max_evaluations
         and (num_starts < options.max_starts // 4 or unseen_probability(maxima) > 0.005)
     ):
-        more_paths, more = _paths(target, generator, min(num_starts, 256), wide=True)
+        more_paths, more = _paths(target, generator, min(num_starts, 256), maxima)
         hopeless += more
         num_starts += max(len(more_paths), 1)
-        for path in more_paths:
-            add_path(target, maxima, path)
         maxima = [maximum for maximum in maxima if maximum.log_mass > floor]
     means, factors, log_masses, diverged = fit_modes(target, generator, best, maxima)
     low_rank, elbo, elbo_se = None, float(best.elbo[0]), float(best.elbo_se[0])
@@ -191,17 +193,44 @@ def _only(
 
 
 def _paths(
-    target: Target, generator: np.random.Generator, count: int, *, wide: bool
+    target: Target,
+    generator: np.random.Generator,
+    count: int,
+    maxima: list[LocalMaximum],
+    *,
+    wide: bool = True,
 ) -> tuple[list[Path], int]:
-    """Paths from ``count`` starts (every second one spread wider), and how many were hopeless."""
+    """Paths from ``count`` starts (every second one spread wider), and how many were hopeless.
+
+    Their ends are added to the maxima.
+    """
     starts = target.initial_positions(generator, count)
     if wide and count > 1:
         center = starts.mean(axis=0)
         spread = np.exp(generator.uniform(0.0, np.log(15.0), size=(count, 1)))
         spread[::2] = 1.0
         starts = center + spread * (starts - center)
-    paths = [path for path in follow_paths(target, starts) if path is not None]
+    paths = follow_starts(target, starts, maxima)
     return paths, count - len(paths)
+
+
+def follow_starts(
+    target: Target, starts: Float[np.ndarray, "n d"], maxima: list[LocalMaximum]
+) -> list[Path]:
+    """Paths from all starts, the first few before the others where no maximum is known yet."""
+    longest, num_first = budget(target.dim), 0 if maxima else NUM_FIRST
+    found: list[Path] = []
+    for group in (starts[:num_first], starts[num_first:]):
+        # Known before the group sets out: where a path ends does not depend on the others.
+        is_known = functools.partial(is_near_one, tuple(maxima))
+        walked = follow_paths(target, group, longest, is_known)
+        paths = [path for path in walked if path is not None]
+        for path in paths:
+            add_path(target, maxima, path)
+        if num_first and not any(path.converged for path in paths):
+            longest = budget(target.dim) // 2
+        found += paths
+    return found
 
 
 def _hopeless_message(target: Target, count: int) -> str:

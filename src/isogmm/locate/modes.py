@@ -1,5 +1,6 @@
 """Which optimization paths ended in different modes, and how many modes were left unseen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from isogmm.target import Target
 
 #: Two Gaussians whose means are closer than this, in units of either's covariance, are one mode.
 SAME_MODE = 2.0
+#: A path that comes as near to a known maximum, and within a nat below it, needs no further steps.
+NEAR = 1.0
 #: A local maximum has no gradient left, in units of its own standard deviations.
 _FLAT = 0.05
 #: A dip of the log density by this much between two means makes them two modes.
@@ -32,10 +35,27 @@ class LocalMaximum:
     log_mass: float
     count: int = 1
 
+    def distance(self, position: Float[np.ndarray, " d"]) -> float:
+        """‖L⁻¹ (x - m)‖, in standard deviations."""
+        shift = standardized(self.factor, position - self.position)
+        return float(np.sqrt((shift**2).sum()))
+
+    def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
+        """Whether a path at this position is about to end here: as good as here, and no better."""
+        below = self.log_density - log_density
+        return 0.0 <= below < 1.0 and self.distance(position) < NEAR
+
 
 def standardized(factor: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """L⁻¹ (x - m), for a triangular factor or a vector of scales."""
     return shift / factor if factor.ndim == 1 else np.linalg.solve(factor, shift)
+
+
+def is_near_one(
+    maxima: Sequence[LocalMaximum], position: Float[np.ndarray, " d"], log_density: float
+) -> bool:
+    """Whether a path at this position is about to end at one of the maxima."""
+    return any(maximum.is_near(position, log_density) for maximum in maxima)
 
 
 def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
@@ -46,8 +66,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     """
     end, gradient = path.end, path.gradients[-1]
     for maximum in maxima:
-        shift = standardized(maximum.factor, end - maximum.position)
-        if np.sqrt((shift**2).sum()) < SAME_MODE:
+        if maximum.distance(end) < SAME_MODE:
             maximum.count += 1
             return False
     if len(end) > 500:

@@ -1,6 +1,7 @@
 """Optimization paths: SciPy's L-BFGS-B from a start, and the curvature it saw on the way."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,10 @@ DENSE_LIMIT = 500
 #: Evaluations of a path up to that dimension and beyond.  Paths that are not at a maximum by then
 #: mostly run into the spike of a hierarchy at scale zero.
 MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
-#: Where none of the first paths comes to a maximum the others are followed half as far.
-NUM_FIRST = 4
 #: Stands in for the objective where the density is not finite, so that line searches step back.
 _WALL = 1e6
+#: Whether an iterate, given its log density, is at a place that is known already.
+IsKnown = Callable[[np.ndarray, float], bool]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Path:
     positions, log_density, gradients
         (t, d), (t,), (t, d): the start, then every accepted iterate.
     converged
-        Whether the optimizer met its tolerance before its budget ran out.
+        Whether the optimizer met its tolerance, or came to a known place, before its budget ran
+        out.
     """
 
     positions: Float[np.ndarray, "t d"]
@@ -48,29 +50,26 @@ class Path:
         return factor_of(inverse_hessian(self, len(self.positions) - 1))
 
 
+def budget(dim: int) -> int:
+    """Evaluations of a path in so many dimensions."""
+    return MAX_EVALUATIONS_LARGE if dim > DENSE_LIMIT else MAX_EVALUATIONS
+
+
 def follow_paths(
-    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int | None = None
+    target: Target,
+    starts: Float[np.ndarray, "n d"],
+    max_evaluations: int | None = None,
+    is_known: IsKnown | None = None,
 ) -> list[Path | None]:
     """Maximize the log density from every start; None where a start is hopeless.
 
     The quasi-Newton paths are Pathfinder's (Zhang et al. 2022, arXiv 2108.03782): they pass
     through the typical set on their way from the tail to the mode.  They go side by side, and
-    one after the other where a batch costs more than its points.
+    one after the other where a batch costs more than its points.  A path ends where
+    ``is_known(iterate, log density)`` says that others have been there.
     """
-    if max_evaluations is None:
-        is_large = target.dim > DENSE_LIMIT
-        max_evaluations = MAX_EVALUATIONS_LARGE if is_large else MAX_EVALUATIONS
-    paths = _follow(target, starts[:NUM_FIRST], max_evaluations)
-    if not any(path is not None and path.converged for path in paths):
-        max_evaluations //= 2
-    return paths + _follow(target, starts[NUM_FIRST:], max_evaluations)
-
-
-def _follow(
-    target: Target, starts: Float[np.ndarray, "n d"], max_evaluations: int
-) -> list[Path | None]:
-    """All paths side by side, or one after the other where that costs less."""
-    walks = [functools.partial(_walk, start, max_evaluations) for start in starts]
+    max_evaluations = max_evaluations or budget(target.dim)
+    walks = [functools.partial(_walk, start, max_evaluations, is_known) for start in starts]
     if min(len(starts), target.batch_size) <= max(target.few(), 1):
         return [walk(target.evaluate) for walk in walks]
     return [
@@ -83,8 +82,8 @@ def _follow(
 class _Seen:
     """What a path has evaluated and accepted; where the density is not finite stands a wall."""
 
-    def __init__(self, start: Float[np.ndarray, " d"], evaluate: Ask):
-        self.evaluate = evaluate
+    def __init__(self, start: Float[np.ndarray, " d"], is_known: IsKnown | None, evaluate: Ask):
+        self.evaluate, self.is_known, self.has_arrived = evaluate, is_known, False
         self.values: dict[bytes, tuple[float, np.ndarray]] = {}
         self.accepted = [np.array(start, dtype=np.float64)]
         first, gradient = evaluate(start)
@@ -108,11 +107,20 @@ class _Seen:
             ends = (self.first, position.tobytes())
             self.values = {key: value for key, value in self.values.items() if key in ends}
         self.accepted.append(position.copy())
+        if self.is_known is not None and position.tobytes() in self.values:
+            self.has_arrived = self.is_known(position, self.values[position.tobytes()][0])
+            if self.has_arrived:
+                raise StopIteration  # SciPy's sign to stop
 
 
-def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -> Path | None:
+def _walk(
+    start: Float[np.ndarray, " d"],
+    max_evaluations: int,
+    is_known: IsKnown | None,
+    evaluate: Ask,
+) -> Path | None:
     """One path, from a function that gives value and gradient at one position."""
-    seen = _Seen(start, evaluate)
+    seen = _Seen(start, is_known, evaluate)
     if seen.is_hopeless:
         return None
     solution = minimize(
@@ -135,7 +143,7 @@ def _walk(start: Float[np.ndarray, " d"], max_evaluations: int, evaluate: Ask) -
         positions=np.stack(kept),
         log_density=np.array([value for value, _ in values]),
         gradients=np.stack([gradient for _, gradient in values]),
-        converged=solution.status == 0,
+        converged=seen.has_arrived or solution.status == 0,
     )
 
 

@@ -1,0 +1,99 @@
+"""What a program computes, counted from its jaxpr, and how many rows its batch gets."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from isogmm.cost import ROUNDS, cost_of
+from isogmm.jax_target import ROWS, ROWS_OF_LOOPS
+from isogmm.log_density import LogDensity
+
+pytestmark = pytest.mark.float32
+
+
+def cost(fn, *shapes):
+    return cost_of(jax.make_jaxpr(fn)(*(np.zeros(shape, np.float32) for shape in shapes)).jaxpr)
+
+
+def test_numbers_of_plain_operations_and_products():
+    assert cost(lambda x: jnp.sin(x) * 2.0, (7,)) == (14, False)
+    # 3 x 4 sums of 5 products.
+    assert cost(lambda a, b: a @ b, (3, 5), (5, 4)) == (2 * 5 * 12, False)
+    assert cost(lambda x: x, (9,)) == (0, False)
+
+
+def test_functions_and_branches_are_entered():
+    assert cost(jax.jit(lambda x: jnp.sin(x)), (7,)) == (7, False)
+
+    def either(x):
+        return jax.lax.cond(x[0] > 0, jnp.sin, lambda y: jnp.cos(jnp.exp(y)), x)
+
+    numbers, has_loops = cost(either, (7,))
+    # Both branches; and the comparison with its index, a few numbers.
+    assert 21 < numbers < 30
+    assert not has_loops
+
+
+def test_loops_count_their_rounds():
+    def body(carry, row):
+        return jnp.sin(carry) + row, None
+
+    numbers, has_loops = cost(lambda x, y: jax.lax.scan(body, x, y)[0], (3,), (11, 3))
+    assert numbers == 11 * 2 * 3
+    assert has_loops
+
+    def until(x):
+        return jax.lax.while_loop(lambda y: y[0] < 1.0, jnp.exp, x)
+
+    numbers, has_loops = cost(until, (3,))
+    # What the condition computes, three numbers, counts too.
+    assert numbers == ROUNDS * (3 + 3)
+    assert has_loops
+
+
+def test_factorizations_are_loops():
+    numbers, has_loops = cost(jnp.linalg.cholesky, (20, 20))
+    assert has_loops
+    # n for each of the n² numbers; and the symmetric part and the triangle, a few n² each.
+    assert 20**3 <= numbers < 2 * 20**3
+
+
+def process(length):
+    """A local level with heavy tails, one step after the other."""
+    y = np.random.default_rng(0).normal(size=length)
+
+    def log_density(x):
+        def step(level, one):
+            level = 0.9 * level + jnp.exp(x[0])
+            return level, jnp.logaddexp(one - level, level - one)
+
+        return -jax.lax.scan(step, x[1], y)[1].sum() - 0.5 * (x**2).sum()
+
+    return LogDensity(log_density, np.zeros(2))
+
+
+def regression(size):
+    """So many observations at once."""
+    x = np.random.default_rng(0).normal(size=(size, 2))
+    return LogDensity(lambda b: -((x @ b - 1.0) ** 2).mean() - 0.5 * (b**2).sum(), np.zeros(2))
+
+
+def test_costly_loops_get_small_batches():
+    short, long = process(10), process(10_000)
+    assert short.to_target().batch_size == ROWS
+    assert long.to_target().batch_size == ROWS_OF_LOOPS
+    # Rows that are evaluated together gain from large ones, whatever they cost.
+    assert regression(100_000).to_target().batch_size == ROWS
+    given = LogDensity(lambda x: -(x**2).sum(), np.zeros(2), batch_size=5)
+    assert given.to_target().batch_size == 5
+
+
+def test_the_size_of_batches_changes_no_value():
+    model = process(2_000)
+    few = model.to_target()
+    many = LogDensity(model._fn, np.zeros(2), batch_size=ROWS).to_target()
+    assert (few.batch_size, many.batch_size) == (ROWS_OF_LOOPS, ROWS)
+    positions = np.random.default_rng(1).normal(size=(ROWS + 5, 2))
+    for one, other in zip(few.evaluate(positions), many.evaluate(positions), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4)
