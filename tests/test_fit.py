@@ -1,6 +1,5 @@
 """The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -19,6 +18,7 @@ from isogmm.groups import get_group
 from isogmm.initialization import UniformMeans
 from isogmm.log_density import LogDensity
 from isogmm.mixture import IsotropicMixture
+from isogmm.precision import in_precision
 from isogmm.refine.refine import Refine
 from isogmm.updates import RULES, find_rule
 
@@ -348,6 +348,6 @@ class TestBadWeather:
 
     @pytest.mark.parametrize("x64", [False, True])
     def test_a_target_knows_its_precision(self, x64):
-        with jax.enable_x64(x64):
+        with in_precision(x64):
             target = LogDensity(lambda x: -(x**2), np.float32(0.0)).to_target()
         assert target.single_precision is not x64

@@ -4,6 +4,7 @@ SVGD is not among them: NumPyro 0.22's SteinVI moves the particles of a constrai
 log determinant of its transform (a Gamma(3) prior gave the moments of a Gamma(2)).
 """
 
+import inspect
 import time
 from collections import namedtuple
 from collections.abc import Callable, Mapping
@@ -154,9 +155,11 @@ def _variational(
         result = svi.run(fit_key, num_steps, *model_args, progress_bar=False, **kwargs)
 
         def draw(key: jax.Array, params: Any) -> Any:
-            return guide.sample_posterior(
-                key, params, *model_args, sample_shape=(chains, draws), **kwargs
-            )
+            # Guides of early versions of NumPyro do not take the arguments of the model.
+            parameters = inspect.signature(guide.sample_posterior).parameters.values()
+            takes_them = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+            args, named = (model_args, kwargs) if takes_them else ((), {})
+            return guide.sample_posterior(key, params, *args, sample_shape=(chains, draws), **named)
 
         samples = jax.tree.map(np.asarray, jax.jit(draw)(draw_key, result.params))
         attributes = {

@@ -1,18 +1,17 @@
 """PyMC's own inference, for comparison: NUTS, variational approximations, Stein particles."""
 
-import contextlib
 import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 import pymc as pm
 import pytensor
 import xarray as xr
 
 from isogmm.errors import OptionError
+from isogmm.precision import in_precision
 from isogmm_pymc import _bambi
 
 
@@ -53,8 +52,7 @@ def nuts(
     run = model.fit if _is_bambi(model) else functools.partial(pm.sample, model=pymc_model)
     # PyMC's JAX samplers take their precision from the global switch, which may say 32 bits.
     x64 = pytensor.config.floatX == "float64"
-    precision = jax.enable_x64(x64) if in_jax else contextlib.nullcontext()
-    with precision:
+    with in_precision(x64 if in_jax else None):
         result = run(**options)
     seconds = time.perf_counter() - begin
     steps = [

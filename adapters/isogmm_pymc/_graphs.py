@@ -1,5 +1,6 @@
 """What a fit needs of a PyMC model, as PyTensor graphs with explicit inputs."""
 
+import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,10 +121,17 @@ def value_shapes(model: Any) -> tuple[tuple[int, ...], ...] | None:
     return tuple(shapes)
 
 
+def traversal() -> Any:
+    """PyTensor's module of walks through graphs, which had no name of its own at first."""
+    try:
+        return importlib.import_module("pytensor.graph.traversal")
+    except ImportError:
+        return importlib.import_module("pytensor.graph.basic")
+
+
 def shared_variables(model: Any) -> list[Any]:
     """Shared variables that the model's graphs depend on, in a fixed order."""
     from pytensor.compile.sharedvalue import SharedVariable
-    from pytensor.graph.traversal import graph_inputs
 
     roots = [
         *model.basic_RVs,
@@ -132,7 +140,9 @@ def shared_variables(model: Any) -> list[Any]:
         *model.rvs_to_values.values(),
     ]
     # A graph can reach the same variable on several ways.
-    found = dict.fromkeys(v for v in graph_inputs(roots) if isinstance(v, SharedVariable))
+    found = dict.fromkeys(
+        v for v in traversal().graph_inputs(roots) if isinstance(v, SharedVariable)
+    )
     return [variable for variable in found if not _is_generator(variable)]
 
 

@@ -15,7 +15,7 @@ from isogmm.errors import FitWarning, ModelError
 from isogmm.target import Target
 from isogmm_pymc._checks import check_model, explain_start
 from isogmm_pymc._fallback import CompiledPrograms
-from isogmm_pymc._graphs import read_graphs, value_shapes
+from isogmm_pymc._graphs import read_graphs, traversal, value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
 from isogmm_pymc._programs import PyMCPrograms, explain
 
@@ -153,12 +153,11 @@ def _compiled(model: Any, leave_out: tuple[str, ...]) -> _Compiled:
 def _without_minibatches(model: Any) -> Any:
     """A copy of the model on its full data, or None where it has no minibatches."""
     from pymc.data import MinibatchOp
-    from pytensor.graph.traversal import ancestors
 
     roots = [*model.basic_RVs, *model.potentials, *model.rvs_to_values.values()]
     if not any(
         variable.owner is not None and isinstance(variable.owner.op, MinibatchOp)
-        for variable in ancestors(roots)
+        for variable in traversal().ancestors(roots)
     ):
         return None
     from pymc.model.transform.basic import remove_minibatched_nodes

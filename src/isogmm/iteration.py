@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from isogmm.gradients.base import AbstractEstimator, evidence_lower_bound
+from isogmm.precision import in_precision
 from isogmm.runner import AbstractRunner
 from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
@@ -160,7 +161,7 @@ class JaxBackend:
         self._x64 = np.dtype(dtype) == np.float64
 
     def _precision(self) -> contextlib.AbstractContextManager:
-        return self._jax.enable_x64(True) if self._x64 else contextlib.nullcontext()
+        return in_precision(True if self._x64 else None)
 
     def put(self, tree: Any) -> Any:
         """Arrays on the device."""

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from isogmm.cost import Cost, cost_of
+from isogmm.precision import in_precision
 from isogmm.target import Groups, Target
 
 #: Rows of the program that constrains draws; fewer where they would hold more numbers than this.
@@ -22,6 +23,9 @@ ROWS, ROWS_OF_LOOPS, COSTLY_LOOPS = 128, 32, 15_000
 #: A batch of this many numbers takes about as long as twenty calls of the program of a point,
 #: which cost a tenth of a millisecond each whatever they do.
 COSTLY_BATCH = 8_000_000
+#: Draws are constrained once: where that takes milliseconds optimizing the program for longer does
+#: not pay (eight schools: 0.15 s of processor time, seeds: 0.25).
+CHEAP_CONSTRAIN = 20_000_000
 
 
 class JaxPrograms:
@@ -90,7 +94,7 @@ class JaxPrograms:
 
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""
-        return contextlib.nullcontext() if self.x64 is None else jax.enable_x64(self.x64)
+        return in_precision(self.x64)
 
     @functools.cached_property
     def cost(self) -> Cost:
@@ -133,14 +137,18 @@ class JaxPrograms:
         if name not in self._programs:
             with self.precision():
                 function = jax.jit(self._functions[name])
-                lowered = function.lower(*self._shapes(name), self._data_like)
+                traced = function.trace(*self._shapes(name), self._data_like)
+                lowered = traced.lower()
+            options = None
+            if name == "constrain" and cost_of(traced.jaxpr.jaxpr).numbers < CHEAP_CONSTRAIN:
+                options = {"xla_backend_optimization_level": 0}
             self.num_programs += 1
             # Draws are constrained last: that program leaves the cores to the others at first.
             ahead = list(self._programs.values()) if name == "constrain" else []
 
             def compiled() -> Any:
                 wait(ahead)
-                return lowered.compile()
+                return lowered.compile(compiler_options=options)
 
             executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"isogmm-{name}")
             self._programs[name] = executor.submit(compiled)

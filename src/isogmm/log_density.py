@@ -14,6 +14,7 @@ from jaxtyping import Float
 from isogmm.errors import ModelError, OptionError
 from isogmm.jax_target import JaxPrograms, jax_target
 from isogmm.plain_function import Pair, PlainFunction, named
+from isogmm.precision import in_precision
 from isogmm.structure import Structure
 from isogmm.target import Target
 
@@ -209,7 +210,7 @@ class LogDensity:
     # --- both kinds ---------------------------------------------------------------------------
 
     def _precision(self) -> contextlib.AbstractContextManager:
-        return contextlib.nullcontext() if self.x64 is None else jax.enable_x64(self.x64)
+        return in_precision(self.x64)
 
     @property
     def _arguments(self) -> tuple[Any, ...]:

@@ -34,6 +34,7 @@ from helpers.numpyro_models import (  # noqa: E402
     with_params,
 )
 from isogmm.errors import FitWarning, MissingPackageError, ModelError  # noqa: E402
+from isogmm.precision import in_precision  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 
@@ -250,7 +251,7 @@ def test_missing_values_are_imputed():
 
 
 def test_the_users_precision_is_followed():
-    with jax.enable_x64(False):
+    with in_precision(False):
         target = target_of(lambda y: centered(y), Y)
         value, gradient = target.evaluate_point(random_positions(target.dim)[0])
         assert value.dtype == gradient.dtype == np.float32
@@ -358,9 +359,8 @@ def test_a_structure_that_changes_is_refused():
             numpyro.sample("late", dist.Normal(0, 1), rng_key=jax.random.key(0))
         numpyro.sample("y", dist.Normal(mu, 1), obs=y)
 
-    target = target_of(model, Y)
     with pytest.raises(ModelError, match="'late' are not always there"):
-        target.evaluate(np.zeros(1))
+        target_of(model, Y).evaluate(np.zeros(1))
 
 
 def test_errors_of_the_model_itself_are_passed_on():

@@ -6,6 +6,7 @@ import pytest
 from helpers.targets import make_target, rotation
 from helpers.tolerances import assert_close, assert_mean, assert_within_error
 from isogmm import LogDensity, fit_isogmm
+from isogmm.precision import in_precision
 from isogmm.refine.coordinates import straightened
 from isogmm.refine.hmc import hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import learn_noncentering
@@ -67,7 +68,7 @@ def test_gradient_and_log_det_are_those_of_the_map():
     def new(z):
         return log_density(forward(z)) + jnp.linalg.slogdet(jax.jacobian(forward)(z))[1]
 
-    with jax.enable_x64(True):
+    with in_precision(True):
         value_and_gradient = jax.vmap(jax.value_and_grad(log_density))
         target = make_target(lambda x: tuple(map(np.asarray, value_and_gradient(x))), 5, 4)
         found, gradients = NonCenteredTarget(target, noncentering).evaluate(points)
