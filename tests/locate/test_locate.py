@@ -12,9 +12,10 @@ from helpers.targets import (
     rotation,
 )
 from isogmm.errors import ModelError
-from isogmm.locate.locate import NUM_FIRST, Locate, follow_starts, locate
+from isogmm.locate.locate import Locate, locate
 from isogmm.locate.modes import LocalMaximum, unseen_probability
 from isogmm.locate.paths import factor_of, follow_paths, inverse_hessian
+from isogmm.locate.starts import NUM_FIRST, follow_starts
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -13,9 +13,10 @@ from isogmm.errors import ModelError
 from isogmm.locate import best_gaussian as module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.best_gaussian import scout
-from isogmm.locate.locate import NUM_FIRST, follow_starts, locate
+from isogmm.locate.locate import locate
 from isogmm.locate.paths import MAX_EVALUATIONS, follow_paths
 from isogmm.locate.race import Outcome, Race, race
+from isogmm.locate.starts import NUM_FIRST, follow_starts
 from isogmm.models import to_target
 
 pytestmark = pytest.mark.usefixtures("unchecked")

@@ -1,24 +1,19 @@
 """Locate: many paths, batch and match from several places on them, the best ELBO, all modes."""
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from isogmm.errors import ModelError
 from isogmm.locate.best_gaussian import best_gaussian
 from isogmm.locate.candidates import candidates_from
 from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
-from isogmm.locate.modes import LocalMaximum, add_path, is_near_one, unseen_probability
-from isogmm.locate.paths import DENSE_LIMIT, Path, budget, follow_paths
+from isogmm.locate.modes import LocalMaximum, unseen_probability
+from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.locate.starts import paths_from
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
-
-#: So many paths are followed first: the others end where these ended, and where none of these
-#: comes to a maximum they are followed half as far.
-NUM_FIRST = 4
 
 
 @dataclass(frozen=True)
@@ -104,9 +99,9 @@ def locate(
     paths: list[Path] = []
     maxima: list[LocalMaximum] = []
     try:
-        paths, hopeless = _paths(target, generator, at_first, maxima)
+        paths, hopeless = paths_from(target, generator, at_first, maxima)
         if not paths:
-            paths, more = _paths(target, generator, 8 * options.num_starts, maxima, wide=False)
+            paths, more = paths_from(target, generator, 8 * options.num_starts, maxima, wide=False)
             hopeless += more
         if not paths:
             raise ModelError(_hopeless_message(target, hopeless))
@@ -114,11 +109,11 @@ def locate(
             target.num_gradient_evaluations - begin < options.num_evaluations
             and len(paths) < 4 * options.num_starts
         ):
-            more_paths, more = _paths(target, generator, options.num_starts, maxima)
+            more_paths, more = paths_from(target, generator, options.num_starts, maxima)
             paths, hopeless = paths + more_paths, hopeless + more
     except KeyboardInterrupt as stop:
         # No Gaussian yet: one path and the curvature at its end are the least to offer.
-        paths = paths or _paths(target, generator, 1, [], wide=False)[0]
+        paths = paths or paths_from(target, generator, 1, [], wide=False)[0]
         if not paths:
             raise
         return _only(candidates_from(target, paths[0])[-1], stop)
@@ -144,7 +139,7 @@ def locate(
         and target.num_gradient_evaluations - begin < options.max_evaluations
         and (num_starts < options.max_starts // 4 or unseen_probability(maxima) > 0.005)
     ):
-        more_paths, more = _paths(target, generator, min(num_starts, 256), maxima)
+        more_paths, more = paths_from(target, generator, min(num_starts, 256), maxima)
         hopeless += more
         num_starts += max(len(more_paths), 1)
         maxima = [maximum for maximum in maxima if maximum.log_mass > floor]
@@ -190,47 +185,6 @@ def _only(
         unseen=0.0,
         interruption=interruption,
     )
-
-
-def _paths(
-    target: Target,
-    generator: np.random.Generator,
-    count: int,
-    maxima: list[LocalMaximum],
-    *,
-    wide: bool = True,
-) -> tuple[list[Path], int]:
-    """Paths from ``count`` starts (every second one spread wider), and how many were hopeless.
-
-    Their ends are added to the maxima.
-    """
-    starts = target.initial_positions(generator, count)
-    if wide and count > 1:
-        center = starts.mean(axis=0)
-        spread = np.exp(generator.uniform(0.0, np.log(15.0), size=(count, 1)))
-        spread[::2] = 1.0
-        starts = center + spread * (starts - center)
-    paths = follow_starts(target, starts, maxima)
-    return paths, count - len(paths)
-
-
-def follow_starts(
-    target: Target, starts: Float[np.ndarray, "n d"], maxima: list[LocalMaximum]
-) -> list[Path]:
-    """Paths from all starts, the first few before the others where no maximum is known yet."""
-    longest, num_first = budget(target.dim), 0 if maxima else NUM_FIRST
-    found: list[Path] = []
-    for group in (starts[:num_first], starts[num_first:]):
-        # Known before the group sets out: where a path ends does not depend on the others.
-        is_known = functools.partial(is_near_one, tuple(maxima))
-        walked = follow_paths(target, group, longest, is_known)
-        paths = [path for path in walked if path is not None]
-        for path in paths:
-            add_path(target, maxima, path)
-        if num_first and not any(path.converged for path in paths):
-            longest = budget(target.dim) // 2
-        found += paths
-    return found
 
 
 def _hopeless_message(target: Target, count: int) -> str:
