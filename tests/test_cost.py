@@ -79,12 +79,14 @@ def regression(size):
     return LogDensity(lambda b: -((x @ b - 1.0) ** 2).mean() - 0.5 * (b**2).sum(), np.zeros(2))
 
 
-def test_costly_loops_get_small_batches():
+def test_costly_loops_get_small_batches(monkeypatch):
     short, long = process(10), process(10_000)
     assert short.to_target().batch_size == ROWS
     assert long.to_target().batch_size == ROWS_OF_LOOPS
     # Rows that are evaluated together gain from large ones, whatever they cost.
     assert regression(100_000).to_target().batch_size == ROWS
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert process(10_001).to_target().batch_size == ROWS
     given = LogDensity(lambda x: -(x**2).sum(), np.zeros(2), batch_size=5)
     assert given.to_target().batch_size == 5
 

@@ -109,6 +109,9 @@ class JaxPrograms:
         """Rows of the batch program."""
         if self._batch_size is not None:
             return self._batch_size
+        # An accelerator takes the rows of a batch together, loops or not.
+        if jax.default_backend() != "cpu":
+            return ROWS
         is_costly = self.cost.has_loops and self.cost.numbers > COSTLY_LOOPS
         return ROWS_OF_LOOPS if is_costly else ROWS
 
