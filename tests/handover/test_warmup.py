@@ -24,9 +24,11 @@ def script():
     return module
 
 
-#: In a centered funnel either run may be caught in the neck: of seven seeds on each of two stacks,
-#: five runs of NUTS as it comes and three from a fit had fewer than 50 effective draws.
-SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(1)}
+#: Medians of three.  In a centered funnel either run may be caught in the neck: of seven seeds on
+#: each of two stacks, five runs of NUTS as it comes and three from a fit had fewer than 50
+#: effective draws.  Of six seeds on each, NUTS from a fit of gp_pois_regr needed 0.3 to 0.7 times
+#: the gradients for an effective draw, and 1.7 times for one.
+SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(3)}
 
 
 @pytest.mark.parametrize("name", list(SEEDS))
