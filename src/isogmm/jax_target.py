@@ -200,6 +200,7 @@ class JaxPrograms:
             "evaluate_point": evaluate_point,
             "evaluate_batch": lambda positions: evaluate("batch", positions),
             "constrain": constrain,
+            "batch_size": self.batch_size,
             "prepare": self.prepare,
             "few": self.few,
             "num_programs": lambda: self.num_programs,
@@ -229,4 +230,4 @@ def jax_target(programs: JaxPrograms, data: Any, **fields: Any) -> Target:
     ``fields`` are those of :class:`Target` that do not contain the model: variables,
     initial_positions, dims, coords, observed_data, constant_data, library, library_version.
     """
-    return Target(batch_size=programs.batch_size, **programs.bind(data), **fields)
+    return Target(**programs.bind(data), **fields)

@@ -15,6 +15,7 @@ from pytensor.graph.basic import Apply  # noqa: E402
 from pytensor.graph.op import Op  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
+from isogmm.jax_target import ROWS_OF_LOOPS  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
 
 pytestmark = pytest.mark.pymc
@@ -252,3 +253,20 @@ def test_a_log_density_that_jax_cannot_differentiate_goes_through_pytensor():
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     slope = model.compile_dlogp()({"shape_log__": 0.3})
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+
+
+def test_costly_factorizations_get_small_batches():
+    """The rows of the program and those that the target fills are the same."""
+    x = np.linspace(0.0, 1.0, 25)
+    with pm.Model() as model:
+        length = pm.InverseGamma("length", 5, 1)
+        noise = pm.HalfNormal("noise", 1)
+        covariance = pt.exp(-0.5 * ((x[:, None] - x) / length) ** 2) + noise**2 * pt.eye(25)
+        pm.MvNormal("y", np.zeros(25), cov=covariance, observed=np.sin(6 * x))
+    target = PyMCAdapter().to_target(model, (), {}, 0)
+    assert target.batch_size == ROWS_OF_LOOPS
+    positions = np.random.default_rng(0).normal(size=(ROWS_OF_LOOPS + 5, 2))
+    together, _ = target.evaluate(positions)
+    logp = model.compile_logp()
+    alone = [logp({"length_log__": row[0], "noise_log__": row[1]}) for row in positions]
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
