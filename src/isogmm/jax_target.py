@@ -104,9 +104,9 @@ class JaxPrograms:
             traced = self._functions["point"].trace(position, self._data_like)
         return cost_of(traced.jaxpr.jaxpr)
 
-    @property
+    @functools.cached_property
     def batch_size(self) -> int:
-        """Rows of the batch program."""
+        """Rows of the batch program; decided once, as its shape is."""
         if self._batch_size is not None:
             return self._batch_size
         # An accelerator takes the rows of a batch together, loops or not.

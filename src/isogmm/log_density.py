@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, OptionError
-from isogmm.jax_target import JaxPrograms, jax_target
+from isogmm.jax_target import ROWS, JaxPrograms, jax_target
 from isogmm.plain_function import Pair, PlainFunction, named
 from isogmm.precision import in_precision
 from isogmm.structure import Structure
@@ -64,7 +64,8 @@ class LogDensity:
         log likelihood is observed data, others are constant data.  :meth:`with_data` changes it
         without compiling again.
     batch_size
-        Points evaluated together; None chooses: 128, or 32 where a JAX function computes much.
+        Points evaluated together; None chooses: 128, or 32 for a JAX function
+        with costly loops or factorizations.
     x64
         Precision of the JAX programs; None leaves it to JAX's own switch.
 
@@ -201,7 +202,8 @@ class LogDensity:
             target.prepare()  # the other programs compile while the point below is evaluated
         else:
             functions = self._plain.bind(self._arguments)
-            target = Target(batch_size=self.batch_size or 128, **functions, **fields)
+            rows = ROWS if self.batch_size is None else self.batch_size
+            target = Target(batch_size=rows, **functions, **fields)
         if not self._is_checked:
             self._check_gradient(target)
             self._is_checked = True

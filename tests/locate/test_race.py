@@ -11,6 +11,7 @@ import isogmm
 from helpers.targets import gaussian
 from isogmm.errors import ModelError
 from isogmm.locate import best_gaussian as module
+from isogmm.locate import starts as starts_module
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.best_gaussian import scout
 from isogmm.locate.locate import locate
@@ -203,19 +204,19 @@ def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypat
 
 
 @pytest.mark.weak_dtypes
-def test_paths_are_followed_half_as_far_where_the_first_come_to_no_maximum():
+def test_paths_are_followed_half_as_far_where_the_first_come_to_no_maximum(monkeypatch):
     target = valley()
     starts = np.random.default_rng(0).uniform(-2.0, 2.0, (NUM_FIRST + 2, 40))
     first = follow_paths(target, starts[:NUM_FIRST])
     assert not any(path.converged for path in first)
     alone, target.num_gradient_evaluations = target.num_gradient_evaluations, 0
-    maxima = []
-    followed = follow_starts(target, starts, maxima)
-    assert not maxima
-    curvatures = 4 * 40 * len(followed)  # what it takes to see that an end is no maximum
+    # The curvature at the ends, by which maxima are known, is not counted here.
+    with monkeypatch.context() as patch:
+        patch.setattr(starts_module, "add_path", lambda *_: False)
+        follow_starts(target, starts, [])
     # A line search that is under way when the evaluations run out is finished.
     others = target.num_gradient_evaluations - alone
-    assert MAX_EVALUATIONS <= others < MAX_EVALUATIONS + 2 * 20 + curvatures
+    assert MAX_EVALUATIONS <= others < MAX_EVALUATIONS + 2 * 20
     # Where they do, all go as far as they like.
     target = gaussian(np.zeros(40), np.eye(40)).target()
     assert all(path.converged for path in follow_starts(target, starts, []))
