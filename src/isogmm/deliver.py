@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from isogmm.diagnostics.agreement import Agreement
 from isogmm.diagnostics.judge import Pool, draw_pool
-from isogmm.diagnostics.verdict import FLAT_ESS, GOOD_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
+from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
 from isogmm.inference_data import psis
 from isogmm.locate.locate import Located
 from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
@@ -82,7 +82,7 @@ def deliver(
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     refined, interruption, is_large = None, None, False
     try:
-        if _could_reweight(k, relative_ess) and relative_ess <= GOOD_ESS and not ended_early:
+        if _could_reweight(k, relative_ess) and relative_ess <= FLAT_ESS and not ended_early:
             # A pool large enough to choose from also says whether the first k was luck.
             pool = _large_pool(target, mixture, relative_ess, options, generator)
             log_weights, k, relative_ess = _weigh(pool)
@@ -103,8 +103,7 @@ def deliver(
         )
     is_flat = relative_ess > FLAT_ESS
     hopeless = not is_flat and (not k <= PARETO_K or relative_ess < 0.02)
-    is_close = is_flat or (k < REWEIGHT_K and relative_ess > GOOD_ESS)
-    needless = options.importance == "auto" and is_close
+    needless = options.importance == "auto" and is_flat
     no_weights = options.importance is False or hopeless or needless
     source = "mixture" if no_weights else "importance"
     if source == "importance" and not (ended_early or is_large) and interruption is None:

@@ -30,6 +30,8 @@ from isogmm.whitening.at_point import dense_at, diagonal_at
 from isogmm.whitening.base import AffineMap, identity_map
 
 
+# Numerical trouble is in the verdict; NumPy's own warnings name lines of this library.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def fit(
     target: Target,
     options: Options,

@@ -4,6 +4,8 @@ Each method is ``f(case, seed, **options) -> result`` with draws by variable und
 numbers under ``attrs``.  Imports are inside, so that a fresh process pays for what it uses.
 """
 
+import contextlib
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -127,6 +129,18 @@ def advi(case: Case, seed: int, **options: Any) -> Draws:
         {name: value.reshape(4, 1_000, *value.shape[1:]) for name, value in draws.items()},
         {"num_gradient_evaluations": settings["num_steps"]},
     )
+
+
+def import_libraries() -> None:
+    """Import what both a fit and NUTS use, ArviZ with all it takes; nothing is compiled.
+
+    For the clock without imports.  The parts of isogmm that a fit imports on its way stay inside.
+    """
+    for name in ("numpyro.infer", "scipy.optimize", "arviz", "isogmm.run", "isogmm_numpyro"):
+        importlib.import_module(name)
+    # xarray imports it, and numba with it, where ArviZ first converts a result.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("sparse")
 
 
 METHODS: dict[str, Callable[..., Any]] = {

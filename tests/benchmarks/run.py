@@ -30,7 +30,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import cases, metrics
-from benchmarks.methods import METHODS
+from benchmarks.methods import METHODS, import_libraries
 
 Row = dict[str, Any]
 
@@ -76,8 +76,13 @@ def run_case(
     method: str = "isogmm",
     language: str = "numpyro",
     options: dict[str, Any] | None = None,
+    *,
+    imports_first: bool = False,
 ) -> Row:
-    """Fit one case and measure the result; an exception becomes the entry ``error``."""
+    """Fit one case and measure the result; an exception becomes the entry ``error``.
+
+    ``imports_first`` leaves the imports of the libraries out of ``seconds``.
+    """
     row: Row = {"case": name, "seed": seed, "method": method, "language": language}
     if options:
         row["options"] = {key: repr(value) for key, value in options.items()}
@@ -85,6 +90,8 @@ def run_case(
     try:
         case = cases.load(name, language)
         row["dim"] = case.dim
+        if imports_first:
+            import_libraries()
         # The clock starts before the model is built: fresh processes import the language there.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -122,13 +129,21 @@ def measure(result: Any, case: cases.Case) -> Row:
 
 
 def run_fresh(
-    name: str, seed: int, method: str, language: str, options: dict[str, Any], timeout: float
+    name: str,
+    seed: int,
+    method: str,
+    language: str,
+    options: dict[str, Any],
+    timeout: float,
+    *,
+    imports_first: bool = False,
 ) -> Row:
     """:func:`run_case` in a process of its own; adds ``wall``, its whole time to the result.
 
     What PyTensor compiled before does not count: each process has an empty directory for it.
     """
-    request = json.dumps([name, seed, method, language, {k: repr(v) for k, v in options.items()}])
+    texts = {key: repr(value) for key, value in options.items()}
+    request = json.dumps([name, seed, method, language, texts, imports_first])
     row: Row = {"case": name, "seed": seed, "method": method, "language": language}
     with tempfile.TemporaryDirectory() as compiled:
         flags = [os.environ.get("PYTENSOR_FLAGS", ""), f"base_compiledir={compiled}"]
@@ -262,9 +277,9 @@ def choose(only: list[str], language: str, sources: tuple[str, ...]) -> list[str
 
 
 def _worker(request: str) -> None:
-    name, seed, method, language, options = json.loads(request)
+    name, seed, method, language, options, imports_first = json.loads(request)
     options = {key: ast.literal_eval(text) for key, text in options.items()}
-    row = run_case(name, seed, method, language, options)
+    row = run_case(name, seed, method, language, options, imports_first=imports_first)
     print("ROW " + json.dumps(row, default=float), flush=True)
 
 

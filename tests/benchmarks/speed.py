@@ -4,11 +4,12 @@
     python tests/benchmarks/speed.py --language pymc             # pm.sample with its defaults
     python tests/benchmarks/speed.py --limit                     # iteration over gradients alone
 
-Each run has a fresh process.  Two clocks: ``call`` runs from building the model to the result,
-compilation included; ``whole`` from the start of the process, imports included.  The ratio of
-NumPyro is that of the calls, of PyMC that of the whole processes, whose imports are a good part
-of the time.  Both end with an InferenceData; ``ratio_draws`` leaves out what that took of
-NumPyro's NUTS, and leaves it in for the fit.
+Each run has a fresh process.  Three clocks, compilation included in each: ``ready`` runs from
+building the model to the result with the libraries imported before; ``call`` imports them on its
+way; ``whole`` runs from the start of the process.  NumPyro has two ratios, with the libraries
+imported (``ratio_ready``) and with their imports (``ratio``); that of PyMC is of whole processes.
+Both sides end with an InferenceData; ``..._draws`` leaves out what that took of NumPyro's NUTS,
+and leaves it in for the fit.
 """
 
 import argparse
@@ -36,6 +37,10 @@ COLUMNS = (
     ("nuts_whole", "NUTS, whole s", ".1f"),
     ("ratio", "ratio", ".2f"),
     ("ratio_draws", "ratio to the draws", ".2f"),
+    ("fit_ready", "fit, imported, s", ".1f"),
+    ("nuts_ready", "NUTS, imported, s", ".1f"),
+    ("ratio_ready", "ratio, imported", ".2f"),
+    ("ratio_ready_draws", "ratio to the draws, imported", ".2f"),
     ("fit_gradients", "gradients", ",d"),
     ("nuts_gradients", "NUTS gradients", ",d"),
     ("fit_mean", "mean", ".3f"),
@@ -64,11 +69,22 @@ def compare_speed(name: str, language: str, seed: int, timeout: float) -> Row:
         else:
             row["verdict"] = result.get("verdict")
             row |= {key: value for key, value in result.items() if key.startswith(STAGES)}
+        if language == "numpyro":
+            ready = run_fresh(name, seed, method, language, {}, timeout, imports_first=True)
+            row[f"{label}_ready"] = ready.get("seconds")
+            row[f"{label}_ready_arviz"] = ready.get("seconds_arviz")
+            if "error" in ready:
+                row["error"] = f"{method}: {ready['error']}"
+    if "error" in row:
+        return row
     clock = "whole" if language == "pymc" else "call"
-    if "error" not in row:
-        row["ratio"] = row[f"fit_{clock}"] / row[f"nuts_{clock}"]
+    row["ratio"] = row[f"fit_{clock}"] / row[f"nuts_{clock}"]
+    if language == "numpyro":
+        row["ratio_ready"] = row["fit_ready"] / row["nuts_ready"]
         if row.get("nuts_arviz"):
             row["ratio_draws"] = row["fit_call"] / (row["nuts_call"] - row["nuts_arviz"])
+            draws = row["nuts_ready"] - row["nuts_ready_arviz"]
+            row["ratio_ready_draws"] = row["fit_ready"] / draws
     return row
 
 
@@ -219,7 +235,7 @@ def main() -> None:
     if table:
         print("\n" + table)
     for source in arguments.sources:
-        for clock in ("ratio", "ratio_draws"):
+        for clock in ("ratio", "ratio_draws", "ratio_ready", "ratio_ready_draws"):
             ratios = [r[clock] for r in rows if r["case"].startswith(source) and clock in r]
             if ratios:
                 print(

@@ -52,6 +52,8 @@ def test_an_iteration_costs_little_more_than_its_gradients():
 @pytest.mark.numpyro
 def test_faster_than_nuts():
     names = cases.names("numpyro", ("pdb",)) or cases.names("numpyro", ("hard",))
-    ratios = [speed.compare_speed(name, "numpyro", 0, 900.0)["ratio"] for name in names]
-    assert np.median(ratios) <= 0.25
-    assert max(ratios) <= 1.0
+    rows = [speed.compare_speed(name, "numpyro", 0, 900.0) for name in names]
+    # Compilation counts, importing the libraries does not.
+    assert np.median([row["ratio_ready"] for row in rows]) <= 0.25
+    # Nor is any case slower where it does.
+    assert max(row[clock] for row in rows for clock in ("ratio", "ratio_ready")) <= 1.0

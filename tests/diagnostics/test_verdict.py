@@ -33,7 +33,9 @@ CHAINS = replace(
 @pytest.mark.parametrize(
     ("findings", "word", "part"),
     [
-        (MIXTURE, "good", "describes the posterior well"),
+        (MIXTURE, "good", "describes the posterior well (Pareto k 0.20)"),
+        # A k of nothing but rounding is not shown.
+        (replace(MIXTURE, pareto_k=1.3, relative_ess=0.9991), "good", "equal: 99.9% effective"),
         (IMPORTANCE, "reweighted", "chosen by importance weights (Pareto k 0.45)"),
         (CHAINS, "refined", "forgot their starts"),
         (replace(MIXTURE, num_modes=3), "good", "There are 3 modes"),

@@ -12,9 +12,10 @@ from helpers.targets import (
     rotation,
 )
 from isogmm.errors import ModelError
+from isogmm.locate.candidates import laplace_factor
 from isogmm.locate.locate import Locate, locate
-from isogmm.locate.modes import LocalMaximum, unseen_probability
-from isogmm.locate.paths import factor_of, follow_paths, inverse_hessian
+from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
+from isogmm.locate.paths import Path, factor_of, follow_paths, inverse_hessian
 from isogmm.locate.starts import NUM_FIRST, follow_starts
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -127,6 +128,24 @@ def test_paths_do_not_end_below_a_higher_maximum():
     assert not known.is_near(np.array([0.5, 0.5]), -2.9)
     assert not known.is_near(np.array([0.5, 0.5]), -4.1)
     assert not known.is_near(np.array([0.9, 0.9]), -3.2)
+
+
+def test_a_path_that_stopped_on_a_ridge_is_no_maximum():
+    """Intercept and slope of a regression on years: 30 long, a ten thousandth wide."""
+    axes, scales = rotation(np.random.default_rng(3), 2), np.array([1e-4, 30.0])
+    truth = gaussian(np.zeros(2), (axes * scales**2) @ axes.T)
+    stopped = 2.0 * scales[1] * axes[:, 1]
+    positions = np.stack([stopped + 3e-4 * axes[:, 0], stopped])
+    values, gradients = truth.log_density_and_gradient(positions)
+    path = Path(positions, values, gradients, converged=True)
+    # All that the path knows is how narrow the ridge is.
+    np.testing.assert_allclose(path.guess(), 1e-4 * np.eye(2), rtol=1e-3, atol=1e-7)
+    factor = laplace_factor(truth.target(), stopped, path.guess())
+    lengths = np.linalg.norm(np.linalg.solve(factor, axes * scales), axis=0)
+    np.testing.assert_allclose(lengths, 1.0, rtol=0.05)
+    maxima = []
+    assert not add_path(truth.target(), maxima, path)
+    assert maxima == []
 
 
 def test_a_path_from_nowhere_is_none():
