@@ -1,5 +1,7 @@
 """The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from helpers.targets import (
     nowhere,
 )
 from isogmm.api import fit_isogmm
+from isogmm.diagnostics.judge import draw_pool
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.groups import get_group
 from isogmm.initialization import UniformMeans
@@ -160,6 +163,25 @@ class TestTheRecipe:
         idata = fit_isogmm(make_target(quartic, 4), num_components=1, refine=0, **QUICK)
         assert 0.95 < idata.attrs["importance_ess"] / 4000 < 0.99
         assert (idata.attrs["draws_from"], idata.attrs["verdict"]) == ("importance", "reweighted")
+
+    def test_weights_that_a_larger_pool_does_not_confirm_leave_the_draws_alone(self, monkeypatch):
+        pools = []
+
+        def noisy(target, mixture, generator, num_draws):
+            pool = draw_pool(target, mixture, generator, num_draws)
+            noise = 0.15 * generator.standard_normal(pool.log_density.shape)
+            pools.append(replace(pool, log_density=pool.log_density + noise))
+            return pools[-1]
+
+        monkeypatch.setattr("isogmm.fit.draw_pool", noisy)
+        truth = gaussian(np.zeros(2), np.eye(2))
+        options = QUICK | {"draws": 1000, "refine": 0, "num_components": 1}
+        idata = fit_isogmm(truth.target(), **options)
+        assert 0.95 < idata.attrs["importance_ess"] / 4000 < 0.99
+        assert (idata.attrs["draws_from"], idata.attrs["verdict"]) == ("mixture", "good")
+        # Of the larger pool, as Pareto k is; the draws are those of the first, with their strata.
+        assert "importance weights are all but equal: 99." in idata.attrs["advice"]
+        np.testing.assert_array_equal(draws_of(idata), pools[-1].positions)
 
     def test_slopes_beyond_all_squares_raise_no_warnings(self):
         """Paths that end on a cliff have them; here a warning is an error."""

@@ -42,7 +42,9 @@ class Delivery:
     log_weights
         (c, n), normalized over all draws: those of importance where the mixture's own draws are
         delivered, equal otherwise (chosen and refined draws need no further weight).
-    pareto_k, log_evidence, log_evidence_se
+    pareto_k, relative_ess
+        From the larger pool where there was one.
+    evidence
         From the pool, and by bridge sampling where chains ran.
     component_modes
         (c, k): the mode of every component.
@@ -61,6 +63,7 @@ class Delivery:
     modes: Int[np.ndarray, "c n"]
     log_weights: Float[np.ndarray, "c n"]
     pareto_k: float
+    relative_ess: float
     evidence: Evidence
     component_modes: Int[np.ndarray, "c k"]
     refined: Refined | None
@@ -79,6 +82,8 @@ def deliver(
     mixture = optimized.mixture
     component_modes = modes_of_components(mixture, located)
     log_weights, k, relative_ess = _weigh(pool)
+    # As many draws as are delivered, in strata over the components: a part of more is not.
+    own = pool, log_weights
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     refined, interruption, is_large = None, None, False
     try:
@@ -98,9 +103,8 @@ def deliver(
     pool_modes = np.take_along_axis(component_modes, pool.components, axis=1).ravel()
     evidence = evidence_by_mode(pool, pool_modes, refined, mixture, component_modes)
     if refined is not None:
-        return _from_chains(
-            refined, mixture, component_modes, evidence, k, options, pool.log_ratios.size
-        )
+        found = (k, relative_ess)
+        return _from_chains(refined, mixture, component_modes, evidence, found, options)
     is_flat = relative_ess > FLAT_ESS
     hopeless = not is_flat and (not k <= PARETO_K or relative_ess < 0.02)
     needless = options.importance == "auto" and is_flat
@@ -109,9 +113,11 @@ def deliver(
     if source == "importance" and not (ended_early or is_large) and interruption is None:
         target.deadline = None  # a last, short stage
         pool = _large_pool(target, mixture, relative_ess, options, generator)
-        log_weights, k, _ = _weigh(pool)
-    delivery = _from_pool(pool, log_weights, source, component_modes, options, generator)
-    delivery.pareto_k, delivery.evidence, delivery.interruption = k, evidence, interruption
+        log_weights, k, relative_ess = _weigh(pool)
+    chosen_from = own if source == "mixture" else (pool, log_weights)
+    delivery = _from_pool(*chosen_from, source, component_modes, options, generator)
+    delivery.pareto_k, delivery.relative_ess = k, relative_ess
+    delivery.evidence, delivery.interruption = evidence, interruption
     return delivery
 
 
@@ -216,6 +222,7 @@ def _from_pool(
         modes=np.take_along_axis(component_modes, components, axis=1),
         log_weights=kept if source == "mixture" and np.all(np.isfinite(kept)) else equal,
         pareto_k=float("nan"),
+        relative_ess=float("nan"),
         evidence=Evidence(nothing, nothing, 0.0, 0.0),
         component_modes=component_modes,
         refined=None,
@@ -227,9 +234,8 @@ def _from_chains(
     mixture: Any,
     component_modes: np.ndarray,
     evidence: Evidence,
-    k: float,
+    k_and_ess: tuple[float, float],
     options: Options,
-    pool_size: int,
 ) -> Delivery:
     """Draws of the chains: as many of each as the masses of the modes ask for, evenly spaced.
 
@@ -271,7 +277,8 @@ def _from_chains(
         components=components,
         modes=np.take_along_axis(component_modes, components, axis=1),
         log_weights=np.full(components.shape, -np.log(components.size)),
-        pareto_k=k,
+        pareto_k=k_and_ess[0],
+        relative_ess=k_and_ess[1],
         evidence=evidence,
         component_modes=component_modes,
         refined=refined,

@@ -41,7 +41,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     located = fitted.located
     stages = fitted.stages
     stages.done("deliver")
-    is_flat = pool.importance_ess() > FLAT_ESS * pool.log_ratios.size
+    is_flat = delivery.relative_ess > FLAT_ESS
     trusted = delivery.source == "chains" or delivery.pareto_k < PARETO_K or is_flat
     evidence = delivery.evidence
     trusted = trusted and not findings.improper and evidence.log_evidence_se < EVIDENCE_SE
@@ -158,7 +158,7 @@ def _findings(
     return Findings(
         source=delivery.source,
         pareto_k=delivery.pareto_k,
-        relative_ess=pool.importance_ess() / pool.log_ratios.size,
+        relative_ess=delivery.relative_ess,
         rhat=float(rhats[worst]),
         rhat_name=names[worst],
         num_draws=draws.shape[0] * draws.shape[1],

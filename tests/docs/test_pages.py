@@ -187,6 +187,9 @@ def test_verdict_page_has_the_thresholds():
         "reweighting in place of chains: Pareto k below, share of draws above": (
             f"{verdict.REWEIGHT_K}, {100 * verdict.REWEIGHT_ESS:.0f} %"
         ),
+        "no weights needed, whatever Pareto k: share of draws above": (
+            f"{100 * verdict.FLAT_ESS:.0f} %"
+        ),
         "R-hat": str(verdict.RHAT),
         "Monte Carlo error of a mean, in sds": str(verdict.MCSE),
         "chance that a start finds a new mode": str(verdict.UNSEEN),
