@@ -82,7 +82,7 @@ def deliver(
     mixture = optimized.mixture
     component_modes = modes_of_components(mixture, located)
     log_weights, k, relative_ess = _weigh(pool)
-    # As many draws as are delivered, in strata over the components: a part of more is not.
+    # Its draws are in strata over the components; the first of a larger pool would not be.
     own = pool, log_weights
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     refined, interruption, is_large = None, None, False
