@@ -116,12 +116,17 @@ class TestOptions:
             ({"draws": 0}, "draws must be a whole number of at least 1, not 0"),
             ({"chains": True}, "chains must be a whole number of at least 1, not True"),
             ({"max_iterations": 0}, "max_iterations must be a whole number"),
-            ({"max_seconds": -1.0}, "max_seconds must be a positive number, not -1"),
-            ({"tolerance": -0.1}, "tolerance must be zero or positive"),
+            ({"max_seconds": -1.0}, "max_seconds must be a number above 0, not -1"),
+            ({"max_seconds": "10"}, "max_seconds must be a number above 0, not '10'"),
+            ({"max_seconds": True}, "max_seconds must be a number above 0, not True"),
+            ({"tolerance": -0.1}, "tolerance must be a number, zero or positive"),
+            ({"tolerance": np.nan}, "tolerance must be a number, zero or positive"),
             ({"num_samples": 0}, "num_samples must be a whole number"),
             ({"random_seed": "a"}, "random_seed must be an int.* not str"),
             ({"random_seed": -1}, "random_seed must not be negative"),
             ({"random_seed": True}, "random_seed must be an int.* not bool"),
+            ({"random_seed": np.float64(1.7)}, "random_seed must be an int.* not float64"),
+            ({"random_seed": np.array([-1])}, "random_seed must be an int.* not ndarray"),
             ({"whitening": np.ones((3, 3))}, "singular to working precision"),
             ({"whitening": np.array([1.0, 0.0, 1.0])}, "scales must be positive"),
             ({"whitening": np.ones((3, 2))}, r"shape \(3, 2\)"),
@@ -135,6 +140,26 @@ class TestOptions:
     def test_what_makes_no_sense_is_named(self, options, message):
         with pytest.raises(OptionError, match=f"(?s){message}"):
             isogmm.fit_isogmm(correlated_gaussian(3).target(), **{**QUICK, **options})
+
+    @pytest.mark.parametrize(
+        "make_bad",
+        [
+            lambda: isogmm.Refine(max_gradients=0),
+            lambda: isogmm.Refine(num_chains=-5),
+            lambda: isogmm.Refine(min_recorded=1),
+            lambda: isogmm.Locate(num_starts=0),
+            lambda: isogmm.Locate(num_iterations=2.5),
+        ],
+    )
+    @pytest.mark.usefixtures("unchecked")
+    def test_budgets_that_make_no_sense_are_named(self, make_bad):
+        with pytest.raises(OptionError, match=r"(Refine|Locate)\(\w+=...\) must be a whole number"):
+            make_bad()
+
+    def test_one_sample_is_enough(self):
+        target = correlated_gaussian(3).target()
+        idata = isogmm.fit_isogmm(target, **QUICK, num_samples=1, draws=50)
+        assert idata.attrs["stop_reason"] == "converged"
 
     def test_an_unknown_keyword_is_an_error(self):
         with pytest.raises(TypeError, match="num_draws"):
@@ -156,6 +181,8 @@ class TestOptions:
         assert seed_of(jax.random.PRNGKey(3)) == seed_of(jax.random.key(3))
         assert seed_of(jax.random.key(3)) != seed_of(jax.random.key(4))
         assert seed_of(None) != seed_of(None)
+        assert 0 <= seed_of(2**70) < 2**32
+        assert seed_of(2**70) != seed_of(2**70 + 1)
 
 
 @pytest.fixture
@@ -244,7 +271,7 @@ class TestCheckpoints:
         model = isogmm.LogDensity(
             None, np.zeros(2), value_and_grad=lambda x: (-0.5 * float(x @ x), -x)
         )
-        stored = Checkpoint(path, model.to_target(), 0).mixture()
+        stored = Checkpoint(path, model.to_target(), 0).start().mixture
         assert stored.means.shape[0] == 4
         # A step too small to move anything: the fit begins where the other one was killed.
         still = isogmm.updates.BuresWasserstein(step_size=1e-13)

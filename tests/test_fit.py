@@ -1,5 +1,7 @@
 """The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
 
+import inspect
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -14,13 +16,18 @@ from helpers.targets import (
     make_target,
     nowhere,
 )
+from isogmm import growth
 from isogmm.api import fit_isogmm
-from isogmm.diagnostics.judge import draw_pool
-from isogmm.errors import FitWarning, ModelError, OptionError
+from isogmm.diagnostics.judge import Pool, draw_pool
+from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
+from isogmm.fit import fit
 from isogmm.groups import get_group
 from isogmm.initialization import UniformMeans
+from isogmm.initialization.over_modes import within_mode_map
+from isogmm.locate.locate import Locate
 from isogmm.log_density import LogDensity
 from isogmm.mixture import IsotropicMixture
+from isogmm.options import resolve
 from isogmm.precision import in_precision
 from isogmm.refine.refine import Refine
 from isogmm.updates import RULES, find_rule
@@ -32,6 +39,13 @@ QUICK = {"random_seed": 0, "draws": 250, "progressbar": False}
 
 def draws_of(idata):
     return get_group(idata, "posterior")["x"].values
+
+
+def resolve_defaults(**options):
+    """The options of ``fit_isogmm``, as the engine takes them."""
+    parameters = inspect.signature(fit_isogmm).parameters
+    names = inspect.signature(resolve).parameters
+    return resolve(**{name: parameters[name].default for name in names} | options)
 
 
 def paper(target, rule, *, steps=15, seed=5, **options):
@@ -230,6 +244,39 @@ class TestTheRecipe:
             np.testing.assert_array_equal(mixture.affine_map.scale, 1.0)
 
 
+class TestWhitening:
+    @pytest.mark.parametrize("init", ["auto", UniformMeans(half_width=1.0)])
+    @pytest.mark.parametrize(("kind", "dim"), [("diagonal", 4), ("dense", 4), ("low_rank", 20)])
+    def test_the_form_asked_for_is_the_form_of_the_result(self, kind, dim, init):
+        target = correlated_gaussian(dim).target()
+        idata = fit_isogmm(target, **{**QUICK, "draws": 50}, whitening=kind, init=init)
+        assert IsotropicMixture.from_idata(idata).affine_map.kind == kind
+
+    def test_a_covariance_without_an_inverse_leaves_its_scales(self):
+        factor = np.array([[3.0, 0.0], [3.0, 1e-17]])
+        affine_map = within_mode_map(np.zeros((1, 2)), factor[None], np.ones(1))
+        assert affine_map.kind == "diagonal"
+        np.testing.assert_allclose(affine_map.scale, [3.0, 3.0])
+
+
+class TestDraws:
+    def test_few_draws_keep_the_strata_of_the_components(self):
+        truth = correlated_gaussian(3)
+        idata = fit_isogmm(truth.target(), **{**QUICK, "draws": 500}, weights="uniform")
+        assert idata.attrs["draws_from"] == "mixture"
+        components = get_group(idata, "sample_stats")["component"].values
+        counts = np.stack([np.bincount(chain, minlength=16) for chain in components])
+        assert np.all(np.abs(counts - 500 / 16) < 2)
+
+    def test_a_chain_without_any_finite_draw_has_no_elbo(self):
+        ratios = np.stack([np.full(5, -1000.0), np.full(5, -np.inf)])
+        nothing = np.zeros((2, 5))
+        pool = Pool(np.zeros((2, 5, 1)), nothing.astype(int), ratios, nothing, nothing)
+        elbos, errors = pool.elbos()
+        np.testing.assert_array_equal(elbos, [-1000.0, -np.inf])
+        np.testing.assert_array_equal(errors, [0.0, np.inf])
+
+
 class TestResuming:
     def test_a_result_is_continued_without_a_new_search(self):
         truth = correlated_gaussian(3, 20.0)
@@ -243,6 +290,34 @@ class TestResuming:
         np.testing.assert_allclose(after.means, before.means, atol=1e-9)
         np.testing.assert_allclose(after.variances, before.variances, rtol=1e-9)
         np.testing.assert_allclose(after.affine_map.factor, before.affine_map.factor)
+
+    def test_the_modes_are_still_known(self, tmp_path):
+        truth = isotropic_mixture([[-4.0, 0.0], [4.0, 0.0]], [1.0, 1.0], [0.3, 0.7])
+        options = {**QUICK, "chains": 2, "draws": 1000}
+        path = tmp_path / "fit.npz"
+        first = fit_isogmm(truth.target(), **options, checkpoint=path)
+        assert first.attrs["num_modes"] == 2
+        resumed = fit_isogmm(truth.target(), **QUICK, resume=first)
+        restarted = fit_isogmm(truth.target(), **options, checkpoint=path)
+        for again in (resumed, restarted):
+            assert again.attrs["num_modes"] == 2
+            fitted = get_group(again, "fit")
+            np.testing.assert_allclose(
+                np.sort(fitted["mode_mass"].values),
+                [0.3, 0.7],
+                atol=5 * fitted["mode_mass_se"].max(),
+            )
+            assert again.attrs["verdict"] != "unreliable"
+        # The chains are those of the first fit.
+        assert draws_of(resumed).shape[0] == 2
+
+    @pytest.mark.parametrize("options", [{"chains": 3}, {"num_components": 5}])
+    def test_other_chains_or_components_are_refused(self, options):
+        target = correlated_gaussian(2).target()
+        first = fit_isogmm(target, **QUICK, chains=2)
+        (name,) = options
+        with pytest.raises(OptionError, match=f"{name}=.* but the fit to be continued has"):
+            fit_isogmm(target, **QUICK, resume=first, **options)
 
     def test_the_result_of_another_model_is_refused(self):
         first = fit_isogmm(correlated_gaussian(3).target(), **QUICK)
@@ -312,6 +387,85 @@ class TestInterrupts:
         assert len(calls) == 3
         assert idata.attrs["stop_reason"] == "interrupted"
         assert idata.attrs["draws_from"] != "chains"
+
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, DeadlineReachedError])
+    def test_an_interrupt_anywhere_delivers_what_there_is(self, kind):
+        # Two modes, so that the search for modes runs too; the model counts its calls.
+        truth = GaussianMixtureTruth(
+            np.array([[-4.0, 0.0], [4.0, 0.0]]),
+            np.array([np.eye(2), np.diag([1.0, 4.0])]),
+            np.array([0.3, 0.7]),
+        )
+        calls, at = [], None
+
+        def counted(points):
+            calls.append(1)
+            if len(calls) == at:
+                raise kind
+            return truth.log_density_and_gradient(points)
+
+        options = {
+            **QUICK,
+            "draws": 50,
+            "num_components": 4,
+            "init": Locate(num_starts=8, max_starts=32, num_iterations=6),
+            "max_iterations": 60,
+            "refine": Refine(num_chains=8, min_warmup=2, min_recorded=4, max_gradients=200),
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            whole = fit_isogmm(make_target(counted, 2), **options)
+        total = len(calls)
+        assert whole.attrs["num_modes"] == 2
+        reason = "interrupted" if kind is KeyboardInterrupt else "max_seconds"
+        early = 0
+        for at in range(1, total + 1, max(1, total // 40)):
+            calls.clear()
+            try:
+                with pytest.warns(FitWarning):
+                    idata = fit_isogmm(make_target(counted, 2), **options)
+            except KeyboardInterrupt:
+                early += 1  # no path has an end yet: there is nothing to deliver
+                assert at <= 5
+                continue
+            assert idata.attrs["stop_reason"] == reason, at
+            assert np.all(np.isfinite(draws_of(idata)))
+        assert early <= 1
+
+    def test_an_interrupt_while_components_are_added_ends_the_fit(self, monkeypatch):
+        monkeypatch.setattr(growth, "NEEDED_BELOW", 1.01)  # always worth trying
+        sizes = []
+
+        def callback(check):
+            sizes.append(check.mixture.num_components)
+            return np.bool_(sizes[-1] > 16)
+
+        saved = []
+        target = correlated_gaussian(3).target()
+        options = resolve_defaults(draws=100)
+        with pytest.warns(FitWarning, match="interrupted"):
+            result = fit(
+                target,
+                options,
+                np.random.default_rng(0),
+                callback=callback,
+                save=lambda mixture, centers, iteration: saved.append(mixture.num_components),
+            )
+        assert max(sizes) == 24
+        assert result.attributes["stop_reason"] == "interrupted"
+        assert result.attributes["draws_from"] != "chains"
+        # What is saved last is what is delivered.
+        assert saved[-1] == result.mixture.num_components == 16
+
+    def test_no_limit_is_left_on_the_target(self):
+        target = correlated_gaussian(2).target()
+        fit_isogmm(target, **QUICK, max_seconds=60.0)
+        assert target.deadline is None
+
+    def test_a_warning_names_the_line_of_the_caller(self):
+        with pytest.warns(FitWarning, match="time limit") as caught:
+            fit_isogmm(correlated_gaussian(2).target(), **QUICK, max_seconds=1e-3)
+        assert {warning.filename for warning in caught} == {__file__}
 
     def test_an_interrupt_before_there_is_a_fit_is_passed_on(self):
         def interrupted(points):

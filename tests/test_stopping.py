@@ -49,6 +49,12 @@ class TestElboPlateau:
         assert ElboPlateau(tolerance=0.01).decide(pair) is StopReason.CONVERGED
         assert ElboPlateau(tolerance=0.001).decide(pair) is None
 
+    def test_a_window_cut_short_shows_no_gain_and_no_lack_of_one(self):
+        before, after = windows((-1000, 0.1), (-900, np.inf))
+        short = Window(1, after.elbo, after.elbo_se)
+        assert ElboPlateau().decide([before, short]) is None
+        assert ElboPlateau().decide([before, after]) is StopReason.CONVERGED
+
     def test_chains_together_see_what_each_alone_does_not(self):
         pair = ((-5.0, 0.1), (-4.8, 0.1))
         assert ElboPlateau().decide(windows(*pair, chains=1)) is StopReason.CONVERGED

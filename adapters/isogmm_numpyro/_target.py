@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +13,7 @@ import numpy as np
 import numpyro
 from jaxtyping import Float
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import ModelError, warn_user
 from isogmm.jax_target import JaxPrograms, jax_target
 from isogmm.target import Hyperparameters, Target
 from isogmm_numpyro._arguments import (
@@ -192,12 +191,10 @@ def _trace_plates(model: Callable[..., Any], arguments: Arguments) -> tuple[Site
         if not sites.subsampled:
             raise
         plates = ", ".join(f"'{n}' ({m} of {s} rows)" for n, (s, m) in sites.subsampled.items())
-        warnings.warn(
+        warn_user(
             f"the data fill only a subsample of the plates {plates}: the log density is that of "
             "these rows, scaled up as NumPyro does, and the posterior is an approximation of that "
-            "of all the data. Pass the whole data set to use all rows.",
-            FitWarning,
-            stacklevel=5,
+            "of all the data. Pass the whole data set to use all rows."
         )
         return sites, jaxpr, False
 
@@ -207,12 +204,10 @@ def _check(model: Callable[..., Any], sites: Sites) -> None:
         check_enumerable(sites)
         if missing := undrawable(sites):
             dependents = ", ".join(sorted(sites.discrete_dependents - set(sites.discrete)))
-            warnings.warn(
+            warn_user(
                 f"the discrete sites {', '.join(missing)} are summed out exactly, but sites inside "
                 "a scan cannot be drawn back: the result leaves them out, and what depends on "
-                f"them ({dependents or 'nothing'}).",
-                FitWarning,
-                stacklevel=4,
+                f"them ({dependents or 'nothing'})."
             )
     if not any(np.prod(shape) for shape in sites.shapes.values()):
         name = getattr(model, "__name__", type(model).__name__)

@@ -1,12 +1,12 @@
 """Models that cannot be fitted, and the sentence that says why and what to do."""
 
-import warnings
+import re
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import ModelError, warn_user
 
 
 def check_model(model: Any) -> None:
@@ -64,7 +64,7 @@ def _check_data(model: Any) -> None:
 
 def _check_known_errors(model: Any) -> None:
     installed = version("pymc")
-    if tuple(int(part) for part in installed.split(".")[:2]) >= (6, 4):
+    if tuple(map(int, re.findall(r"\d+", installed)[:2])) >= (6, 4):
         return
     kinds = {
         variable.name: type(variable.owner.op).__name__
@@ -79,12 +79,10 @@ def _check_known_errors(model: Any) -> None:
         )
     constant = [name for name, kind in kinds.items() if kind == "_LKJCholeskyCovRV"]
     if constant:
-        warnings.warn(
+        warn_user(
             f"the density of LKJCholeskyCov ({', '.join(constant)}) has a wrong constant in PyMC "
             f"{installed} (right from 6.4 on): the posterior is right, but log_evidence is off "
-            "by that constant.",
-            FitWarning,
-            stacklevel=2,
+            "by that constant."
         )
 
 

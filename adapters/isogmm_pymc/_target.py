@@ -1,7 +1,6 @@
 """A PyMC model as a target: programs once per model, everything else per fit."""
 
 import functools
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import ModelError, warn_user
 from isogmm.target import Target
 from isogmm_pymc._checks import check_model, explain_start
 from isogmm_pymc._fallback import CompiledPrograms
@@ -141,11 +140,9 @@ def _compiled(model: Any, leave_out: tuple[str, ...]) -> _Compiled:
         compiled.full_model = _without_minibatches(model)
         _COMPILED[model] = compiled
     if compiled.full_model is not None:
-        warnings.warn(
+        warn_user(
             "the model uses pm.Minibatch; it is fitted to the full data, which the minibatches "
-            "are drawn from, without the scaling by total_size",
-            FitWarning,
-            stacklevel=4,
+            "are drawn from, without the scaling by total_size"
         )
     return compiled
 
@@ -223,7 +220,7 @@ def _tried(
         fields = compiled.programs.bind(data)
     message = compiled.programs.describe(center)
     if message is not None:
-        warnings.warn(message, FitWarning, stacklevel=4)
+        warn_user(message)
     return fields
 
 

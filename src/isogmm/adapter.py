@@ -2,12 +2,11 @@
 
 import abc
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import ModelError, warn_user
 from isogmm.target import Target
 
 ENTRY_POINT_GROUP = "isogmm.adapters"
@@ -67,11 +66,9 @@ def installed_adapters() -> dict[str, AbstractAdapter]:
         try:
             adapters[entry_point.name] = entry_point.load()()
         except Exception as error:  # a stranger's package may raise anything
-            warnings.warn(
+            warn_user(
                 f"the isogmm adapter '{entry_point.name}' ({entry_point.value}) could not be "
-                f"loaded and is ignored: {error!r}",
-                FitWarning,
-                stacklevel=3,
+                f"loaded and is ignored: {error!r}"
             )
     return adapters
 

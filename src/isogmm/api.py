@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isogmm.checks import Check
-from isogmm.options import resolve
+from isogmm.options import CHAINS, resolve
 from isogmm.run import run
 
 
@@ -14,7 +14,7 @@ def fit_isogmm(
     model_kwargs: Mapping[str, Any] | None = None,
     random_seed: Any = None,
     draws: int = 1000,
-    chains: int = 4,
+    chains: int = CHAINS,
     num_components: int | str = "auto",
     method: Any = "auto",
     weights: Any = "auto",
@@ -49,7 +49,8 @@ def fit_isogmm(
         Draws of each chain, and chains: independent fits of one posterior, evaluated together,
         so that R-hat across chains compares fits.
     num_components
-        K of each chain; ``"auto"`` takes 16, or two for each mode where that is more.
+        K of each chain; ``"auto"`` takes 16, or two for each mode where that is more, and
+        splits the worst where that gains (up to 24, or 64 with ``refine=0``).
     method
         ``"auto"``, one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``, or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
@@ -63,21 +64,24 @@ def fit_isogmm(
         ``"auto"``, an :class:`isogmm.Locate` with other budgets, or a start such as
         ``isogmm.initialization.UniformMeans(...)``.
     max_iterations, max_seconds, tolerance
-        Budgets of the mixture, and the gain of the ELBO in nats not worth another window.
+        Iterations of the mixture, seconds of search, mixture and refinement together, and the
+        gain of the ELBO in nats not worth another window.
     num_samples
         Samples a component and iteration; 2, an antithetic pair, unless given.
     importance
         Pareto smoothed importance resampling where it helps: ``"auto"``, True or False.
     refine
         ``"auto"`` (parallel chains until they have forgotten their starts), 0, a number of
-        transitions, or an :class:`isogmm.Refine` with other budgets.
+        transitions that pass at least before the recording, and are recorded, or an
+        :class:`isogmm.Refine` with other budgets.
     progressbar
         A line with the ELBO; shown on terminals and in notebooks only.
     idata_kwargs
         ``log_likelihood``, ``log_prior``, ``dims``, ``coords``: see
         :func:`isogmm.inference_data.to_inference_data`.
     resume
-        An earlier result of the same model: its mixture is continued.
+        An earlier result of the same model: its mixture is continued, with as many chains and
+        components.
     callback
         Called after every window with a :class:`isogmm.checks.Check`; returning True ends the
         fit.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isogmm.checks import Check
+from isogmm.options import CHAINS
 from isogmm.options_gmmvi import resolve_gmmvi
 from isogmm.run import run
 
@@ -14,7 +15,7 @@ def fit_gmmvi(
     model_kwargs: Mapping[str, Any] | None = None,
     random_seed: Any = None,
     draws: int = 1000,
-    chains: int = 4,
+    chains: int = CHAINS,
     num_components: int | str = "auto",
     method: Any = "auto",
     covariance: str = "full",

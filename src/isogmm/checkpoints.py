@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import Check
 from isogmm.errors import ModelError
 from isogmm.fit_group import assemble, spreads
+from isogmm.start import Start
 from isogmm.target import Target
 from isogmm.whitening.base import PARTS, AffineMap
 
@@ -29,14 +29,25 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], target: Target, seed: int) -> None:
         self.path, self.names, self.seed = Path(path), target.coordinate_names, seed
 
-    def write(self, check: Check) -> None:
-        """Replace the file in one step, so that a crash leaves the old or the new one."""
-        mixture = check.mixture
+    def write(self, mixture: Any, centers: np.ndarray | None, iteration: int) -> None:
+        """Replace the file in one step, so that a crash leaves the old or the new one.
+
+        Parameters
+        ----------
+        mixture
+            The fit so far.
+        centers
+            (m, d): a point of every mode known, or None.
+        iteration
+            Iterations done.
+        """
         parts = {
             f"map_{name}": getattr(mixture.affine_map, name)
             for name in PARTS
             if getattr(mixture.affine_map, name) is not None
         }
+        if centers is not None:
+            parts["centers"] = centers
         temporary = self.path.with_name(self.path.name + ".part")
         with temporary.open("wb") as file:
             np.savez(
@@ -45,14 +56,14 @@ class Checkpoint:
                 log_weights=mixture.log_weights,
                 **spreads(mixture),
                 names=np.array(self.names),
-                iteration=check.iteration,
+                iteration=iteration,
                 seed=self.seed,
                 **parts,
             )
         os.replace(temporary, self.path)
 
-    def mixture(self) -> Any:
-        """The stored mixture, or None where no file is there yet.
+    def start(self) -> Start | None:
+        """What is stored, to go on from, or None where no file is there yet.
 
         Raises
         ------
@@ -71,4 +82,5 @@ class Checkpoint:
                     f"{different[:3]}. Remove the file or give another path."
                 )
             parts = {name: stored[f"map_{name}"] for name in PARTS if f"map_{name}" in stored}
-            return assemble(stored, stored["log_weights"], AffineMap(**parts))
+            mixture = assemble(stored, stored["log_weights"], AffineMap(**parts))
+            return Start(mixture, stored.get("centers"))

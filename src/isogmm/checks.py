@@ -49,3 +49,8 @@ class Check:
     nonfinite: Any
     mixture: Any
     in_tail: bool
+
+
+def is_true(answer: Any) -> bool:
+    """Whether a callback asks to end the fit: True, Python's or NumPy's, and nothing else."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)

@@ -4,18 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from isogmm.diagnostics.agreement import Agreement
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
 from isogmm.inference_data import psis
-from isogmm.locate.locate import Located
 from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
 from isogmm.refine.bridge import Evidence
-from isogmm.refine.importance import systematic, tempered, without_replacement
+from isogmm.refine.importance import chosen, systematic, tempered
 from isogmm.refine.refine import Refine, Refined, refine
 from isogmm.result import StopReason
 from isogmm.target import Target
@@ -48,8 +47,6 @@ class Delivery:
         From the pool, and by bridge sampling where chains ran.
     component_modes
         (c, k): the mode of every component.
-    log_masses, log_masses_se
-        (r,): log mass of every mode, normalized, with standard errors.
     refined
         The chains, or None.
     interruption
@@ -73,14 +70,14 @@ class Delivery:
 def deliver(
     target: Target,
     optimized: OptimizeResult,
-    located: Located | None,
+    centers: Float[np.ndarray, "m d"] | None,
     pool: Pool,
     options: Options,
     generator: np.random.Generator,
 ) -> Delivery:
     """Refine where the mixture's own draws are not good enough, else choose among them."""
     mixture = optimized.mixture
-    component_modes = modes_of_components(mixture, located)
+    component_modes = modes_of_components(mixture, centers)
     log_weights, k, relative_ess = _weigh(pool)
     # Its draws are in strata over the components; the first of a larger pool would not be.
     own = pool, log_weights
@@ -112,8 +109,11 @@ def deliver(
     source = "mixture" if no_weights else "importance"
     if source == "importance" and not (ended_early or is_large) and interruption is None:
         target.deadline = None  # a last, short stage
-        pool = _large_pool(target, mixture, relative_ess, options, generator)
-        log_weights, k, relative_ess = _weigh(pool)
+        try:
+            pool = _large_pool(target, mixture, relative_ess, options, generator)
+            log_weights, k, relative_ess = _weigh(pool)
+        except KeyboardInterrupt as stop:
+            interruption = stop
     chosen_from = own if source == "mixture" else (pool, log_weights)
     delivery = _from_pool(*chosen_from, source, component_modes, options, generator)
     delivery.pareto_k, delivery.relative_ess = k, relative_ess
@@ -159,7 +159,7 @@ def _run_chains(
     """Start chains from the pool, each mode in proportion to its mass, and run them."""
     settings = options.refine
     if not isinstance(settings, Refine):
-        # A number asks for that many transitions before the recording, and as many recorded.
+        # A number asks for that many transitions before the recording, and as many recorded, at least.
         settings = Refine(min_warmup=settings, min_recorded=max(settings, 4))
     chains = len(pool.positions)
     # Twenty positions of every chain must fit; a chain for every ten draws is enough then.
@@ -193,19 +193,16 @@ def _from_pool(
     options: Options,
     generator: np.random.Generator,
 ) -> Delivery:
-    """Draws of the mixture: the first of the pool, or some chosen by their weights."""
+    """Draws of the mixture: those of the pool, in strata, or some chosen by their weights."""
     chains, size, _ = pool.positions.shape
     weights = log_weights.reshape(chains, size)
     usable = np.isfinite(pool.log_density)
     picked = []
     for chain in range(chains):
         if source == "importance":
-            picked.append(without_replacement(weights[chain], options.draws, generator))
+            picked.append(chosen(weights[chain], options.draws, generator))
         else:
-            good = np.flatnonzero(usable[chain])
-            if not len(good):
-                good = np.arange(size)
-            picked.append(np.resize(good, options.draws))
+            picked.append(_in_strata(pool.components[chain], usable[chain], options.draws))
     index = np.stack(picked)
     rows = np.arange(chains)[:, None]
     components = pool.components[rows, index]
@@ -227,6 +224,20 @@ def _from_pool(
         component_modes=component_modes,
         refined=None,
     )
+
+
+def _in_strata(
+    components: Int[np.ndarray, " n"], usable: Bool[np.ndarray, " n"], draws: int
+) -> Int[np.ndarray, " m"]:
+    """So many of the usable rows, of every component its share, in the order of the pool."""
+    good = np.flatnonzero(usable)
+    if not len(good):
+        good = np.arange(len(usable))
+    if draws >= len(good):
+        return np.resize(good, draws)
+    by_component = good[np.argsort(components[good], kind="stable")]
+    levels = (np.arange(draws) + 0.5) / draws * len(good)
+    return np.sort(by_component[levels.astype(int)])
 
 
 def _from_chains(

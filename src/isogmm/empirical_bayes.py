@@ -11,11 +11,12 @@ import jax
 import numpy as np
 from scipy.optimize import minimize
 
-from isogmm.errors import FitWarning, OptionError
+from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.groups import add_group, attributes, dataset, get_group
 from isogmm.inference_data import positions_from
 from isogmm.models import seed_of, to_target
 from isogmm.target import Hyperparameters, Target
+from isogmm.validation import whole_number
 
 #: Draws of q in the expected log joint.
 NUM_DRAWS = 2000
@@ -69,6 +70,7 @@ def empirical_bayes(
         If the model has no such hyperparameters.
     """
     begin = time.perf_counter()
+    max_rounds = whole_number("max_rounds", max_rounds)
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
     if target.hyperparameters is None:
@@ -91,11 +93,9 @@ def empirical_bayes(
         "sampling_time": time.perf_counter() - begin,
     }
     if not climb.converged:
-        warnings.warn(
+        warn_user(
             f"isogmm: the hyperparameters still moved after {climb.rounds} rounds; raise "
-            "max_rounds, or start nearer.",
-            FitWarning,
-            stacklevel=2,
+            "max_rounds, or start nearer."
         )
     result.attrs.update(notes)
     posterior = get_group(result, "posterior").assign_attrs(notes)

@@ -1,7 +1,12 @@
 """The exceptions of the library and the one place that imports optional packages."""
 
 import importlib
-from types import ModuleType
+import sys
+import warnings
+from types import FrameType, ModuleType
+
+#: The packages whose frames a warning does not point at; jaxtyping's stand around ours in tests.
+_OURS = ("isogmm", "isogmm_numpyro", "isogmm_pymc", "jaxtyping")
 
 
 class IsogmmError(Exception):
@@ -26,6 +31,20 @@ class DeadlineReachedError(KeyboardInterrupt):
 
 class FitWarning(UserWarning):
     """The fit ended, but something about it deserves attention."""
+
+
+def warn_user(message: str) -> None:
+    """A :class:`FitWarning` that names the line of the caller's own code which led here.
+
+    A number of frames would count decorators and type checks too.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    level, outermost = 1, 1
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+            outermost = level
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, FitWarning, stacklevel=outermost + 2)
 
 
 def require(module: str, *, extra: str) -> ModuleType:

@@ -12,6 +12,7 @@ from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.groups import arviz_name, attributes, dataset, get_group, group_names
 from isogmm.mixture import IsotropicMixture
 from isogmm.result import FitResult
+from isogmm.start import Start
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
@@ -117,6 +118,17 @@ def mixture_from(idata: Any) -> Any:
             values=part("values"),
         ),
     )
+
+
+def resume_start(idata: Any, target: Target) -> Start:
+    """The mixture of an earlier fit with the modes that it knew; see :func:`resume_mixture`."""
+    mixture = resume_mixture(idata, target)
+    fit = get_group(idata, "fit")
+    if "mode_mean" not in fit:
+        return Start(mixture)
+    centers = fit["mode_mean"].values
+    known = np.isfinite(centers).all(axis=1)
+    return Start(mixture, centers[known] if known.any() else None)
 
 
 def resume_mixture(idata: Any, target: Target) -> Any:

@@ -22,6 +22,7 @@ from isogmm.errors import OptionError
 from isogmm.fit_group import mixture_from as mixture_from
 from isogmm.fit_group import positions_from as positions_from
 from isogmm.fit_group import resume_mixture as resume_mixture
+from isogmm.fit_group import resume_start as resume_start
 from isogmm.groups import SAMPLE_DIMS as SAMPLE_DIMS
 from isogmm.groups import add_group as add_group
 from isogmm.groups import arviz_name as arviz_name

@@ -30,12 +30,19 @@ def component_log_prob(points: Any, means: Any, variances: Any) -> Any:
     """log N(x; m_k, v_k I) for all points and components, shape (..., n, k).
 
     The squared distances are |x|² + |m|² - 2 x·m after moving the origin to the middle of the
-    means, which keeps the cancellation small in float32.
+    means, which keeps the cancellation small where they are close together and far from zero.
     """
+    return _component_log_prob(*_centered(points, means), variances)
+
+
+def _centered(points: Any, means: Any) -> tuple[Any, Any]:
+    origin = means.__array_namespace__().mean(means, axis=-2, keepdims=True)
+    return points - origin, means - origin
+
+
+def _component_log_prob(points: Any, means: Any, variances: Any) -> Any:
     xp = means.__array_namespace__()
     dim = means.shape[-1]
-    origin = xp.mean(means, axis=-2, keepdims=True)
-    points, means = points - origin, means - origin
     squared = (
         xp.sum(points * points, axis=-1)[..., :, None]
         + xp.sum(means * means, axis=-1)[..., None, :]
@@ -60,7 +67,8 @@ def log_prob_and_score(
     Shapes (..., n), (..., n, d), (..., n, k).
     """
     xp = means.__array_namespace__()
-    joint = component_log_prob(points, means, variances) + log_weights[..., None, :]
+    points, means = _centered(points, means)
+    joint = _component_log_prob(points, means, variances) + log_weights[..., None, :]
     log_q = logsumexp(joint)
     responsibilities = xp.exp(joint - log_q[..., None])
     pull = responsibilities / variances[..., None, :]

@@ -3,20 +3,21 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from isogmm.diagnostics.judge import Pool
-from isogmm.locate.locate import Located
 from isogmm.refine.bridge import Evidence, bridge
 from isogmm.refine.refine import Refined
 
 
-def modes_of_components(mixture: Any, located: Located | None) -> Int[np.ndarray, "c k"]:
-    """The mode whose mean lies nearest, in the coordinates of the mixture."""
+def modes_of_components(
+    mixture: Any, centers: Float[np.ndarray, "m d"] | None
+) -> Int[np.ndarray, "c k"]:
+    """The mode whose center lies nearest, in the coordinates of the mixture; 0 without centers."""
     chains, count, dim = mixture.means.shape
-    if located is None or len(located.means) < 2:
+    if centers is None or len(centers) < 2:
         return np.zeros((chains, count), dtype=int)
-    centers = mixture.affine_map.inverse(located.means)
+    centers = mixture.affine_map.inverse(centers)
     flat = mixture.means.reshape(-1, dim)
     distances = (flat**2).sum(1)[:, None] + (centers**2).sum(1)[None] - 2.0 * flat @ centers.T
     return distances.argmin(axis=1).reshape(chains, count)

@@ -38,7 +38,9 @@ def seed_of(random_seed: Any) -> int:
     if isinstance(random_seed, int | np.integer) and not isinstance(random_seed, bool):
         if random_seed < 0:
             raise OptionError(f"random_seed must not be negative, got {random_seed}")
-        return int(random_seed)
+        if random_seed < 2**63:
+            return int(random_seed)
+        return int(np.random.SeedSequence(int(random_seed)).generate_state(1)[0] >> 1)
     if isinstance(random_seed, np.random.Generator):
         return int(random_seed.integers(2**31))
     try:
@@ -49,7 +51,9 @@ def seed_of(random_seed: Any) -> int:
             if jax.dtypes.issubdtype(random_seed.dtype, jax.dtypes.prng_key)
             else random_seed
         )
-        words = np.asarray(data, dtype=np.uint32).ravel()
+        if np.asarray(data).dtype != np.uint32:
+            raise TypeError
+        words = np.asarray(data).ravel()
         return int(np.random.SeedSequence(words.tolist()).generate_state(1)[0] >> 1)
     except Exception as error:
         raise OptionError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import HISTORY, Check
+from isogmm.checks import HISTORY, Check, is_true
 from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
@@ -160,7 +160,7 @@ class _Loop:
                 done = observer(check)
             except StopIteration:
                 done = True
-            if done is True:
+            if is_true(done):
                 raise _FitEndedError(StopReason.INTERRUPTED)
 
 

@@ -1,7 +1,7 @@
 """Everything a user can choose, checked at the door; strings become objects only here."""
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from isogmm.families import AbstractFamily, Isotropic
 from isogmm.gradients import MonteCarlo
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.initialization.base import AbstractInitialization
+from isogmm.iteration import ARRAY_BACKENDS
 from isogmm.locate.locate import Locate
 from isogmm.refine.refine import Refine
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
@@ -23,10 +24,13 @@ from isogmm.updates import (
     TrustRegion,
     find_rule,
 )
+from isogmm.validation import real_number, whole_number
 from isogmm.whitening.base import AffineMap
 
 WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")
 WEIGHTS = ("auto", "uniform", "learned")
+#: Chains where the user names no number.
+CHAINS = 4
 #: Relative step of the default recipe, in units of each component's variance.
 STEP_SIZE = 0.25
 
@@ -49,6 +53,27 @@ class Options:
     refine: Refine | int
     array_backend: str
     family: AbstractFamily = field(default_factory=Isotropic)
+
+    def of_start(self, mixture: Any) -> "Options":
+        """The same with the chains of a mixture that is continued.
+
+        Raises
+        ------
+        OptionError
+            If chains or components were asked for that the mixture does not have.
+        """
+        chains, count = mixture.means.shape[:2]
+        if self.num_components not in (None, count):
+            raise OptionError(
+                f"num_components={self.num_components}, but the fit to be continued has {count}: "
+                "leave it out, or start a new fit"
+            )
+        if self.chains not in (CHAINS, chains):
+            raise OptionError(
+                f"chains={self.chains}, but the fit to be continued has {chains}: leave it out, "
+                "or start a new fit"
+            )
+        return replace(self, chains=chains)
 
 
 def resolve(
@@ -75,12 +100,12 @@ def resolve(
     OptionError
         Naming the option, its value and what is accepted.
     """
-    draws, chains = _positive_int("draws", draws), _positive_int("chains", chains)
-    count = None if num_components == "auto" else _positive_int("num_components", num_components)
+    draws, chains = whole_number("draws", draws), whole_number("chains", chains)
+    count = None if num_components == "auto" else whole_number("num_components", num_components)
     estimator = (
         MonteCarlo()
         if num_samples is None
-        else MonteCarlo(_positive_int("num_samples", num_samples), antithetic=num_samples % 2 == 0)
+        else MonteCarlo(whole_number("num_samples", num_samples), antithetic=num_samples % 2 == 0)
     )
     rule, schedule = _rule_and_schedule(method)
     if not (isinstance(weights, str) and weights in WEIGHTS) and not isinstance(
@@ -112,6 +137,11 @@ def resolve(
         isinstance(importance, str) and importance == "auto"
     ):
         raise OptionError(_unknown("importance", importance, ("auto",), "True or False"))
+    if not (isinstance(array_backend, str) and array_backend in ARRAY_BACKENDS):
+        raise OptionError(
+            f"unknown array_backend {array_backend!r}: choose one of {', '.join(ARRAY_BACKENDS)}"
+        )
+    refine = _refine(refine)
     return Options(
         draws=draws,
         chains=chains,
@@ -124,7 +154,7 @@ def resolve(
         whitening=whitening,
         init=init,
         importance=importance,
-        refine=_refine(refine),
+        refine=refine,
         array_backend=array_backend,
     )
 
@@ -146,22 +176,22 @@ def stopping_of(
     max_seconds: float | None,
     tolerance: float | None,
     *,
-    refine: Any,
+    refine: Refine | int,
 ) -> AbstractStopping:
     """The stopping rule that goes with a schedule and the budgets of the user."""
-    if max_seconds is not None and not (np.isfinite(max_seconds) and max_seconds > 0):
-        raise OptionError(f"max_seconds must be a positive number, not {max_seconds}")
-    if tolerance is not None and not tolerance >= 0:
-        raise OptionError(f"tolerance must be zero or positive, not {tolerance}")
+    if max_seconds is not None:
+        max_seconds = real_number("max_seconds", max_seconds, above=0.0)
+    if tolerance is not None:
+        tolerance = real_number("tolerance", tolerance)
     if isinstance(schedule, Constant) and max_iterations is not None and tolerance is None:
         return MaxIterations(
-            _positive_int("max_iterations", max_iterations), max_seconds=max_seconds
+            whole_number("max_iterations", max_iterations), max_seconds=max_seconds
         )
-    limit = 10_000 if max_iterations is None else _positive_int("max_iterations", max_iterations)
+    limit = 10_000 if max_iterations is None else whole_number("max_iterations", max_iterations)
     if tolerance is None:
         # Chains start from the mixture: a quarter of a nat is not worth another window then.
-        tolerance = 0.01 if isinstance(refine, int) and refine == 0 else 0.25
-    return ElboPlateau(max_iterations=limit, max_seconds=max_seconds, tolerance=float(tolerance))
+        tolerance = 0.01 if refine == 0 else 0.25
+    return ElboPlateau(max_iterations=limit, max_seconds=max_seconds, tolerance=tolerance)
 
 
 def _refine(refine: Any) -> Refine | int:
@@ -186,12 +216,6 @@ def _given_map(array: np.ndarray) -> AffineMap:
     raise OptionError(
         f"the whitening array has shape {array.shape}; give the scales (d,) or a matrix (d, d)"
     )
-
-
-def _positive_int(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return int(value)
 
 
 def _unknown(name: str, value: Any, names: tuple[str, ...], objects: str) -> str:

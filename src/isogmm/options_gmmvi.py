@@ -47,7 +47,7 @@ def resolve_gmmvi(*, method: Any, covariance: str, **others: Any) -> Options:
     else:
         family = FullCovariances(_exchangeable(find_method(method), others), diagonal)
         schedule = ConstantThenLinearDecay(1.0)
-    stopping = stopping_of(schedule, **limits, refine=others["refine"])
+    stopping = stopping_of(schedule, **limits, refine=options.refine)
     return replace(options, schedule=schedule, stopping=stopping, family=family)
 
 

@@ -1,7 +1,6 @@
 """A log density that JAX cannot trace: value and gradient from any function, row by row."""
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import ModelError, warn_user
 from isogmm.structure import Structure
 from isogmm.target import Groups
 
@@ -109,11 +108,9 @@ class PlainFunction:
         """Say once what is taken as a point of no density."""
         if not self._has_warned:
             self._has_warned = True
-            warnings.warn(
+            warn_user(
                 "the log density raised an error, which is taken as a point outside its support; "
-                f"further ones are not reported: {message}",
-                FitWarning,
-                stacklevel=3,
+                f"further ones are not reported: {message}"
             )
 
     def generate(self, positions: Float[np.ndarray, "n d"], arguments: tuple[Any, ...]) -> Groups:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.errors import DeadlineReachedError
 from isogmm.target import Target
 
 
@@ -46,6 +47,12 @@ _SENTENCES = {
         "mixture was kept. Check the model for parameters outside their support."
     ),
 }
+
+
+def stop_reason_of(interruption: KeyboardInterrupt) -> StopReason:
+    """Ctrl-C or the time limit."""
+    is_deadline = isinstance(interruption, DeadlineReachedError)
+    return StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from isogmm.checks import Check
+from isogmm.checks import Check, is_true
 from isogmm.models import seed_of, to_target
 from isogmm.options import Options
 from isogmm.progress import Progress
@@ -34,30 +34,32 @@ def run(
     target.prepare()
     from isogmm.checkpoints import Checkpoint
     from isogmm.fit import fit
-    from isogmm.inference_data import preload, resume_mixture, to_inference_data
+    from isogmm.inference_data import preload, resume_start, to_inference_data
 
     # The statistics take a third of a second to import: do it while the model compiles, in this
     # thread, since imports change the filters of warnings for the whole process.
     preload()
 
     saved = Checkpoint(checkpoint, target, seed) if checkpoint is not None else None
-    start = resume_mixture(resume, target) if resume is not None else None
+    start = resume_start(resume, target) if resume is not None else None
     if start is None and saved is not None:
-        start = saved.mixture()
+        start = saved.start()
+    if start is not None:
+        options = options.of_start(start.mixture)
     # Threads of BLAS that spin between small products take the cores from the model's programs:
     # one thread was 1.4 times faster on logistic regression, 30 times in SciPy's L-BFGS.
     with Progress(progressbar) as progress, threadpool_limits(1, user_api="blas"):
 
         def observe(check: Check) -> bool:
             progress.update(check)
-            return callback is not None and callback(check) is True
+            return callback is not None and is_true(callback(check))
 
         result = fit(
             target,
             options,
             np.random.default_rng(seed),
             callback=observe,
-            checkpoint=saved.write if saved is not None else None,
+            save=saved.write if saved is not None else None,
             start=start,
         )
         result.attributes = {

@@ -147,6 +147,8 @@ class ElboPlateau(AbstractStopping):
         if len(windows) < 2:
             return None
         last, before = windows[-1], windows[-2]
+        if last.iterations < before.iterations:
+            return None  # cut short by a budget: too noisy to show a gain
         gain = last.elbo - before.elbo
         noise = np.sqrt(last.elbo_se**2 + before.elbo_se**2)
         chains = len(gain)

@@ -1,7 +1,6 @@
 """From the stages of a fit to its result: statistics, findings, verdict, attributes."""
 
 import json
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from isogmm.diagnostics.verdict import (
     Findings,
     decide,
 )
-from isogmm.errors import DeadlineReachedError, FitWarning
+from isogmm.errors import warn_user
 from isogmm.inference_data import rhat
 from isogmm.options import Options
-from isogmm.result import FitResult, StopReason
+from isogmm.result import FitResult, StopReason, stop_reason_of
 from isogmm.stages import Fitted
 from isogmm.stopping import MaxIterations
 from isogmm.target import Target
@@ -84,7 +83,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     if verdict == "unreliable" or not as_planned:
         if not as_planned and not advice.startswith(reason.sentence):
             advice = f"{reason.sentence} {advice}"
-        warnings.warn(f"isogmm: {advice}", FitWarning, stacklevel=5)
+        warn_user(f"isogmm: {advice}")
     return FitResult(
         target=target,
         mixture=mixture,
@@ -105,8 +104,7 @@ def _stop_reason(fitted: Fitted) -> StopReason:
     interruption = fitted.delivery.interruption
     if interruption is None:
         return fitted.optimized.stop_reason
-    is_deadline = isinstance(interruption, DeadlineReachedError)
-    return StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
+    return stop_reason_of(interruption)
 
 
 def _findings(

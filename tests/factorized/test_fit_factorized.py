@@ -81,8 +81,12 @@ def test_many_coordinates_come_back_in_single_precision():
         ({"method": "adam"}, "unknown method"),
         ({"step_size": 0.0}, "step_size"),
         ({"num_samples": 0}, "num_samples"),
+        ({"max_iterations": 0}, "max_iterations"),
+        ({"draws": 10.5}, "draws"),
+        ({"tolerance": None}, "tolerance"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_options_that_make_no_sense_are_refused(options, match):
     target, _ = model()
     with pytest.raises(isogmm.OptionError, match=match):
@@ -124,3 +128,17 @@ def test_a_number_of_steps_of_a_given_size_is_a_plan():
     rule = isogmm.updates.BuresWasserstein(0.01)
     result = isogmm.fit_factorized(target, random_seed=0, method=rule, max_iterations=20)
     assert result.attrs["iterations"] == 20
+
+
+def test_an_interrupt_ends_all_chains():
+    target, _ = model()
+    seen = []
+
+    def callback(check):
+        seen.append(check.iteration)
+        return True
+
+    with pytest.warns(FitWarning, match="interrupted"):
+        result = isogmm.fit_factorized(target, random_seed=0, chains=3, callback=callback)
+    assert len(seen) == 1
+    assert get_group(result, "fit").sizes["chain"] == 1

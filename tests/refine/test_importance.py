@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from isogmm.refine.importance import (
+    chosen,
     effective_sample_size,
     systematic,
     tempered,
-    without_replacement,
 )
 
 
@@ -44,17 +44,28 @@ def test_systematic_counts_follow_the_weights_up_to_rounding():
     assert np.all(np.abs(counts - 1000 * weights) <= 1.0)
 
 
-def test_without_replacement_repeats_nothing_and_skips_draws_without_weight():
+def test_a_large_pool_repeats_nothing_and_skips_draws_without_weight():
     generator = np.random.default_rng(3)
-    log_weights = generator.normal(size=100)
+    log_weights = generator.normal(size=200)
     log_weights[:40] = -np.inf
-    chosen = without_replacement(log_weights, 60, generator)
-    assert sorted(chosen) == list(range(40, 100))
+    index = chosen(log_weights, 80, generator)
+    assert len(set(index)) == 80
+    assert min(index) >= 40
 
 
-def test_without_replacement_follows_the_weights():
+def test_a_large_pool_follows_the_weights():
     # One of two: the chance of the first is its weight.
     generator = np.random.default_rng(4)
     log_weights = np.log([0.2, 0.8])
-    first = [without_replacement(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
+    first = [chosen(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
     assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
+
+
+def test_a_small_pool_gives_heavy_draws_their_share():
+    # All of a pool, once each, would be a choice without weights.
+    generator = np.random.default_rng(5)
+    log_weights = generator.normal(size=300)
+    log_weights[:100] = -np.inf
+    counts = np.bincount(chosen(log_weights, 300, generator), minlength=300)
+    weights = np.exp(log_weights) / np.exp(log_weights).sum()
+    assert np.all(np.abs(counts - 300 * weights) <= 1.0)

@@ -41,14 +41,16 @@ class Pool:
         """ELBO of every chain, E_q[log π - log q], and its standard error.
 
         Draws outside the support are left out; a mixture with such draws has an ELBO of minus
-        infinity in theory, their share is reported as ``nonfinite``.
+        infinity in theory, their share is reported as ``nonfinite``.  Where no draw is inside
+        it is that: -inf, with an infinite error.
         """
         ratios = self.log_density - self.log_q_own
         finite = np.isfinite(ratios)
         count = np.maximum(finite.sum(axis=1), 1)
         mean = np.where(finite, ratios, 0.0).sum(axis=1) / count
         spread = np.where(finite, (ratios - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
-        return mean, np.sqrt(spread / count)
+        none = ~finite.any(axis=1)
+        return np.where(none, -np.inf, mean), np.where(none, np.inf, np.sqrt(spread / count))
 
     def pooled_elbo(self) -> tuple[float, float]:
         """ELBO of the pooled mixture and its standard error."""

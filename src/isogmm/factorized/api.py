@@ -1,15 +1,15 @@
 """``fit_factorized``: a mean-field mixture for models with very many parameters."""
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from isogmm.checks import Check
-from isogmm.errors import FitWarning, OptionError
+from isogmm.errors import OptionError, warn_user
 from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.factorized.optimize import optimize_factorized
@@ -17,8 +17,9 @@ from isogmm.models import seed_of, to_target
 from isogmm.optimize import OptimizeResult
 from isogmm.result import StopReason
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
+from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
+from isogmm.validation import real_number, whole_number
 
 #: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
 LONGEST_TAIL = 5_000
@@ -81,7 +82,8 @@ def fit_factorized(
         The start: means drawn from N(center, spread² I), one variance for all.  The center is
         the origin of the unconstrained space unless given.
     max_iterations, max_seconds, tolerance
-        Budgets, and the gain of the ELBO in nats not worth another window.
+        Budgets, of iterations for each chain and of seconds for all, and the gain of the ELBO in
+        nats not worth another window.  Chains not begun when a fit is ended are left out.
     num_samples
         Groups of K points an iteration; an even number comes in antithetic pairs.
     dtype
@@ -110,16 +112,20 @@ def fit_factorized(
         If a fit ended before its ELBO settled.
     """
     begin = time.perf_counter()
-    if draws < 0 or chains < 1:
-        raise OptionError(f"draws={draws} and chains={chains}: give at least 0 and 1")
+    draws, chains = whole_number("draws", draws, least=0), whole_number("chains", chains)
+    num_components = whole_number("num_components", num_components)
+    num_samples = whole_number("num_samples", num_samples)
+    tolerance = real_number("tolerance", tolerance)
+    if max_iterations is not None:
+        max_iterations = whole_number("max_iterations", max_iterations)
+    if max_seconds is not None:
+        max_seconds = real_number("max_seconds", max_seconds, above=0.0)
     rule, schedule = _rule_and_schedule(method, step_size)
     fixed = isinstance(schedule, Constant) and max_iterations is not None
-    stopping: AbstractStopping = (
-        MaxIterations(max_iterations, max_seconds=max_seconds)
+    stopping: MaxIterations | ElboPlateau = (
+        MaxIterations(max_iterations)
         if fixed and max_iterations is not None
-        else ElboPlateau(
-            max_iterations=max_iterations or 10_000, max_seconds=max_seconds, tolerance=tolerance
-        )
+        else ElboPlateau(max_iterations=max_iterations or 10_000, tolerance=tolerance)
     )
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
@@ -131,8 +137,12 @@ def fit_factorized(
         )
     results: list[OptimizeResult] = []
     generators = [np.random.default_rng([seed, chain]) for chain in range(chains)]
+    started = time.perf_counter()
     with threadpool_limits(1, user_api="blas"):
         for generator in generators:
+            if max_seconds is not None:
+                left = max_seconds - (time.perf_counter() - started)
+                stopping = replace(stopping, max_seconds=max(left, 1e-9))
             start = FactorizedMixture.start(
                 generator, num_components, middle, spread=spread, variance=variance, dtype=dtype
             )
@@ -153,13 +163,15 @@ def fit_factorized(
                     callback=callback,
                 )
             )
+            if results[-1].stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+                break
         for reason in dict.fromkeys(result.stop_reason for result in results):
             if reason in REMEDIES and not (fixed and reason is StopReason.MAX_ITERATIONS):
                 message = f"isogmm: {reason.event}{REMEDIES[reason]}"
-                warnings.warn(message, FitWarning, stacklevel=2)
+                warn_user(message)
         from isogmm.factorized.result import to_result
 
-        return to_result(target, results, generators, draws, seed, begin)
+        return to_result(target, results, generators[: len(results)], draws, seed, begin)
 
 
 def _rule_and_schedule(

@@ -18,8 +18,8 @@ class MonteCarlo(AbstractEstimator):
     num_samples
         Samples a component and iteration, S in the paper.
     antithetic
-        Pairs (ε, −ε): every odd term of δ cancels in s_k and every even one's noise in g_k,
-        exactly so on Gaussian targets for g_k.  Needs an even number of samples.
+        Pairs (ε, −ε): every odd term of δ cancels in g_k and every even one in s_k; g_k has
+        no noise at all on Gaussian targets.  Needs an even number of samples.
 
     Raises
     ------

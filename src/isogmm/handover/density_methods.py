@@ -14,7 +14,7 @@ from isogmm.handover.blackjax_nuts import run_nuts
 from isogmm.handover.density import jax_density, starting_points
 from isogmm.handover.results import result_of_draws
 from isogmm.inference_data import get_group, psis
-from isogmm.refine.importance import without_replacement
+from isogmm.refine.importance import chosen
 from isogmm.target import Target
 from isogmm.whitening.at_point import dense_at
 
@@ -107,7 +107,7 @@ def pathfinder(
     index, shapes = [], []
     for ratios in np.where(np.isnan(log_ratios), -np.inf, log_ratios):
         log_weights, k = psis(ratios)
-        index.append(without_replacement(log_weights, draws, generator))
+        index.append(chosen(log_weights, draws, generator))
         shapes.append(k)
     rows = np.arange(chains)[:, None], np.stack(index)
     attributes = {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.errors import OptionError
 from isogmm.initialization.base import AbstractInitialization, check_sizes
 from isogmm.mixture import IsotropicMixture
 from isogmm.whitening.base import AffineMap
@@ -98,7 +99,10 @@ def within_mode_map(
     if factors.ndim == 2:
         return AffineMap(center, np.sqrt(masses @ factors**2))
     if len(masses) == 1:
-        return AffineMap(center, ones, factors[0])
+        try:
+            return AffineMap(center, ones, factors[0])
+        except OptionError:  # a factor without an inverse: its scales are worth having
+            return AffineMap(center, np.sqrt((factors[0] ** 2).sum(axis=1)))
     covariance = np.einsum("m,mij,mkj->ik", masses, factors, factors)
     scale = np.sqrt(np.diag(covariance))
     factor = np.linalg.cholesky(covariance / np.outer(scale, scale)) * scale[:, None]

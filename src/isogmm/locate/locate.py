@@ -11,8 +11,10 @@ from isogmm.locate.low_rank import elbo_of, low_rank_at
 from isogmm.locate.mode_gaussians import fit_modes
 from isogmm.locate.modes import LocalMaximum, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.locate.race import Outcome
 from isogmm.locate.starts import paths_from
 from isogmm.target import Target
+from isogmm.validation import check_counts
 from isogmm.whitening.base import AffineMap
 
 
@@ -42,6 +44,9 @@ class Locate:
     max_starts: int = 2048
     max_evaluations: int = 30_000
     num_iterations: int = 40
+
+    def __post_init__(self) -> None:
+        check_counts(self, least={"num_evaluations": 0, "max_starts": 0, "max_evaluations": 0})
 
 
 @dataclass
@@ -117,18 +122,37 @@ def locate(
         if not paths:
             raise
         return _only(candidates_from(target, paths[0])[-1], stop)
-    outcome = best_gaussian(
-        target,
-        generator,
-        paths[: options.num_starts],
-        maxima,
-        options.num_candidate_paths,
-        options.num_iterations,
-    )
-    best, best_origin = outcome.best, outcome.origin
+    try:
+        outcome = best_gaussian(
+            target,
+            generator,
+            paths[: options.num_starts],
+            maxima,
+            options.num_candidate_paths,
+            options.num_iterations,
+        )
+    except KeyboardInterrupt as stop:
+        return _only(candidates_from(target, paths[0])[-1], stop)
+    found = (outcome.origin, outcome.best.means[0], outcome.best.factors[0])
     if outcome.interruption is not None:
-        return _only((best_origin, best.means[0], best.factors[0]), outcome.interruption)
+        return _only(found, outcome.interruption)
+    try:
+        return _with_modes(target, generator, options, outcome, paths, maxima, hopeless)
+    except KeyboardInterrupt as stop:
+        return _only(found, stop)
 
+
+def _with_modes(
+    target: Target,
+    generator: np.random.Generator,
+    options: Locate,
+    outcome: Outcome,
+    paths: list[Path],
+    maxima: list[LocalMaximum],
+    hopeless: int,
+) -> Located:
+    """The best Gaussian and, where paths ended in several local maxima, one for each mode."""
+    best, best_origin = outcome.best, outcome.origin
     num_starts = len(paths)
     floor = float(best.elbo[0]) - 12.0
     maxima = [maximum for maximum in maxima if maximum.log_mass > floor]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.locate.candidates import laplace_factor, laplace_scales
-from isogmm.locate.paths import Path
+from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.mixture import LOG_2PI
 from isogmm.target import Target
 
@@ -69,7 +69,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
         if maximum.distance(end) < SAME_MODE:
             maximum.count += 1
             return False
-    if len(end) > 500:
+    if len(end) > DENSE_LIMIT:
         factor = laplace_scales(target, end)
         slope, log_det = factor * gradient, np.log(factor).sum()
     else:

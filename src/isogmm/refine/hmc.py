@@ -9,8 +9,6 @@ from jaxtyping import Bool, Float
 
 from isogmm.whitening.base import AffineMap
 
-#: A transition that loses more energy than this has diverged.
-DIVERGENCE = 1000.0
 #: Acceptance probability below which a try is all but hopeless.
 HOPELESS = 0.1
 

@@ -3,6 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+#: Rows for each one chosen, at least, for a choice without replacement.
+LARGER = 2
+
 
 def effective_sample_size(log_weights: Float[np.ndarray, " n"]) -> float:
     """Kish's effective sample size (Σ w)² / Σ w² of unnormalized log weights."""
@@ -36,13 +39,17 @@ def systematic(
     return generator.permutation(np.minimum(index, len(weights) - 1))
 
 
-def without_replacement(
+def chosen(
     log_weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """``count`` different indices, with chances that follow the weights (Gumbel's top-k).
+    """``count`` indices, with chances that follow the weights: different ones where there are many.
 
-    From a pool several times larger this differs little from drawing with replacement, and no
-    draw appears twice (Gelman et al. 2014, section 10.4).
+    From a pool several times larger, drawing without replacement (Gumbel's top-k) differs
+    little from drawing with it, and no draw appears twice (Gelman et al. 2014, section 10.4).
+    Where fewer than ``LARGER`` times as many rows have a weight that is not zero, the heavy ones
+    would be short of their share: rows are drawn in strata then, and may appear again.
     """
+    if np.isfinite(log_weights).sum() < LARGER * count:
+        return systematic(np.exp(log_weights - np.max(log_weights)), count, generator)
     keys = log_weights + generator.gumbel(size=len(log_weights))
     return generator.permutation(np.argsort(-keys)[:count])

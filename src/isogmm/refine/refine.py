@@ -11,6 +11,7 @@ from isogmm.refine.memory import Drift, drift, forgotten_below, memory, tail_err
 from isogmm.refine.recording import Recording
 from isogmm.refine.sampler import Sampler
 from isogmm.target import Target
+from isogmm.validation import check_counts
 from isogmm.whitening.base import AffineMap
 
 #: A recording goes on until the tails are known about as well as 4,000 independent draws know
@@ -43,6 +44,10 @@ class Refine:
     max_gradients: int = 1_000_000
     min_warmup: int = 8
     min_recorded: int = 20
+
+    def __post_init__(self) -> None:
+        # The halves of a recording are compared.
+        check_counts(self, least={"min_warmup": 0, "min_recorded": 2})
 
 
 @dataclass
