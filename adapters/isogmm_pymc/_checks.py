@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import ModelError, warn_user
+from isogmm_pymc._graphs import traversal
 
 
 def check_model(model: Any) -> None:
@@ -15,17 +16,34 @@ def check_model(model: Any) -> None:
     Raises
     ------
     ModelError
-        If there is no free variable, if a latent variable is discrete, if observed data hold
-        NaN, or if PyMC's density of a variable is known to be wrong in the installed version.
+        If there is no free variable, if a variable has no density (pm.Simulator), if a latent
+        variable is discrete, if observed data hold NaN, or if PyMC's density of a variable is
+        known to be wrong in the installed version.
     """
     if not model.free_RVs:
         raise ModelError(
             "the PyMC model has no free variable: there is nothing to fit. Add a latent variable, "
             "or check that not all of them are observed."
         )
+    _check_simulators(model)
     _check_discrete(model)
     _check_data(model)
     _check_known_errors(model)
+
+
+def _check_simulators(model: Any) -> None:
+    from pymc.distributions.simulator import SimulatorRV
+
+    simulated = [
+        variable.name
+        for variable in model.basic_RVs
+        if variable.owner is not None and isinstance(variable.owner.op, SimulatorRV)
+    ]
+    if simulated:
+        raise ModelError(
+            f"{', '.join(simulated)} is a pm.Simulator, which has no density: a mixture of "
+            "Gaussians cannot be fitted. Use pm.sample_smc, or give the density in pm.CustomDist."
+        )
 
 
 def _check_discrete(model: Any) -> None:
@@ -118,15 +136,32 @@ def explain_start(model: Any, point: dict[str, np.ndarray]) -> str | None:
         share = "" if value.ndim == 0 else f" in {count} of {value.size} entries"
         first = value[~np.isfinite(value)].flat[0]
         sentences.append(f"that of '{name}' is {first}{share}")
+    return "; ".join(sentences) + "." + _nan_in_data(model)
+
+
+def _nan_in_data(model: Any) -> str:
+    """A sentence where data or constants of the model hold NaN, else nothing."""
+    from pytensor.graph.basic import Constant
+
     with_nan = [
         data.name
         for data in model.data_vars
         if hasattr(data, "get_value") and np.isnan(_floats(data.get_value(borrow=True))).any()
     ]
-    hint = f" The data {', '.join(with_nan)} hold NaN." if with_nan else ""
-    return "; ".join(sentences) + "." + hint
+    sentence = f" The data {', '.join(with_nan)} hold NaN." if with_nan else ""
+    shapes = [
+        np.shape(node.data)
+        for node in traversal().ancestors([*model.basic_RVs, *model.potentials])
+        if isinstance(node, Constant) and np.isnan(_floats(node.data)).any()
+    ]
+    if shapes:
+        listed = ", ".join(map(str, dict.fromkeys(shapes)))
+        sentence += f" Arrays that the model computes with (of shape {listed}) hold NaN."
+    return sentence
 
 
 def _floats(values: Any) -> np.ndarray:
+    if not isinstance(values, np.ndarray | np.generic | float):
+        return np.zeros(0)
     values = np.asarray(values)
     return values if values.dtype.kind == "f" else np.zeros(0)

@@ -1,9 +1,10 @@
 """From PyTensor graphs to JAX functions, without a trace in the process's settings."""
 
+import contextlib
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -88,6 +89,22 @@ def jaxify(
             return fgraph_to_python(graph, table, type_conversion_fn=_constant)
         except NotImplementedError as error:
             raise NoJaxFormError(_without_form(graph, table) or [str(error)]) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without JAX's remarks on PyTensor's casts while a function is traced.
+
+    In the main thread alone: filters of warnings belong to the whole process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        # A float32 model is computed in single precision, which is what was asked for.
+        warnings.filterwarnings("ignore", message="Explicitly requested dtype")
+        warnings.filterwarnings("ignore", message="scatter inputs have incompatible types")
+        yield
 
 
 def _constant(data: Any, dtype: str | None = None, **options: Any) -> Any:

@@ -10,7 +10,7 @@ import pytensor
 from isogmm.jax_target import JaxPrograms
 from isogmm_pymc._fallback import CompiledConstrain
 from isogmm_pymc._graphs import ModelGraphs
-from isogmm_pymc._jax import NoJaxFormError, jaxify
+from isogmm_pymc._jax import NoJaxFormError, jaxify, quiet
 
 
 class PyMCPrograms:
@@ -88,11 +88,13 @@ class PyMCPrograms:
         )
 
     def _log_density(self, position: Any, data: Any) -> Any:
-        value = self._density_function(*self._unravel(position), *data)[0]
+        with quiet():
+            value = self._density_function(*self._unravel(position), *data)[0]
         return jnp.asarray(value, dtype=position.dtype).reshape(())
 
     def _generate(self, position: Any, key: Any, data: Any) -> dict[str, dict[str, Any]]:
-        arrays = self._generate_function(*self._unravel(position), *data)
+        with quiet():
+            arrays = self._generate_function(*self._unravel(position), *data)
         groups: dict[str, dict[str, Any]] = {}
         for (group, name), array in zip(self._names, arrays, strict=True):
             groups.setdefault(group, {})[name] = jnp.asarray(array)

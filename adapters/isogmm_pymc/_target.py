@@ -75,6 +75,9 @@ def to_target(
         find_observations,
     )
 
+    if len(set(model.observed_RVs)) < len(model.observed_RVs):
+        # PyMC 5 lists them twice after predictions without names, and fails on its own list.
+        list.__setitem__(model.observed_RVs, slice(None), dict.fromkeys(model.observed_RVs))
     compiled = _compiled(model, tuple(leave_out))
     full = model if compiled.full_model is None else compiled.full_model
     check_model(full)

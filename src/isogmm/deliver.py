@@ -159,7 +159,7 @@ def _run_chains(
     """Start chains from the pool, each mode in proportion to its mass, and run them."""
     settings = options.refine
     if not isinstance(settings, Refine):
-        # A number asks for that many transitions before the recording, and as many recorded, at least.
+        # A number: at least that many transitions before the recording, and as many recorded.
         settings = Refine(min_warmup=settings, min_recorded=max(settings, 4))
     chains = len(pool.positions)
     # Twenty positions of every chain must fit; a chain for every ten draws is enough then.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -77,15 +78,30 @@ def dataset(
 
 
 def _labels(entries: Sequence[Any] | np.ndarray) -> pd.Index:
-    """Labels that can be written to a file: tuples, intervals and the like become text.
+    """Labels as the user gave them: whoever compares them with those of the model finds no change.
 
+    Dates become dates of NumPy, as in every xarray object; what has several parts becomes text.
     An index spares xarray a look at every array library installed, among them ``sparse``,
     whose import costs half a second.
     """
     labels = np.asarray(entries) if not isinstance(entries, np.ndarray) else entries
-    if labels.ndim != 1 or labels.dtype.kind not in "biufmM":
+    if labels.ndim != 1:
         labels = np.array([str(entry) for entry in entries], dtype=object)
-    return pd.Index(labels, dtype=labels.dtype)
+    if labels.dtype.kind in "biufmM":
+        return pd.Index(labels, dtype=labels.dtype)
+    is_moment = all(isinstance(entry, datetime | timedelta) for entry in labels)
+    if len(labels) and is_moment and all(getattr(e, "tzinfo", None) is None for e in labels):
+        return pd.Index(labels.tolist())
+    return pd.Index(labels.astype(object), dtype=object)
+
+
+def with_text_labels(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset as a file takes it: labels that are objects (intervals, periods) become text."""
+    text = {}
+    for name, coord in dataset.coords.items():
+        if coord.dtype == object and not all(isinstance(entry, str) for entry in coord.values):
+            text[name] = (coord.dims, np.array([str(entry) for entry in coord.values], object))
+    return dataset.assign_coords(text) if text else dataset
 
 
 # --- reading any result -----------------------------------------------------------------------

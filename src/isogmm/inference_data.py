@@ -29,7 +29,7 @@ from isogmm.groups import arviz_name as arviz_name
 from isogmm.groups import attributes as attributes
 from isogmm.groups import get_group as get_group
 from isogmm.groups import group_names as group_names
-from isogmm.groups import plain
+from isogmm.groups import plain, with_text_labels
 from isogmm.result import FitResult
 from isogmm.result_groups import result_groups
 
@@ -108,7 +108,19 @@ def _drop_untransformed(idata: Any, *, keep: bool) -> Any:
 
 
 def save(idata: Any, path: str | os.PathLike[str]) -> None:
-    """Write a result as netCDF; the file stands alone and either ArviZ generation reads it."""
+    """Write a result as netCDF; the file stands alone and either ArviZ generation reads it.
+
+    Labels that no file takes (intervals, periods) are written as text.
+    """
+    changed = {}
+    for name in group_names(idata):
+        group = get_group(idata, name)
+        if (written := with_text_labels(group)) is not group:
+            changed[name] = written
+    if changed:
+        idata = idata.copy()
+        for name, written in changed.items():
+            add_group(idata, name, written)
     idata.to_netcdf(os.fspath(path), engine="h5netcdf")
 
 

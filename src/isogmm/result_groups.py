@@ -79,11 +79,16 @@ def result_groups(
     groups["unconstrained_posterior"] = dataset(
         target.unravel(result.positions), SAMPLE_DIMS, **unconstrained
     )
+    values = {
+        "log_likelihood": {name: np.shape(array) for name, array in target.observed_data.items()},
+        "log_prior": {name: array.shape[2:] for name, array in generated["posterior"].items()},
+    }
     for group in ("log_likelihood", "log_prior"):
         wanted = options.get(group, True)
         chosen = _choose(generated.get(group, {}), wanted, group)
         if chosen:
-            groups[group] = dataset(chosen, SAMPLE_DIMS, **labels)
+            own = _own_labels(labels, chosen, values[group])
+            groups[group] = dataset(chosen, SAMPLE_DIMS, **own)
     for group, arrays in (
         ("observed_data", target.observed_data),
         ("constant_data", target.constant_data),
@@ -138,4 +143,19 @@ def _unconstrained_labels(target: Target, labels: Mapping[str, Any]) -> dict[str
             dim if dim not in coords or len(coords[dim]) == size else None
             for dim, size in zip(given, shape, strict=False)
         ]
+    return {**labels, "dims": dims}
+
+
+def _own_labels(
+    labels: Mapping[str, Any], arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Dimension names of log densities, dropped where these are fewer than the values.
+
+    A density of the whole vector in one entry (PyMC's CAR) does not have its dimension.
+    """
+    dims = dict(labels["dims"])
+    for name, array in arrays.items():
+        if name in dims and name in shapes:
+            sizes = zip(dims[name], array.shape[2:], shapes[name], strict=False)
+            dims[name] = [dim if own == full else None for dim, own, full in sizes]
     return {**labels, "dims": dims}

@@ -7,11 +7,12 @@ have closed forms.
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 import isogmm
-from isogmm.inference_data import get_group, group_names, is_first_generation, loo
+from isogmm.inference_data import get_group, group_names, is_first_generation, load, loo, save
 
 _rng = np.random.default_rng(7)
 X = np.linspace(-1.0, 2.0, 20)
@@ -223,3 +224,60 @@ def test_loo_corrects_draws_of_the_mixture():
     assert found.elpd == pytest.approx(float(result.elpd), rel=1e-9)
     assert found.se == pytest.approx(float(result.se), rel=1e-9)
     np.testing.assert_allclose(found.pareto_k, np.asarray(result.pareto_k), rtol=1e-6)
+
+
+@pytest.mark.pymc
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.date_range("2020-01-01", periods=3, freq="MS"),
+        pd.interval_range(0, 3),
+        pd.to_timedelta([1, 2, 3], unit="D"),
+    ],
+    ids=["dates", "intervals", "spans"],
+)
+def test_labels_are_those_of_the_model_for_pymc(labels, tmp_path):
+    # Labels that differ mean new data to PyMC 5: it would draw the levels from their prior.
+    pm = pytest.importorskip("pymc")
+    which = np.repeat(np.arange(3), 10)
+    y = 5.0 * which + 0.1 * np.random.default_rng(0).standard_normal(30)
+    with pm.Model(coords={"group": labels}) as model:
+        level = pm.Normal("level", 0, 100, dims="group")
+        pm.Normal("y", level[which], 0.1, observed=y)
+    idata = fit(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        predicted = pm.sample_posterior_predictive(
+            idata, model=model, var_names=["y"], random_seed=1, progressbar=False
+        )
+    values = get_group(predicted, "posterior_predictive")["y"].values.reshape(-1, 30)
+    # Noise of 0.1 and a level known to 0.1 / sqrt(10).
+    assert np.all(np.abs(np.log(values.std(axis=0) / (0.1 * np.sqrt(1.1)))) < 5 / (2 * 500) ** 0.5)
+    save(idata, tmp_path / "labels.nc")
+    again = get_group(load(tmp_path / "labels.nc"), "posterior")["level"]
+    np.testing.assert_array_equal(again.values, get_group(idata, "posterior")["level"].values)
+
+
+@pytest.mark.pymc
+def test_a_fit_after_predictions_of_everything():
+    # PyMC 5 lists observed variables twice after these, and cannot read its own list.
+    pm = pytest.importorskip("pymc")
+    model = pymc_model()
+    first = fit(model)
+    pm.sample_posterior_predictive(first, model=model, random_seed=1, progressbar=False)
+    again = fit(model)
+    np.testing.assert_allclose(again.attrs["elbo"], first.attrs["elbo"])
+
+
+@pytest.mark.pymc
+def test_a_density_of_a_whole_vector_has_no_dimension():
+    pm = pytest.importorskip("pymc")
+    neighbors = np.array([[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]], float)
+    with pm.Model(coords={"area": range(4)}) as model:
+        effect = pm.CAR("effect", mu=np.zeros(4), W=neighbors, alpha=0.5, tau=2.0, dims="area")
+        pm.Poisson("y", pm.math.exp(effect), observed=[1, 2, 3, 4], dims="area")
+    idata = fit(model)
+    assert get_group(idata, "posterior")["effect"].dims == ("chain", "draw", "area")
+    assert get_group(idata, "log_prior")["effect"].shape == (2, 500, 1)
+    assert get_group(idata, "log_likelihood")["y"].dims == ("chain", "draw", "area")

@@ -129,3 +129,26 @@ def test_arguments_are_refused():
 @pytest.mark.parametrize("thing", [3, "model", pm.Normal, lambda: None, np.ones(2)])
 def test_other_things_are_not_recognized(thing):
     assert not PyMCAdapter().recognizes(thing)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyMC itself
+def test_a_simulator_is_refused_by_name():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Simulator(
+            "sim", lambda rng, mu, size=None: rng.normal(mu, size=size), mu, observed=np.zeros(3)
+        )
+    with pytest.raises(
+        ModelError, match=r"sim is a pm.Simulator.*use pm.sample_smc|sim .*sample_smc"
+    ):
+        to_target(model)
+
+
+def test_nan_in_a_predictor_is_named():
+    x = np.arange(6.0)
+    x[2] = np.nan
+    with pm.Model() as model:
+        slope = pm.Normal("slope", 0, 1)
+        pm.Normal("obs", slope * x, 1, observed=Y)
+    with pytest.raises(ModelError, match=r"'obs' is nan in 1 of 6.*of shape \(6,\)\) hold NaN"):
+        to_target(model)
