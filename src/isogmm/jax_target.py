@@ -210,7 +210,7 @@ class JaxPrograms:
         }
 
     def _constrain(self, positions: np.ndarray, seed: int, data: Any) -> Groups:
-        chunks = []
+        whole: Any = None
         rows = self.constrain_size
         with self.precision():
             program = self.program("constrain")
@@ -220,8 +220,16 @@ class JaxPrograms:
                 if size < rows:
                     chunk = np.concatenate([chunk, np.repeat(chunk[:1], rows - size, 0)])
                 groups = program(chunk, np.uint32((seed + begin) % 2**32), data)
-                chunks.append(jax.tree.map(lambda leaf, size=size: np.asarray(leaf)[:size], groups))
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *chunks)
+                if whole is None:
+                    # Filled piece by piece: the log likelihood may be the largest array there is.
+                    whole = jax.tree.map(
+                        lambda leaf: np.empty((len(positions), *leaf.shape[1:]), leaf.dtype), groups
+                    )
+                for array, leaf in zip(
+                    jax.tree.leaves(whole), jax.tree.leaves(groups), strict=True
+                ):
+                    array[begin : begin + size] = np.asarray(leaf)[:size]
+        return whole
 
 
 def jax_target(programs: JaxPrograms, data: Any, **fields: Any) -> Target:

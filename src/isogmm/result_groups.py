@@ -1,7 +1,7 @@
 """The groups of a fit, as datasets: what :mod:`isogmm.inference_data` makes one object of."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +15,10 @@ from isogmm.groups import SAMPLE_DIMS, dataset, plain
 from isogmm.result import FitResult
 from isogmm.target import Target
 
+#: Groups that a user may leave out.
+CHOSEN = ("log_likelihood", "log_prior")
+#: Draws constrained at a time where one of them is: it never stands in memory whole.
+AT_A_TIME = 1024
 IDATA_OPTIONS = ("log_likelihood", "log_prior", "include_transformed", "dims", "coords")
 
 
@@ -44,8 +48,9 @@ def result_groups(
         )
     target = result.target
     chains, draws, dim = result.positions.shape
-    generated = target.constrain(
-        np.asarray(result.positions).reshape(-1, dim), _seed(result.attributes)
+    unwanted = {group for group in CHOSEN if options.get(group, True) is False}
+    generated = _constrained(
+        target, result.positions.reshape(-1, dim), _seed(result.attributes), unwanted
     )
     generated = {
         group: {
@@ -83,7 +88,7 @@ def result_groups(
         "log_likelihood": {name: np.shape(array) for name, array in target.observed_data.items()},
         "log_prior": {name: array.shape[2:] for name, array in generated["posterior"].items()},
     }
-    for group in ("log_likelihood", "log_prior"):
+    for group in CHOSEN:
         wanted = options.get(group, True)
         chosen = _choose(generated.get(group, {}), wanted, group)
         if chosen:
@@ -99,6 +104,25 @@ def result_groups(
     if result.history:
         groups["fit_stats"] = history_group(result.history, attrs)
     return groups, root
+
+
+def _constrained(
+    target: Target, positions: np.ndarray, seed: int, unwanted: Collection[str]
+) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """The draws on the user's scale, with all groups that are wanted."""
+    if not unwanted:
+        return target.constrain(positions, seed)
+    parts = []
+    for begin in range(0, len(positions), AT_A_TIME):
+        part = target.constrain(positions[begin : begin + AT_A_TIME], (seed + begin) % 2**31)
+        parts.append({group: part[group] for group in part if group not in unwanted})
+    return {
+        group: {
+            name: np.concatenate([np.asarray(part[group][name]) for part in parts])
+            for name in parts[0][group]
+        }
+        for group in parts[0]
+    }
 
 
 def _seed(attributes: Mapping[str, Any]) -> int:

@@ -43,7 +43,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
     is_flat = delivery.relative_ess > FLAT_ESS
     trusted = delivery.source == "chains" or delivery.pareto_k < PARETO_K or is_flat
     evidence = delivery.evidence
-    trusted = trusted and not findings.improper and evidence.log_evidence_se < EVIDENCE_SE
+    trusted = trusted and verdict != "unreliable" and evidence.log_evidence_se < EVIDENCE_SE
     attributes: dict[str, str | int | float] = {
         "converged": int(reason is StopReason.CONVERGED),
         "stop_reason": reason.value,
@@ -145,9 +145,9 @@ def _findings(
             side = "large" if away[farthest] > 0 else "small"
             extra["neck"] = f"{names[farthest]} is {side}"
         if refined.still_drifting or refined.stuck > STUCK:
-            # The search ended in a Gaussian of common width, and the chains ran away from it.
+            # The chains ran away from a Gaussian of common width.
             middle = np.median(draws, axis=(0, 1))
-            extra["improper"] = improper_direction(target, middle, sd) or ""
+            extra["improper"] = improper_direction(target, middle, sd, wide=0.0) or ""
     reason = _stop_reason(fitted)
     early = reason in (StopReason.NON_FINITE, StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     if reason is StopReason.MAX_ITERATIONS:
@@ -162,7 +162,7 @@ def _findings(
         num_draws=draws.shape[0] * draws.shape[1],
         num_modes=num_modes,
         unseen=located.unseen if located is not None else 0.0,
-        mass_se=float(np.max(delivery.evidence.log_masses_se)) if num_modes > 1 else 0.0,
+        mass_se=float(np.max(_masses(delivery)[1])) if num_modes > 1 else 0.0,
         elbo_gap=gap if delivery.source == "mixture" else 0.0,
         nonfinite_share=pool.nonfinite / pool.log_ratios.size,
         stopped_early=reason.sentence if early else None,
@@ -171,18 +171,23 @@ def _findings(
     )
 
 
+def _masses(delivery: Delivery) -> tuple[np.ndarray, np.ndarray]:
+    """Share of every mode in the whole, and its standard error."""
+    evidence = delivery.evidence
+    masses = np.exp(evidence.log_masses - evidence.log_evidence)
+    return masses, masses * evidence.log_masses_se
+
+
 def _tables(
     fitted: Fitted, elbos: np.ndarray, elbo_ses: np.ndarray
 ) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     """Entries of the group ``fit`` beside the mixture."""
     delivery: Delivery = fitted.delivery
-    evidence = delivery.evidence
-    log_masses = evidence.log_masses - evidence.log_evidence
-    masses = np.exp(log_masses)
+    masses, masses_se = _masses(delivery)
     tables: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "component_mode": (("chain", "component"), delivery.component_modes),
         "mode_mass": (("mode",), masses),
-        "mode_mass_se": (("mode",), masses * evidence.log_masses_se),
+        "mode_mass_se": (("mode",), masses_se),
         "chain_elbo": (("chain",), elbos),
         "chain_elbo_se": (("chain",), elbo_ses),
     }

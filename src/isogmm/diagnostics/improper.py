@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from isogmm.target import Target
 
-#: Only directions in which the search found such a width are looked at.
+#: In a Gaussian that a search ended with, only directions of such a width are looked at.
 WIDE = 1e5
 #: Distances in standard deviations, in pairs a factor of ten apart, and lines at most.
 DISTANCES = np.array([1e1, 1e2, 1e3, 1e4])
@@ -13,7 +13,7 @@ LINES = 16
 
 
 def improper_direction(
-    target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray
+    target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray, wide: float = WIDE
 ) -> str | None:
     """A direction along which the density falls too slowly to have a finite integral.
 
@@ -28,6 +28,9 @@ def improper_direction(
         The target.
     mean, factor
         The Gaussian N(mean, L Lᵀ), L of shape (d, d) or, where it is diagonal, (d,).
+    wide
+        Directions are looked at where it is wider than this: all of them, for 0, where something
+        else has said that something is wrong.
 
     Returns
     -------
@@ -42,10 +45,10 @@ def improper_direction(
         widths, axes = values[:LINES], left.T[:LINES]
         # Two coordinates that move as one: their sum is known, their difference is anything.
         rows = factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
-        if widths[0] > WIDE and 1.0 / np.linalg.cond(rows) < 1e-13:
+        if widths[0] > wide and 1.0 / np.linalg.cond(rows) < 1e-13:
             return _in_words(axes[0], target.coordinate_names)
-    axes = axes[widths > WIDE]
-    widths = widths[widths > WIDE]
+    axes = axes[widths > wide]
+    widths = widths[widths > wide]
     if not len(axes):
         return None
     sides = np.concatenate([-DISTANCES, DISTANCES])

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 #: Importance weights are trusted below this Pareto k (Vehtari et al. 2024, arXiv 1507.02646).
 PARETO_K = 0.7
 #: Draws of q pass as they are below this k.
@@ -28,8 +26,9 @@ STUCK = 0.02
 NONFINITE = 0.05
 #: Chance that a further start finds a new mode, above which modes may be missing.
 UNSEEN = 0.02
-#: Share of the evidence's log standard error in one mode above which masses are guesses.
-MASS_SE = 0.25
+#: Standard error of the mass of a mode above which masses are guesses: two modes two standard
+#: deviations of the whole apart move its mean by twice that.
+MASS_SE = 0.05
 #: Standard error of the log evidence above which it is withheld, because mixture and chains hardly
 #: overlap: in d = 62 errors were as large as it said up to 0.5, and 10 or 56 where it said 1 to 2.
 EVIDENCE_SE = 0.5
@@ -196,8 +195,7 @@ def _complaints(f: Findings) -> list[str]:
         )
     if f.num_modes > 1 and f.mass_se > MASS_SE:
         found.append(
-            f"The masses of the {f.num_modes} modes are uncertain by a factor of up to "
-            f"{np.exp(f.mass_se):.1f}."
+            f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}."
         )
     if f.elbo_gap > 1.0:
         found.append(

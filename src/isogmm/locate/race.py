@@ -12,6 +12,7 @@ from isogmm.locate.batch_and_match import (
 )
 from isogmm.locate.candidates import BEGINNING, EARLY, Candidate, candidates_from
 from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.locate.roughness import is_rough
 from isogmm.target import Target
 
 #: After these iterations only this share of the candidates goes on.  Before the first ELBOs
@@ -136,11 +137,30 @@ class Race:
                 self.keep(2 if self.agree() else keep)
 
     def keep(self, count: int) -> None:
-        """Only the best so many go on."""
+        """Only the best so many go on, none of them where heights are rounding noise."""
+        if self.interruption is None:
+            self._drop_rough(count)
         order = np.argsort(-self.candidates.elbo)[:count]
         self.num_diverged += int((~self.candidates.alive).sum())
         self.candidates = self.candidates.take(order)
         self.origins = [self.origins[index] for index in order]
+
+    def _drop_rough(self, count: int) -> None:
+        known = np.zeros(len(self.candidates.elbo), dtype=bool)
+        while True:
+            best = np.argsort(-self.candidates.elbo)[:count]
+            new = best[~known[best] & self.candidates.alive[best]]
+            if not len(new):
+                return
+            known[new] = True
+            try:
+                means = self.candidates.means[new]
+                rough = new[is_rough(self.target, means, *self.target.evaluate(means))]
+            except KeyboardInterrupt as interruption:
+                self.interruption = interruption
+                return
+            self.candidates.alive[rough] = False
+            self.candidates.elbo[rough] = -np.inf
 
     def agree(self) -> bool:
         """Whether the better half has arrived at one ELBO, and is sure of it.
@@ -171,6 +191,8 @@ class Race:
 
     def outcome(self) -> Outcome:
         """The winner."""
+        if self.interruption is None:
+            self._drop_rough(1)
         winner = int(np.argmax(self.candidates.elbo))
         # Before ELBOs mean anything the end of a path is the safest.
         if self.iteration < min(HALVINGS) and "end of the path" in self.origins:

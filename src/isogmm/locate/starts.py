@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from isogmm.locate.modes import LocalMaximum, add_path, is_near_one
 from isogmm.locate.paths import Path, budget, follow_paths
+from isogmm.locate.roughness import is_rough
 from isogmm.target import Target
 
 #: So many paths are followed first: the others end where these ended, and where none of these
@@ -46,10 +47,23 @@ def follow_starts(
         # Known before the group sets out: where a path ends does not depend on the others.
         is_known = functools.partial(is_near_one, tuple(maxima))
         walked = follow_paths(target, group, longest, is_known)
-        paths = [path for path in walked if path is not None]
+        paths = _on_firm_ground(target, [path for path in walked if path is not None])
         for path in paths:
             add_path(target, maxima, path)
         if num_first and not any(path.converged for path in paths):
             longest = budget(target.dim) // 2
         found += paths
     return found
+
+
+def _on_firm_ground(target: Target, paths: list[Path]) -> list[Path]:
+    """The paths that do not end in rounding noise."""
+    if not paths:
+        return paths
+    rough = is_rough(
+        target,
+        np.stack([path.end for path in paths]),
+        np.array([path.log_density[-1] for path in paths]),
+        np.stack([path.gradients[-1] for path in paths]),
+    )
+    return [path for path, drop in zip(paths, rough, strict=True) if not drop]
