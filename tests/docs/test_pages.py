@@ -193,7 +193,7 @@ def test_verdict_page_has_the_thresholds():
         "R-hat": str(verdict.RHAT),
         "Monte Carlo error of a mean, in sds": str(verdict.MCSE),
         "chance that a start finds a new mode": str(verdict.UNSEEN),
-        "standard error of the log mass of a mode": str(verdict.MASS_SE),
+        "standard error of the mass of a mode": str(verdict.MASS_SE),
     }
 
 
