@@ -419,7 +419,7 @@ class TestInterrupts:
         assert whole.attrs["num_modes"] == 2
         reason = "interrupted" if kind is KeyboardInterrupt else "max_seconds"
         early = 0
-        for at in range(1, total + 1, max(1, total // 40)):
+        for at in range(1, total + 1, max(1, total // 25)):
             calls.clear()
             try:
                 with pytest.warns(FitWarning):
