@@ -17,6 +17,7 @@ from numpyro.infer import MCMC, NUTS, SVI, RenyiELBO, Trace_ELBO, TraceEnum_ELBO
 from numpyro.infer.elbo import ELBO
 from numpyro.infer.mcmc import MCMCKernel
 
+from isogmm_numpyro._prepare import prepare
 from isogmm_numpyro._results import make_result
 from isogmm_numpyro._target import ReadModel, read_model
 
@@ -63,13 +64,22 @@ _STATISTICS = {
 }
 
 
-def _marked(model: Callable[..., Any], read: ReadModel) -> Callable[..., Any]:
-    """The model with its discrete sites marked for enumeration, as NumPyro will ask for."""
+def _ready(model: Callable[..., Any], read: ReadModel) -> Callable[..., Any]:
+    """The model that is fitted, with all rows of its plates, as NumPyro's inference takes it.
+
+    Discrete sites are marked for enumeration, as NumPyro will ask for.
+    """
+    prepared = prepare(model, read.values.params, full_plates=read.full_plates)
     if not read.sites.discrete:
-        return model
+        return prepared
     from numpyro.contrib.funsor import config_enumerate
 
-    return config_enumerate(model)
+    return config_enumerate(prepared)
+
+
+def _arguments(read: ReadModel) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Those of the model; where it indexes NumPy arrays by rows of a plate they must be JAX's."""
+    return read.arguments.restore([jax.numpy.asarray(array) for array in read.arguments.arrays])
 
 
 def nuts(
@@ -89,10 +99,10 @@ def nuts(
     chains.  Returns an ArviZ object; its attribute ``num_gradient_evaluations`` counts the
     leapfrog steps of warm-up and sampling, ``num_warmup_gradient_evaluations`` the former.
     """
-    kwargs = dict(model_kwargs or {})
-    read = read_model(model, model_args, kwargs)
+    read = read_model(model, model_args, dict(model_kwargs or {}))
+    args, kwargs = _arguments(read)
     mcmc = MCMC(
-        _CountedNUTS(NUTS(_marked(model, read), **nuts_options)),
+        _CountedNUTS(NUTS(_ready(model, read), **nuts_options)),
         num_warmup=tune,
         num_samples=draws,
         num_chains=chains,
@@ -102,7 +112,7 @@ def nuts(
     begin = time.perf_counter()
     mcmc.run(
         jax.random.key(random_seed),
-        *model_args,
+        *args,
         extra_fields=tuple(_STATISTICS),
         init_params=init_params,
         **kwargs,
@@ -143,23 +153,25 @@ def _variational(
         step_size: float = 0.01,
         num_particles: int = 1,
     ) -> Any:
-        kwargs = dict(model_kwargs or {})
-        read = read_model(model, model_args, kwargs)
-        marked = _marked(model, read)
+        read = read_model(model, model_args, dict(model_kwargs or {}))
+        args, kwargs = _arguments(read)
+        ready = _ready(model, read)
         # The guide covers the continuous sites; the loss sums the discrete ones out.
-        guide = make_guide(handlers.block(marked, hide=list(read.sites.discrete)))
+        guide = make_guide(handlers.block(ready, hide=list(read.sites.discrete)))
         loss = make_loss(num_particles) if make_loss else _elbo(read, num_particles)
-        svi = SVI(marked, guide, optim.Adam(step_size), loss)
+        svi = SVI(ready, guide, optim.Adam(step_size), loss)
         fit_key, draw_key = jax.random.split(jax.random.key(random_seed))
         begin = time.perf_counter()
-        result = svi.run(fit_key, num_steps, *model_args, progress_bar=False, **kwargs)
+        result = svi.run(fit_key, num_steps, *args, progress_bar=False, **kwargs)
 
         def draw(key: jax.Array, params: Any) -> Any:
             # Guides of early versions of NumPyro do not take the arguments of the model.
             parameters = inspect.signature(guide.sample_posterior).parameters.values()
             takes_them = any(one.kind is one.VAR_POSITIONAL for one in parameters)
-            args, named = (model_args, kwargs) if takes_them else ((), {})
-            return guide.sample_posterior(key, params, *args, sample_shape=(chains, draws), **named)
+            given, named = (args, kwargs) if takes_them else ((), {})
+            return guide.sample_posterior(
+                key, params, *given, sample_shape=(chains, draws), **named
+            )
 
         samples = jax.tree.map(np.asarray, jax.jit(draw)(draw_key, result.params))
         attributes = {

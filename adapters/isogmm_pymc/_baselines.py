@@ -11,8 +11,10 @@ import pytensor
 import xarray as xr
 
 from isogmm.errors import OptionError
+from isogmm.groups import add_group, get_group, group_names
 from isogmm.precision import in_precision
 from isogmm_pymc import _bambi
+from isogmm_pymc._minibatches import on_all_data
 
 
 def nuts(
@@ -35,7 +37,7 @@ def nuts(
     OptionError
         If ``model_kwargs`` are given: a PyMC model takes none.
     """
-    pymc_model = _pymc_model(model, model_kwargs)
+    pymc_model = on_all_data(_pymc_model(model, model_kwargs))
     options = {
         "draws": draws,
         "tune": tune,
@@ -56,12 +58,12 @@ def nuts(
         result = run(**options)
     seconds = time.perf_counter() - begin
     steps = [
-        int(_group(result, name)["n_steps"].sum())
+        int(get_group(result, name)["n_steps"].sum())
         for name in ("warmup_sample_stats", "sample_stats")
-        if name in _groups(result) and "n_steps" in _group(result, name)
+        if name in group_names(result) and "n_steps" in get_group(result, name)
     ]
     if "discard_tuned_samples" not in sample_options:
-        for name in [name for name in _groups(result) if name.startswith("warmup_")]:
+        for name in [name for name in group_names(result) if name.startswith("warmup_")]:
             del result[name]
     attributes = {"algorithm": "nuts", "tuning_steps": tune, "random_seed": random_seed}
     if len(steps) == 2 or (steps and tune == 0):
@@ -95,10 +97,10 @@ def _variational(method: str, gradients_per_iteration: int, description: str) ->
         with pymc_model:
             result = approximation.sample(draws * chains, random_seed=random_seed)
         seconds = time.perf_counter() - begin
-        result["posterior"] = _in_chains(_group(result, "posterior"), chains)
+        posterior = _in_chains(get_group(result, "posterior"), chains)
         if _is_bambi(model):
-            unwanted = list(_bambi.parent_parameters(model))
-            result["posterior"] = _group(result, "posterior").drop_vars(unwanted)
+            posterior = posterior.drop_vars(list(_bambi.parent_parameters(model)))
+        add_group(result, "posterior", posterior)
         _add_log_likelihood(result, None, pymc_model)
         if _is_bambi(model):
             result = _bambi.finish(model, result)
@@ -152,12 +154,12 @@ def _pymc_model(model: Any, model_kwargs: Mapping[str, Any] | None) -> pm.Model:
 
 def _add_log_likelihood(result: Any, model: Any, pymc_model: pm.Model) -> None:
     """Add the group, if the model has data and the sampler has not made it."""
-    if not pymc_model.observed_RVs or "log_likelihood" in _groups(result):
+    if not pymc_model.observed_RVs or "log_likelihood" in group_names(result):
         return
     if _is_bambi(model):
         # On a copy, because Bambi adds the parameters of the likelihood to the posterior.
         copy = model.compute_log_likelihood(result, inplace=False)
-        result["log_likelihood"] = _group(copy, "log_likelihood")
+        add_group(result, "log_likelihood", get_group(copy, "log_likelihood"))
     else:
         pm.compute_log_likelihood(result, model=pymc_model, progressbar=False)
 
@@ -176,15 +178,6 @@ def _in_chains(dataset: xr.Dataset, chains: int) -> xr.Dataset:
     )
 
 
-def _groups(result: Any) -> list[str]:
-    return list(result.children) if isinstance(result, xr.DataTree) else list(result.groups())
-
-
-def _group(result: Any, name: str) -> xr.Dataset:
-    group = result[name]
-    return group.to_dataset() if isinstance(group, xr.DataTree) else group
-
-
 def _with_attributes(result: Any, seconds: float, attributes: dict[str, Any]) -> Any:
     attributes = {
         "inference_library": "pymc",
@@ -192,6 +185,6 @@ def _with_attributes(result: Any, seconds: float, attributes: dict[str, Any]) ->
         "sampling_time": seconds,
         **attributes,
     }
-    result["posterior"] = _group(result, "posterior").assign_attrs(attributes)
     result.attrs.update(attributes)
-    return result
+    posterior = get_group(result, "posterior").assign_attrs(attributes)
+    return add_group(result, "posterior", posterior)

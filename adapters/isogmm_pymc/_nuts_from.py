@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
 from isogmm_pymc._baselines import _is_bambi, _pymc_model, nuts
+from isogmm_pymc._minibatches import on_all_data
 
 
 def nuts_from(
@@ -32,7 +34,7 @@ def nuts_from(
     draws, tune, random_seed
         As for :func:`isogmm_pymc._baselines.nuts`.
     """
-    pymc_model = _pymc_model(model, model_kwargs)
+    pymc_model = on_all_data(_pymc_model(model, model_kwargs))
     point = pymc_model.initial_point()
     initial = []
     for start in starts:
@@ -40,15 +42,19 @@ def nuts_from(
         for value in pymc_model.value_vars:
             shape = np.shape(point[value.name])
             size = int(np.prod(shape))
-            values[value.name] = start[begin : begin + size].reshape(shape)
+            # Transforms of PyMC (sums of zero, Cholesky factors) want tensors.
+            values[value.name] = pt.constant(
+                start[begin : begin + size].reshape(shape), dtype=value.type.dtype
+            )
             begin += size
         initial.append(values)
     # Bambi names the sampler itself.
-    sampler: dict[str, Any] = {} if _is_bambi(model) else {"nuts_sampler": "pymc"}
+    is_bambi = _is_bambi(model)
+    sampler: dict[str, Any] = {} if is_bambi else {"nuts_sampler": "pymc"}
     with pymc_model:
         step = pm.NUTS(scaling=np.asarray(covariance), is_cov=True)
     return nuts(
-        model,
+        model if is_bambi else pymc_model,
         random_seed=random_seed,
         draws=draws,
         chains=len(starts),

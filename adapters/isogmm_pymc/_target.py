@@ -14,8 +14,9 @@ from isogmm.errors import ModelError, warn_user
 from isogmm.target import Target
 from isogmm_pymc._checks import check_model, explain_start
 from isogmm_pymc._fallback import CompiledPrograms
-from isogmm_pymc._graphs import read_graphs, traversal, value_shapes
+from isogmm_pymc._graphs import read_graphs, value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
+from isogmm_pymc._minibatches import FULL_DATA, without_minibatches
 from isogmm_pymc._programs import PyMCPrograms, explain
 
 #: Half-width of the box around the model's initial point that starts are drawn from; PyMC's own
@@ -140,38 +141,11 @@ def _compiled(model: Any, leave_out: tuple[str, ...]) -> _Compiled:
         )
     ):
         compiled = _Compiled(variables=variables, leave_out=leave_out)
-        compiled.full_model = _without_minibatches(model)
+        compiled.full_model = without_minibatches(model)
         _COMPILED[model] = compiled
     if compiled.full_model is not None:
-        warn_user(
-            "the model uses pm.Minibatch; it is fitted to the full data, which the minibatches "
-            "are drawn from, without the scaling by total_size"
-        )
+        warn_user(FULL_DATA)
     return compiled
-
-
-def _without_minibatches(model: Any) -> Any:
-    """A copy of the model on its full data, or None where it has no minibatches."""
-    from pymc.data import MinibatchOp
-
-    roots = [*model.basic_RVs, *model.potentials, *model.rvs_to_values.values()]
-    if not any(
-        variable.owner is not None and isinstance(variable.owner.op, MinibatchOp)
-        for variable in traversal().ancestors(roots)
-    ):
-        return None
-    from pymc.model.transform.basic import remove_minibatched_nodes
-
-    # PyMC cannot copy a model that has initial values of its own, so they travel by name.
-    initial_values = dict(model.rvs_to_initial_values)
-    try:
-        model.rvs_to_initial_values.update(dict.fromkeys(initial_values))
-        full = remove_minibatched_nodes(model)
-    finally:
-        model.rvs_to_initial_values.update(initial_values)
-    for variable, value in initial_values.items():
-        full.rvs_to_initial_values[full[variable.name]] = value
-    return full
 
 
 def _compile(compiled: _Compiled, model: Any, full: Any, shapes: tuple[Any, ...]) -> None:

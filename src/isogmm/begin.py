@@ -43,8 +43,7 @@ def _searched(
     target: Target, options: Options, search: Locate, generator: np.random.Generator
 ) -> Start:
     located = locate(target, generator, search)
-    masses = np.exp(located.log_masses - located.log_masses.max())
-    masses /= masses.sum()
+    masses = located.masses
     interruption = located.interruption
     affine_map = _without_search(options.whitening, target)
     try:
@@ -55,15 +54,25 @@ def _searched(
         interruption = stop
     if affine_map is None:
         affine_map = located.low_rank or within_mode_map(located.means, located.factors, masses)
-    family = options.family
-    count = options.num_components or max(family.num_components, 2 * len(masses))
+    count = options.num_components or max(options.family.num_components, 2 * len(masses))
+    mixture = mixture_over(located, options, count, affine_map, generator)
+    return Start(mixture, located.means, located, interruption)
+
+
+def mixture_over(
+    located: Located,
+    options: Options,
+    num_components: int,
+    affine_map: AffineMap,
+    generator: np.random.Generator,
+) -> Any:
+    """A mixture for every chain, its components around the modes that the search found."""
     means, factors = located.means, located.factors
     if located.low_rank is not None:
         means, factors = located.low_rank.center[None], _geometric_scale(located.low_rank)[None]
-    mixture = family.over_modes(
-        means, factors, masses, generator, options.chains, count, affine_map
+    return options.family.over_modes(
+        means, factors, located.masses, generator, options.chains, num_components, affine_map
     )
-    return Start(mixture, located.means, located, interruption)
 
 
 def _check_proper(target: Target, located: Located) -> None:

@@ -1,5 +1,6 @@
 """What the outside sees of a fit between two windows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,10 @@ class Check:
     in_tail: bool
 
 
-def is_true(answer: Any) -> bool:
-    """Whether a callback asks to end the fit: True, Python's or NumPy's, and nothing else."""
+def asks_to_end(observer: Callable[[Check], Any], check: Check) -> bool:
+    """Show a check: True, Python's or NumPy's, or StopIteration asks to end the fit."""
+    try:
+        answer = observer(check)
+    except StopIteration:
+        return True
     return isinstance(answer, bool | np.bool_) and bool(answer)

@@ -14,13 +14,14 @@ from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
 from isogmm.refine.bridge import Evidence
-from isogmm.refine.importance import chosen, systematic, tempered
+from isogmm.refine.importance import chosen, shortage, systematic, tempered
 from isogmm.refine.refine import Refine, Refined, refine
 from isogmm.result import StopReason
 from isogmm.target import Target
 
-#: Draws in the pool that reweighted draws are chosen from, as a multiple of those delivered.
-POOL_FACTOR = 3
+#: The pool that draws are chosen from grows until heavy rows would miss no more than this share
+#: of the draws, were none chosen twice; sizes as multiples of the draws.
+SCARCE, SMALLEST_FACTOR, LARGEST_FACTOR = 0.005, 1.25, 10.0
 #: Coordinates that such a pool may hold: a third of a gigabyte, and some times that on the way.
 POOL_NUMBERS = 40_000_000
 
@@ -78,7 +79,7 @@ def deliver(
     """Refine where the mixture's own draws are not good enough, else choose among them."""
     mixture = optimized.mixture
     component_modes = modes_of_components(mixture, centers)
-    log_weights, k, relative_ess = _weigh(pool)
+    log_weights, k, relative_ess = weigh(pool)
     # Its draws are in strata over the components; the first of a larger pool would not be.
     own = pool, log_weights
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
@@ -86,8 +87,8 @@ def deliver(
     try:
         if _could_reweight(k, relative_ess) and relative_ess <= FLAT_ESS and not ended_early:
             # A pool large enough to choose from also says whether the first k was luck.
-            pool = _large_pool(target, mixture, relative_ess, options, generator)
-            log_weights, k, relative_ess = _weigh(pool)
+            pool = _large_pool(target, mixture, pool, log_weights, options, generator)
+            log_weights, k, relative_ess = weigh(pool)
             is_large = True
         pool_modes = np.take_along_axis(component_modes, pool.components, axis=1).ravel()
         if options.refine != 0 and not ended_early and np.isfinite(pool.log_ratios).any():
@@ -110,8 +111,8 @@ def deliver(
     if source == "importance" and not (ended_early or is_large) and interruption is None:
         target.deadline = None  # a last, short stage
         try:
-            pool = _large_pool(target, mixture, relative_ess, options, generator)
-            log_weights, k, relative_ess = _weigh(pool)
+            pool = _large_pool(target, mixture, pool, log_weights, options, generator)
+            log_weights, k, relative_ess = weigh(pool)
         except KeyboardInterrupt as stop:
             interruption = stop
     chosen_from = own if source == "mixture" else (pool, log_weights)
@@ -121,7 +122,7 @@ def deliver(
     return delivery
 
 
-def _weigh(pool: Pool) -> tuple[np.ndarray, float, float]:
+def weigh(pool: Pool) -> tuple[np.ndarray, float, float]:
     """Smoothed log weights of the pool, Pareto k and the relative effective sample size."""
     ratios = np.where(np.isfinite(pool.log_ratios), pool.log_ratios, -np.inf)
     log_weights, k = psis(ratios)
@@ -136,15 +137,20 @@ def _could_reweight(k: float, relative_ess: float) -> bool:
 def _large_pool(
     target: Target,
     mixture: Any,
-    relative_ess: float,
+    pool: Pool,
+    log_weights: np.ndarray,
     options: Options,
     generator: np.random.Generator,
 ) -> Pool:
-    """A pool from which draws can be chosen by their weights without being scarce."""
+    """The pool, with as many more draws as it takes to choose by weights that are not scarce."""
+    weights = np.exp(log_weights)
+    factor = SMALLEST_FACTOR
+    while factor < LARGEST_FACTOR and shortage(weights, factor) > SCARCE:
+        factor *= 1.1
     wanted = options.draws * options.chains
-    need = min(POOL_FACTOR * wanted / max(relative_ess, 0.1), 10 * wanted)
-    need = min(need, max(wanted, POOL_NUMBERS // mixture.dim))
-    return draw_pool(target, mixture, generator, max(1000, int(np.ceil(need / options.chains))))
+    need = min(factor * wanted, max(wanted, POOL_NUMBERS // mixture.dim))
+    more = int(np.ceil(need / options.chains)) - pool.positions.shape[1]
+    return pool.joined(draw_pool(target, mixture, generator, more)) if more > 0 else pool
 
 
 def _run_chains(

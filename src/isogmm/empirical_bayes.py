@@ -16,7 +16,7 @@ from isogmm.groups import add_group, attributes, dataset, get_group
 from isogmm.inference_data import positions_from
 from isogmm.models import seed_of, to_target
 from isogmm.target import Hyperparameters, Target
-from isogmm.validation import whole_number
+from isogmm.validation import real_number, whole_number
 
 #: Draws of q in the expected log joint.
 NUM_DRAWS = 2000
@@ -49,7 +49,7 @@ def empirical_bayes(
         of ``pm.Data``, or a mapping to ``"real"`` and ``"positive"``:
         ``maximize={"tau": "positive"}``.
     max_rounds
-        Fits at most, the last not counted.
+        Fits at most, two or more, the last not counted.
     tolerance
         The rounds end when a pair of steps moves no hyperparameter by more than this on its
         unconstrained scale (for a positive one: relatively).
@@ -70,7 +70,8 @@ def empirical_bayes(
         If the model has no such hyperparameters.
     """
     begin = time.perf_counter()
-    max_rounds = whole_number("max_rounds", max_rounds)
+    max_rounds = whole_number("max_rounds", max_rounds, least=2)
+    tolerance = real_number("tolerance", tolerance, above=0.0)
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
     if target.hyperparameters is None:
@@ -78,7 +79,7 @@ def empirical_bayes(
             "this model has no hyperparameters to maximize: declare numpyro.param sites in a "
             "NumPyro model, or name floating-point pm.Data of a PyMC model that runs in JAX"
         )
-    found = target.hyperparameters(maximize)
+    found = target.hyperparameters([maximize] if isinstance(maximize, str) else maximize)
     # The door that fits is not imported at the top: nobody below it may depend on it.
     fit = importlib.import_module("isogmm.api").fit_isogmm
     climb = _climb(target, found, fit, seed, max_rounds, tolerance)
@@ -122,7 +123,8 @@ def _climb(
     """EM steps in pairs, each pair extrapolated, until a pair hardly moves."""
     flat = _Flat(found)
     step = _EMStep(target, found, flat, fit, seed)
-    current, converged = flat.start, False
+    current = second = flat.start
+    converged = False
     while step.rounds + 2 <= max_rounds and not converged:
         first = step(current)
         second = step(first)
@@ -131,9 +133,10 @@ def _climb(
         length = np.linalg.norm(change) / max(float(np.linalg.norm(curve)), 1e-300)
         # One is plain EM; eight is as far as noisy steps can be trusted.
         alpha = float(np.clip(length, 1.0, 8.0))
-        current = current + 2.0 * alpha * change + alpha**2 * curve if not converged else second
+        current = current + 2.0 * alpha * change + alpha**2 * curve
+    # Where an extrapolation leads nobody knows before the next step has been there.
     with target.precision():
-        values = flat.values(current)
+        values = flat.values(second)
     return _Climb(values, step.rounds, converged, step.num_gradients)
 
 

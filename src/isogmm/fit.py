@@ -14,6 +14,7 @@ from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.families import NUM_COMPONENTS
 from isogmm.gradients import MonteCarlo
 from isogmm.growth import Growth
+from isogmm.one_gaussian import one_gaussian
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
 from isogmm.result import FitResult, StopReason, stop_reason_of
@@ -110,6 +111,15 @@ def _mixture(
         stages.done("judge")
         return result, pool
 
+    observers = [observer for observer in (checkpoint, callback) if observer is not None]
+    if start.interruption is None:
+        try:
+            simple = one_gaussian(target, options, start, generator, size, observers)
+            if simple is not None:
+                stages.done("judge")
+                return simple
+        except KeyboardInterrupt as stop:
+            start.interruption = stop
     if start.interruption is not None:
         reason = stop_reason_of(start.interruption)
         return (

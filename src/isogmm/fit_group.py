@@ -1,5 +1,6 @@
 """The mixture inside a result: written as tables of the group ``fit``, and read back."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from isogmm.result import FitResult
 from isogmm.start import Start
 from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
+
+#: Attribute of the group ``fit``: JSON of which group holds the unconstrained draws of a variable.
+HOLDERS = "unconstrained_draws"
 
 
 def fit_group(result: FitResult, attrs: Mapping[str, Any]) -> xr.Dataset:
@@ -163,18 +167,32 @@ def _few(names: Sequence[str]) -> str:
 
 
 def positions_from(idata: Any) -> Float[np.ndarray, "c n d"]:
-    """The delivered draws in flat unconstrained coordinates, in the order of ``fit``."""
-    coordinates = [str(name) for name in get_group(idata, "fit")["coordinate"].values]
-    groups = [
-        get_group(idata, group)
-        for group in ("unconstrained_posterior", "posterior")
-        if group in group_names(idata)
-    ]
+    """The delivered draws in flat unconstrained coordinates, in the order of ``fit``.
+
+    Raises
+    ------
+    OptionError
+        If the result was made without its unconstrained draws.
+    """
     parts = []
-    for name in dict.fromkeys(name.split("[")[0] for name in coordinates):
-        holder = next((group for group in groups if name in group), None)
-        if holder is None:
-            raise OptionError(f"the result has no unconstrained draws of {name!r}")
-        values = holder[name].transpose("chain", "draw", ...).values
+    for name, group in _holders(idata).items():
+        if group is None or group not in group_names(idata) or name not in get_group(idata, group):
+            raise OptionError(
+                f"the result has no unconstrained draws of {name!r}: fit without "
+                "idata_kwargs={'include_transformed': False}, and keep unconstrained_posterior"
+            )
+        values = get_group(idata, group)[name].transpose("chain", "draw", ...).values
         parts.append(values.reshape(*values.shape[:2], -1))
     return np.concatenate(parts, axis=-1)
+
+
+def _holders(idata: Any) -> dict[str, str | None]:
+    """For each variable the group that holds its unconstrained draws."""
+    fit = get_group(idata, "fit")
+    if HOLDERS in fit.attrs:
+        return json.loads(fit.attrs[HOLDERS])
+    # A file of an earlier version: what is not among the transformed ones never was transformed.
+    unconstrained = "unconstrained_posterior"
+    transformed = get_group(idata, unconstrained) if unconstrained in group_names(idata) else ()
+    names = dict.fromkeys(str(name).split("[")[0] for name in fit["coordinate"].values)
+    return {name: unconstrained if name in transformed else "posterior" for name in names}

@@ -8,6 +8,7 @@ ESS take ``arviz_stats``; on 0.x the class itself lives in ``arviz``.
 
 import functools
 import importlib
+import json
 import os
 import warnings
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
+from isogmm.fit_group import HOLDERS
 from isogmm.fit_group import mixture_from as mixture_from
 from isogmm.fit_group import positions_from as positions_from
 from isogmm.fit_group import resume_mixture as resume_mixture
@@ -84,20 +86,18 @@ def from_groups(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any] | Non
 
 def _drop_untransformed(idata: Any, *, keep: bool) -> Any:
     """Leave in ``unconstrained_posterior`` only variables that the posterior does not hold as
-    they are; the language's last clean-up may have changed some, so this comes after it."""
+    they are, and note in ``fit`` where each is; the language's last clean-up may have changed
+    some, so this comes after it."""
     name = "unconstrained_posterior"
     unconstrained, posterior = get_group(idata, name), get_group(idata, "posterior")
-    kept = [
-        variable
-        for variable, array in unconstrained.data_vars.items()
-        if keep
-        and not (
-            variable in posterior
-            and np.array_equal(
-                array.values.astype(posterior[variable].dtype), posterior[variable].values
-            )
+    holders = {}
+    for variable, array in unconstrained.data_vars.items():
+        is_same = variable in posterior and np.array_equal(
+            array.values.astype(posterior[variable].dtype), posterior[variable].values
         )
-    ]
+        holders[variable] = "posterior" if is_same else name if keep else None
+    add_group(idata, "fit", get_group(idata, "fit").assign_attrs({HOLDERS: json.dumps(holders)}))
+    kept = [variable for variable, holder in holders.items() if holder == name]
     if kept:
         return add_group(idata, name, unconstrained[kept])
     del idata[name]

@@ -69,10 +69,10 @@ class JaxPrograms:
         self._programs: dict[str, Future] = {}
         #: The density as it was given, for what is not one of the three programs.
         self.log_density = log_density
-        self.constrain_size = max(1, min(CONSTRAIN_SIZE, CONSTRAIN_NUMBERS // max(dim, 1)))
-        # The inner jit remembers its trace, for the batch too.
+        # The inner jits remember their traces, for many rows too.
         value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
-        generate_many = jax.vmap(generate, in_axes=(0, 0, None))
+        self._generate = jax.jit(generate, inline=True)
+        generate_many = jax.vmap(self._generate, in_axes=(0, 0, None))
 
         def constrain(positions: jax.Array, seed: jax.Array, data: Any) -> Any:
             # Keys are made inside: made outside they cost the compilation of eager operations.
@@ -95,6 +95,16 @@ class JaxPrograms:
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""
         return in_precision(self.x64)
+
+    @functools.cached_property
+    def constrain_size(self) -> int:
+        """Rows that are constrained at a time: by what one of them holds, data included."""
+        with self.precision():
+            position = jax.ShapeDtypeStruct((self.dim,), self.dtype)
+            key = jax.eval_shape(jax.random.key, np.uint32(0))
+            groups = jax.eval_shape(self._generate, position, key, self._data_like)
+        held = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(groups))
+        return max(1, min(CONSTRAIN_SIZE, CONSTRAIN_NUMBERS // max(self.dim, held)))
 
     @functools.cached_property
     def cost(self) -> Cost:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import HISTORY, Check, is_true
+from isogmm.checks import HISTORY, Check, asks_to_end
 from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
@@ -156,11 +156,7 @@ class _Loop:
         if not is_good:
             raise _FitEndedError(StopReason.NON_FINITE)
         for observer in self.observers:
-            try:
-                done = observer(check)
-            except StopIteration:
-                done = True
-            if is_true(done):
+            if asks_to_end(observer, check):
                 raise _FitEndedError(StopReason.INTERRUPTED)
 
 

@@ -17,8 +17,9 @@ from isogmm.target import Target
 
 #: Groups that a user may leave out.
 CHOSEN = ("log_likelihood", "log_prior")
-#: Draws constrained at a time where one of them is: it never stands in memory whole.
-AT_A_TIME = 1024
+#: Draws constrained at a time where one of them is: it never stands in memory whole.  Fewer where
+#: the log likelihood of so many holds more numbers than this.
+AT_A_TIME, NUMBERS_AT_A_TIME = 1024, 2**25
 IDATA_OPTIONS = ("log_likelihood", "log_prior", "include_transformed", "dims", "coords")
 
 
@@ -92,7 +93,7 @@ def result_groups(
         wanted = options.get(group, True)
         chosen = _choose(generated.get(group, {}), wanted, group)
         if chosen:
-            own = _own_labels(labels, chosen, values[group])
+            own = own_labels(labels, chosen, values[group])
             groups[group] = dataset(chosen, SAMPLE_DIMS, **own)
     for group, arrays in (
         ("observed_data", target.observed_data),
@@ -112,9 +113,11 @@ def _constrained(
     """The draws on the user's scale, with all groups that are wanted."""
     if not unwanted:
         return target.constrain(positions, seed)
+    size = sum(np.size(array) for array in target.observed_data.values())
+    at_a_time = max(1, min(AT_A_TIME, NUMBERS_AT_A_TIME // max(size, 1)))
     parts = []
-    for begin in range(0, len(positions), AT_A_TIME):
-        part = target.constrain(positions[begin : begin + AT_A_TIME], (seed + begin) % 2**31)
+    for begin in range(0, len(positions), at_a_time):
+        part = target.constrain(positions[begin : begin + at_a_time], (seed + begin) % 2**31)
         parts.append({group: part[group] for group in part if group not in unwanted})
     return {
         group: {
@@ -170,7 +173,7 @@ def _unconstrained_labels(target: Target, labels: Mapping[str, Any]) -> dict[str
     return {**labels, "dims": dims}
 
 
-def _own_labels(
+def own_labels(
     labels: Mapping[str, Any], arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Dimension names of log densities, dropped where these are fewer than the values.

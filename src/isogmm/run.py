@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from isogmm.checks import Check, is_true
+from isogmm.checks import Check, asks_to_end
 from isogmm.models import seed_of, to_target
 from isogmm.options import Options
 from isogmm.progress import Progress
@@ -52,7 +52,7 @@ def run(
 
         def observe(check: Check) -> bool:
             progress.update(check)
-            return callback is not None and is_true(callback(check))
+            return callback is not None and asks_to_end(callback, check)
 
         result = fit(
             target,

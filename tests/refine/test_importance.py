@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from isogmm.refine.importance import (
+    SHORTAGE,
     chosen,
     effective_sample_size,
+    shortage,
     systematic,
     tempered,
 )
@@ -46,19 +48,35 @@ def test_systematic_counts_follow_the_weights_up_to_rounding():
 
 def test_a_large_pool_repeats_nothing_and_skips_draws_without_weight():
     generator = np.random.default_rng(3)
-    log_weights = generator.normal(size=200)
+    log_weights = 0.3 * generator.normal(size=200)
     log_weights[:40] = -np.inf
     index = chosen(log_weights, 80, generator)
     assert len(set(index)) == 80
     assert min(index) >= 40
 
 
-def test_a_large_pool_follows_the_weights():
-    # One of two: the chance of the first is its weight.
+def test_chances_are_proportional_to_the_weights():
+    # The first, due twice, comes always; the others share what it would miss.
     generator = np.random.default_rng(4)
-    log_weights = np.log([0.2, 0.8])
-    first = [chosen(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
-    assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
+    weights = np.r_[2.0, np.linspace(0.2, 0.8, 299)]
+    due = 150 * weights / weights.sum()
+    assert due[0] > 1.9
+    assert shortage(weights, 300 / 150) < SHORTAGE
+    counts = np.zeros(300)
+    for _ in range(4000):
+        counts += np.bincount(chosen(np.log(weights), 150, generator), minlength=300)
+    assert counts[0] == 4000
+    chances = due[1:] * 149 / due[1:].sum()
+    assert chances.max() < 1
+    error = np.sqrt(chances * (1 - chances) / 4000)
+    np.testing.assert_array_less(np.abs(counts[1:] / 4000 - chances), 5 * error)
+
+
+def test_shortage_is_what_heavy_draws_would_miss():
+    # Due 2.4, 0.8, 0.8 and 0 of four: the first would miss 1.4 of them.
+    weights = np.array([3.0, 1.0, 1.0, 0.0])
+    assert shortage(weights, factor=1.0) == pytest.approx(1.4 / 4)
+    assert shortage(weights, factor=2.4) == pytest.approx(0.0)
 
 
 def test_a_small_pool_gives_heavy_draws_their_share():

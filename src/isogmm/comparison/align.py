@@ -203,7 +203,7 @@ def _aligned(variable: _Variable, template: _Variable, name: str) -> np.ndarray:
         labels = variable.labels.get(dims[axis]) if dims else None
         other = template.labels.get(expected[axis]) if expected else None
         where = f"{name}, dimension {expected[axis] if expected else axis!r}"
-        has_names = not _is_plain(labels) and not _is_plain(other)
+        has_names = not (_is_plain(labels) or _is_plain(other)) or _are_the_same(labels, other)
         order = _order(labels, other, where) if has_names else np.arange(values.shape[2 + axis])
         if len(order) != size:
             raise OptionError(f"{where}: {len(order)} entries, expected {size}.")
@@ -214,6 +214,13 @@ def _aligned(variable: _Variable, template: _Variable, name: str) -> np.ndarray:
 def _is_plain(labels: np.ndarray | None) -> bool:
     """Whether labels only count: 0, 1, 2, ..."""
     return labels is None or np.array_equal(labels, np.arange(len(labels)))
+
+
+def _are_the_same(labels: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether both have labels, and the same ones, in whatever order."""
+    if labels is None or other is None:
+        return False
+    return sorted(map(str, labels)) == sorted(map(str, other))
 
 
 def _order(labels: Any, expected: Any, where: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Fresh draws of the fitted mixtures and what their importance ratios say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,15 @@ class Pool:
     def importance_ess(self) -> float:
         """Kish's effective sample size of the importance ratios."""
         return effective_sample_size(self.log_ratios) if np.isfinite(self.log_ratios).any() else 0.0
+
+    def joined(self, other: "Pool") -> "Pool":
+        """The draws of both, chain by chain."""
+        return Pool(
+            *(
+                np.concatenate([getattr(self, part.name), getattr(other, part.name)], axis=1)
+                for part in fields(self)
+            )
+        )
 
     @property
     def nonfinite(self) -> int:

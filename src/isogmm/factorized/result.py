@@ -1,11 +1,13 @@
 """The ArviZ object of a factorized fit: no array larger than its draws or its means."""
 
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from isogmm.fit_group import history_group
 from isogmm.groups import SAMPLE_DIMS, arviz_name, dataset
 from isogmm.inference_data import from_groups
 from isogmm.optimize import OptimizeResult
@@ -83,15 +85,20 @@ def to_result(
         coords={"coordinate": [arviz_name(name) for name in target.coordinate_names]},
         attrs={"family": "factorized"},
     )
-    length = min(len(result.history["elbo"]) for result in results)
-    history = {
-        name: np.stack(
-            [result.history[name][:length].reshape(length) for result in results], axis=1
-        )
-        for name in results[0].history
-    }
-    groups["fit_stats"] = dataset(history, (), dims=dict.fromkeys(history, ("check", "chain")))
+    groups["fit_stats"] = history_group(_history(results), {})
     return from_groups(groups, attrs)
+
+
+def _history(results: Sequence[OptimizeResult]) -> dict[str, np.ndarray]:
+    """What each check saw, as long as all chains went on; costs are those of all of them."""
+    length = min(len(result.history["elbo"]) for result in results)
+    history = {}
+    for name in results[0].history:
+        each = np.stack([result.history[name][:length].reshape(length) for result in results], 1)
+        together = {"iteration": each.max, "step_size": each.max}
+        together |= {"gradient_evaluations": each.sum, "seconds": each.sum}
+        history[name] = together[name](axis=1) if name in together else each
+    return history
 
 
 def _constrained(target: Target, positions: np.ndarray, seed: int) -> dict[str, np.ndarray]:

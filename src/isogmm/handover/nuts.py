@@ -15,6 +15,7 @@ from isogmm.inference_data import add_group, attributes, get_group, group_names
 from isogmm.log_density import LogDensity
 from isogmm.models import seed_of, to_target
 from isogmm.target import Target
+from isogmm.validation import whole_number
 
 #: Transitions that adapt the step size; there is nothing else to adapt.
 WARMUP = 100
@@ -63,11 +64,13 @@ def nuts_from(
     Raises
     ------
     OptionError
-        If ``idata`` is not a fit of this model.
+        If ``idata`` is not a fit of this model, or a number makes no sense.
     MissingPackageError
         If the sampler's package is not installed.
     """
     begin = time.perf_counter()
+    draws, chains = whole_number("draws", draws), whole_number("chains", chains)
+    tune = whole_number("tune", tune)
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
     modes = modes_of(idata, target)

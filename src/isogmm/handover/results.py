@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from isogmm.groups import SAMPLE_DIMS, dataset
 from isogmm.inference_data import from_groups
+from isogmm.result_groups import own_labels
 from isogmm.target import Target
 
 
@@ -55,13 +56,19 @@ def result_of_draws(
     }
     labels: dict[str, Any] = {"dims": target.dims, "coords": target.coords, "attrs": attrs}
     groups = {}
-    for group, arrays in target.constrain(flat, seed).items():
+    generated = target.constrain(flat, seed)
+    shapes = {
+        "log_likelihood": {name: np.shape(array) for name, array in target.observed_data.items()},
+        "log_prior": {name: np.shape(a)[1:] for name, a in generated["posterior"].items()},
+    }
+    for group, arrays in generated.items():
         if arrays:
             shaped = {
                 name: np.asarray(array).reshape(chains, draws, *np.shape(array)[1:])
                 for name, array in arrays.items()
             }
-            groups[group] = dataset(shaped, SAMPLE_DIMS, **labels)
+            own = labels if group == "posterior" else own_labels(labels, shaped, shapes[group])
+            groups[group] = dataset(shaped, SAMPLE_DIMS, **own)
     groups["sample_stats"] = dataset(statistics, SAMPLE_DIMS, attrs=attrs)
     for group, data in (
         ("observed_data", target.observed_data),

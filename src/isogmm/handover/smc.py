@@ -17,6 +17,7 @@ from isogmm.handover.start import modes_of
 from isogmm.inference_data import attributes, resume_mixture
 from isogmm.models import seed_of, to_target
 from isogmm.target import Target
+from isogmm.validation import whole_number
 
 #: Temperatures after which a run is given up: q and the posterior have nothing in common.
 MAX_TEMPERATURES = 200
@@ -72,6 +73,8 @@ def smc_from(
     MissingPackageError
         If BlackJAX is not installed.
     """
+    draws, chains = whole_number("draws", draws), whole_number("chains", chains)
+    num_moves = whole_number("num_moves", num_moves)
     if not 0 < target_ess < 1:
         raise OptionError(f"target_ess must lie between 0 and 1, not {target_ess}")
     begin = time.perf_counter()
@@ -168,7 +171,7 @@ def _run(
     tempered = require("blackjax.smc.tempered", extra="blackjax")
     particles, _ = mixture.sample(generator, draws)
     state = tempered.init(jnp.asarray(particles))
-    state = state._replace(tempering_param=jnp.zeros((), particles.dtype))
+    state = state._replace(tempering_param=jnp.zeros_like(state.particles[0, 0]))
     key = jax.random.key(int(generator.integers(2**31)))
     # The leapfrog's stability limit shrinks as d^(-1/4).
     step_size = 1.0 / particles.shape[-1] ** 0.25

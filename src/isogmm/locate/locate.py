@@ -86,6 +86,12 @@ class Located:
     low_rank: AffineMap | None = None
     interruption: KeyboardInterrupt | None = None
 
+    @property
+    def masses(self) -> np.ndarray:
+        """(m,): the shares of the modes in all of them."""
+        masses = np.exp(self.log_masses - self.log_masses.max())
+        return masses / masses.sum()
+
 
 def locate(
     target: Target, generator: np.random.Generator, options: Locate | None = None

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-#: Rows for each one chosen, at least, for a choice without replacement.
-LARGER = 2
+#: Share of the draws by which heavy rows may fall short, rather than appear twice.
+SHORTAGE = 0.02
 
 
 def effective_sample_size(log_weights: Float[np.ndarray, " n"]) -> float:
@@ -39,17 +39,33 @@ def systematic(
     return generator.permutation(np.minimum(index, len(weights) - 1))
 
 
+def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:
+    """Share of the draws that heavy rows would miss, were none of a pool chosen twice.
+
+    E[max(w - f, 0)] for weights of mean one, of a pool f times as large as the draws chosen:
+    a row heavier than f is due more than one of them.
+    """
+    return float(np.maximum(weights / weights.mean() - factor, 0.0).mean())
+
+
 def chosen(
     log_weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """``count`` indices, with chances that follow the weights: different ones where there are many.
+    """``count`` indices with chances proportional to the weights, none twice where that can be.
 
-    From a pool several times larger, drawing without replacement (Gumbel's top-k) differs
-    little from drawing with it, and no draw appears twice (Gelman et al. 2014, section 10.4).
-    Where fewer than ``LARGER`` times as many rows have a weight that is not zero, the heavy ones
-    would be short of their share: rows are drawn in strata then, and may appear again.
+    Systematic sampling (Madow 1949, Annals of Mathematical Statistics 20) with chances
+    min(1, c w).  Where the chances that are cut off make up ``SHORTAGE`` of the draws or more,
+    heavy rows appear as often as they are due.
     """
-    if np.isfinite(log_weights).sum() < LARGER * count:
-        return systematic(np.exp(log_weights - np.max(log_weights)), count, generator)
-    keys = log_weights + generator.gumbel(size=len(log_weights))
-    return generator.permutation(np.argsort(-keys)[:count])
+    weights = np.exp(log_weights - np.max(log_weights))
+    if shortage(weights, len(weights) / count) >= SHORTAGE:
+        return systematic(weights, count, generator)
+    # A little less than one: rounding could take a row of chance one twice.
+    largest = 1.0 - 1e-6
+    chances = weights * (count / weights.sum())
+    while np.any(chances > largest) and np.any(free := (chances < largest) & (chances > 0.0)):
+        chances = np.minimum(chances, largest)
+        chances[free] *= (count - largest * np.count_nonzero(chances == largest)) / (
+            chances[free].sum()
+        )
+    return systematic(chances, count, generator)

@@ -181,14 +181,12 @@ def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...
         value = attrs.get(name, np.nan)
         return float(value) if isinstance(value, int | float) else np.nan
 
+    evidence = with_error(get("log_evidence"), get("log_evidence_se"))
+    if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
+        evidence = "withheld: the mixture is too far from the posterior"
     rows = [
         ("ELBO", with_error(get("elbo"), get("elbo_se"))),
-        (
-            "log evidence",
-            with_error(get("log_evidence"), get("log_evidence_se"))
-            if np.isfinite(get("log_evidence"))
-            else "withheld: the mixture is too far from the posterior",
-        ),
+        ("log evidence", evidence),
         ("Pareto k", number(get("pareto_k"))),
         ("importance ESS", number(get("importance_ess"), 0)),
     ]
