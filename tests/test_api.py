@@ -251,8 +251,8 @@ KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
 
     model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=value_and_grad)
-    isogmm.fit_isogmm(model, random_seed=0, progressbar=False, callback=callback,
-                      checkpoint=sys.argv[1])
+    isogmm.fit_isogmm(model, random_seed=0, num_components=8, progressbar=False,
+                      callback=callback, checkpoint=sys.argv[1])
 """
 
 

@@ -31,6 +31,7 @@ from isogmm.mixture import IsotropicMixture
 from isogmm.options import resolve
 from isogmm.precision import in_precision
 from isogmm.refine.refine import Refine
+from isogmm.reporting.report import report
 from isogmm.updates import RULES, find_rule
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -285,6 +286,7 @@ class TestOneGaussian:
         mixture = IsotropicMixture.from_idata(idata)
         for chain in range(4):
             np.testing.assert_allclose(mixture[chain].covariance(), truth.covariances[0], rtol=1e-6)
+        assert "One Gaussian is enough" in str(report(idata))
         history = get_group(idata, "fit_stats")
         assert history["elbo"].shape == (1, 4)
         np.testing.assert_allclose(history["elbo"].values[0], 0.0, atol=1e-6)
@@ -294,7 +296,7 @@ class TestOneGaussian:
         idata = fit_isogmm(truth.target(), num_components=3, **QUICK)
         assert idata.attrs["num_components"] == 3
 
-    @pytest.mark.parametrize("importance, count", [("auto", 1), (False, 16)])
+    @pytest.mark.parametrize(("importance", "count"), [("auto", 1), (False, 16)])
     def test_weights_mend_a_gaussian_where_they_may(self, importance, count):
         # The best Gaussian for one coordinate leaves 99.7 % (by quadrature), for eight 97.8 %.
         idata = fit_isogmm(quartic(8, 0.02), importance=importance, **QUICK)

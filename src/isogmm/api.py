@@ -49,8 +49,9 @@ def fit_isogmm(
         Draws of each chain, and chains: independent fits of one posterior, evaluated together,
         so that R-hat across chains compares fits.
     num_components
-        K of each chain; ``"auto"`` takes 16, or two for each mode where that is more, and
-        splits the worst where that gains (up to 24, or 64 with ``refine=0``).
+        K of each chain; ``"auto"`` takes one where the Gaussian of the search is all but exact,
+        else 16, or two for each mode where that is more, and splits the worst where that gains
+        (up to 24, or 64 with ``refine=0``).
     method
         ``"auto"``, one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``, or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.

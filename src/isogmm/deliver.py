@@ -14,15 +14,13 @@ from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
 from isogmm.refine.bridge import Evidence
-from isogmm.refine.importance import chosen, shortage, systematic, tempered
+from isogmm.refine.importance import chosen, pool_factor, systematic, tempered
 from isogmm.refine.refine import Refine, Refined, refine
 from isogmm.result import StopReason
 from isogmm.target import Target
 
-#: The pool that draws are chosen from grows until heavy rows would miss no more than this share
-#: of the draws, were none chosen twice; sizes as multiples of the draws.
-SCARCE, SMALLEST_FACTOR, LARGEST_FACTOR = 0.005, 1.25, 10.0
-#: Coordinates that such a pool may hold: a third of a gigabyte, and some times that on the way.
+#: Coordinates that a pool to choose draws from may hold: a third of a gigabyte, and some times
+#: that on the way.
 POOL_NUMBERS = 40_000_000
 
 
@@ -143,12 +141,8 @@ def _large_pool(
     generator: np.random.Generator,
 ) -> Pool:
     """The pool, with as many more draws as it takes to choose by weights that are not scarce."""
-    weights = np.exp(log_weights)
-    factor = SMALLEST_FACTOR
-    while factor < LARGEST_FACTOR and shortage(weights, factor) > SCARCE:
-        factor *= 1.1
     wanted = options.draws * options.chains
-    need = min(factor * wanted, max(wanted, POOL_NUMBERS // mixture.dim))
+    need = min(pool_factor(log_weights) * wanted, max(wanted, POOL_NUMBERS // mixture.dim))
     more = int(np.ceil(need / options.chains)) - pool.positions.shape[1]
     return pool.joined(draw_pool(target, mixture, generator, more)) if more > 0 else pool
 

@@ -127,8 +127,11 @@ class JaxPrograms:
 
     def _shapes(self, name: str) -> tuple[jax.ShapeDtypeStruct, ...]:
         """Of the arguments of a program, the data excepted."""
-        rows = {"point": (), "batch": (self.batch_size,), "constrain": (self.constrain_size,)}
-        positions = jax.ShapeDtypeStruct((*rows[name], self.dim), self.dtype)
+        # Only the one that is asked for: what generates values may not be known yet.
+        rows: tuple[int, ...] = ()
+        if name != "point":
+            rows = (self.batch_size if name == "batch" else self.constrain_size,)
+        positions = jax.ShapeDtypeStruct((*rows, self.dim), self.dtype)
         seed = (jax.ShapeDtypeStruct((), np.uint32),) if name == "constrain" else ()
         return (positions, *seed)
 

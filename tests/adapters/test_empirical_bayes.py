@@ -134,6 +134,26 @@ def test_unknown_names_are_errors():
         isogmm.empirical_bayes(isogmm.LogDensity(lambda x: -(x**2).sum(), np.zeros(2)))
 
 
+@pytest.mark.numpyro
+@pytest.mark.parametrize("option", [{"max_rounds": 1}, {"tolerance": -1.0}])
+def test_budgets_are_checked(option):
+    pytest.importorskip("numpyro")
+    with pytest.raises(isogmm.OptionError, match=next(iter(option))):
+        maximized("numpyro", **option)
+
+
+@pytest.mark.numpyro
+@pytest.mark.filterwarnings("ignore:.*still moved after 2 rounds:isogmm.errors.FitWarning")
+def test_rounds_that_run_out_end_at_a_step_not_at_a_guess(exact):
+    """The guess beyond the first two steps has a log likelihood of minus thousands."""
+    pytest.importorskip("numpyro")
+    result = maximized("numpyro", maximize="tau", max_rounds=2, draws=100, chains=2)
+    tau = float(get_group(result, "empirical_bayes")["tau"])
+    assert result.attrs["empirical_bayes_converged"] == 0
+    # EM never goes down: noise of its draws apart, it is better than where it began.
+    assert log_evidence(tau, 3.0) > log_evidence(0.3, 3.0)
+
+
 @pytest.mark.pymc
 def test_pymc_names_and_supports_are_checked():
     pytest.importorskip("pymc")

@@ -5,6 +5,7 @@ import pytest
 
 import isogmm
 from isogmm.adapter import installed_adapters
+from isogmm.errors import FitWarning
 from isogmm.inference_data import attributes, get_group, group_names
 
 #: Names out of alphabetical order, scales from 0.02 to 300, strong correlation: a start or a
@@ -111,6 +112,64 @@ def test_smc_from_a_numpyro_fit_gives_the_evidence():
     exact = -0.5 * (y @ np.linalg.solve(cov, y) + np.linalg.slogdet(2 * np.pi * cov)[1])
     assert abs(found["log_evidence"] - exact) < 5 * max(found["log_evidence_se"], 0.02)
     assert get_group(result, "posterior")["small"].shape == (3, 400, 2)
+
+
+@pytest.mark.numpyro
+def test_nuts_from_samples_the_model_that_was_fitted_in_numpyro():
+    """All rows of a plate that would draw some, and directions on the sphere."""
+    pytest.importorskip("numpyro")
+    import numpyro
+    import numpyro.distributions as dist
+
+    y = np.random.default_rng(0).normal(1.0, 1.0, size=100)
+
+    def model(y):
+        mu = numpyro.sample("mu", dist.Normal(0, 10))
+        numpyro.sample("direction", dist.ProjectedNormal(np.array([1.0, 2.0])))
+        with numpyro.plate("rows", len(y), subsample_size=5) as index:
+            numpyro.sample("y", dist.Normal(mu, 1.0), obs=y[index])
+
+    idata = isogmm.fit_isogmm(model, y, random_seed=1, draws=200, chains=2, progressbar=False)
+    result = isogmm.nuts_from(idata, model, y, draws=200, chains=2, tune=50, random_seed=2)
+    posterior = get_group(result, "posterior")
+    # Twenty times less data would give 0.45. Five standard errors of 100 independent draws.
+    assert abs(np.log(posterior["mu"].values.std() / 0.1)) < 5 / np.sqrt(200)
+    assert abs(posterior["mu"].values.mean() - y.mean()) < 5 * 0.1 / 10 + 0.01
+    np.testing.assert_allclose(np.hypot(*posterior["direction"].values.reshape(-1, 2).T), 1.0)
+
+
+@pytest.mark.pymc
+def test_nuts_from_samples_the_model_that_was_fitted_in_pymc():
+    """All data that minibatches are drawn from; transforms that want tensors."""
+    pm = pytest.importorskip("pymc")
+    y = np.random.default_rng(0).normal(1.0, 1.0, size=100)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.ZeroSumNormal("effect", 1.0, shape=3)
+        pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.Exponential.dist(1.0))
+        pm.Normal("y", mu, 1.0, observed=pm.Minibatch(y, batch_size=5), total_size=100)
+    with pytest.warns(FitWarning, match="Minibatch"):
+        idata = isogmm.fit_isogmm(model, random_seed=1, draws=200, chains=2, progressbar=False)
+    with pytest.warns(FitWarning, match="Minibatch"):
+        result = isogmm.nuts_from(idata, model, draws=200, chains=1, tune=50, random_seed=2)
+    posterior = get_group(result, "posterior")
+    assert abs(np.log(posterior["mu"].values.std() / 0.1)) < 5 / np.sqrt(200)
+    assert abs(posterior["mu"].values.mean() - y.mean()) < 5 * 0.1 / 10 + 0.01
+    np.testing.assert_allclose(posterior["effect"].values.sum(axis=-1), 0.0, atol=1e-6)
+
+
+@pytest.mark.pymc
+def test_log_densities_of_whole_vectors_have_no_labels():
+    """All samplers and baselines of the density ended in an error, after all their work."""
+    pm = pytest.importorskip("pymc")
+    neighbors = np.eye(4)[[1, 0, 3, 2]] + np.eye(4)[[2, 3, 0, 1]]
+    with pm.Model(coords={"area": list("abcd")}) as model:
+        effect = pm.CAR("effect", mu=np.zeros(4), W=neighbors, alpha=0.5, tau=2.0, dims="area")
+        pm.Normal("y", effect, 1.0, observed=np.arange(4.0), dims="area")
+    result = isogmm.baselines.laplace(model, draws=20, chains=1, random_seed=0)
+    assert get_group(result, "posterior")["effect"].dims == ("chain", "draw", "area")
+    assert get_group(result, "log_prior")["effect"].sizes["draw"] == 20
+    assert "area" not in get_group(result, "log_prior")["effect"].dims
 
 
 @pytest.mark.bambi

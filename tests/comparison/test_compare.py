@@ -272,6 +272,15 @@ def test_labels_are_matched_by_name_not_by_place():
     assert table.loc["a", "mean_max"] == pytest.approx(0.0, abs=1e-12)
 
 
+def test_numbers_as_labels_are_matched_by_name_too():
+    """Labels 0, 1, 2, ... may be names: another method's 2, 0, 1, ... say so."""
+    draws, order = gaussian_draws(1), [3, 0, 4, 1, 2]
+    draws["theta"] += 1000.0 * np.arange(5)
+    shuffled = dataset({"mu": draws["mu"], "theta": draws["theta"][..., order]}, order)
+    table = isogmm.compare({"a": shuffled, "b": dataset(draws, list(range(5)))}, reference="b")
+    assert table.loc["a", "mean_max"] == pytest.approx(0.0, abs=1e-12)
+
+
 def test_unnamed_dimensions_are_matched_by_place():
     unnamed = dataset(gaussian_draws(1), np.arange(5), dim="theta_dim_0")
     table = isogmm.compare({"a": unnamed, "b": dataset(gaussian_draws(2))}, reference="b")

@@ -38,6 +38,24 @@ def test_result_holds_draws_and_the_fit():
     assert np.abs(mixture.mean() - center).max() < 0.2
 
 
+@pytest.mark.parametrize("chains", [1, 2])
+def test_reports_and_plots_take_it(chains):
+    target, _ = model()
+    result = isogmm.fit_factorized(target, random_seed=0, draws=30, chains=chains)
+    history = get_group(result, "fit_stats")
+    assert history["elbo"].dims == ("check", "chain")
+    for cost in ("gradient_evaluations", "iteration", "seconds"):
+        assert history[cost].dims == ("check",)
+        assert np.all(np.diff(history[cost]) > 0)
+    assert history["gradient_evaluations"].values[-1] <= result.attrs["num_gradient_evaluations"]
+    report = isogmm.report(result)
+    assert "<svg" in report._repr_html_()
+    # No evidence was estimated, so none is withheld.
+    assert "withheld" not in str(report)
+    line = isogmm.plot_elbo(result).lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), history["gradient_evaluations"])
+
+
 def test_the_same_seed_gives_the_same_fit():
     target, _ = model()
     first, second = (isogmm.fit_factorized(target, random_seed=3, draws=5) for _ in range(2))

@@ -111,6 +111,43 @@ def test_a_result_of_another_model_is_refused(idata):
             function(idata, other, draws=10, chains=1)
 
 
+@pytest.mark.parametrize("option", ["draws", "chains", "tune"])
+def test_numbers_are_checked_at_the_door(model, idata, option):
+    with pytest.raises(isogmm.OptionError, match=f"{option} must be a whole number"):
+        isogmm.nuts_from(idata, model, **{option: 0})
+    if option != "tune":
+        with pytest.raises(isogmm.OptionError, match=f"{option} must be a whole number"):
+            isogmm.smc_from(idata, model, **{option: 0})
+
+
+@pytest.mark.parametrize("names", ["x", ["b[0]", "b[1]", "s"]])
+def test_draws_are_found_whatever_their_variables_are_called(names):
+    model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(3), names=names)
+    idata = isogmm.fit_isogmm(model, random_seed=0, draws=100, chains=2, progressbar=False)
+    delivered = get_group(idata, "posterior").to_dataarray().values.reshape(-1, 200)
+    (mode,) = modes_of(idata, model.to_target())
+    np.testing.assert_array_equal(np.sort(mode.draws.ravel()), np.sort(delivered.ravel()))
+
+
+def test_draws_on_the_users_scale_are_not_taken_for_others():
+    """They were: the standard deviation for its logarithm."""
+    model = isogmm.LogDensity(
+        lambda log_s: jnp.sum(-0.5 * jnp.exp(2.0 * log_s) / 1e6 + log_s),
+        np.zeros(1),
+        names="s",
+        constrain=lambda log_s: {"s": jnp.exp(log_s)},
+    )
+    options = {"random_seed": 0, "draws": 100, "chains": 2, "progressbar": False}
+    idata = isogmm.fit_isogmm(model, idata_kwargs={"include_transformed": False}, **options)
+    for function in (isogmm.nuts_from, isogmm.smc_from):
+        with pytest.raises(isogmm.OptionError, match="include_transformed"):
+            function(idata, model, draws=10, chains=1)
+    whole = isogmm.fit_isogmm(model, **options)
+    (mode,) = modes_of(whole, model.to_target())
+    drawn = get_group(whole, "posterior")["s"].values.ravel()
+    np.testing.assert_allclose(np.exp(mode.draws.ravel()), drawn, rtol=1e-5)
+
+
 def test_smc_from_checks_its_options(model, idata):
     with pytest.raises(isogmm.OptionError, match="target_ess"):
         isogmm.smc_from(idata, model, target_ess=1.5)

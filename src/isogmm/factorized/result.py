@@ -1,7 +1,7 @@
 """The ArviZ object of a factorized fit: no array larger than its draws or its means."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +15,13 @@ from isogmm.target import Target
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
 ELBO_DRAWS = 50
+#: Columns of the history with one value a check: the chains run one after the other.
+TOGETHER: dict[str, Callable[..., Any]] = {
+    "iteration": np.max,
+    "step_size": np.max,
+    "gradient_evaluations": np.sum,
+    "seconds": np.sum,
+}
 #: Numbers constrained at a time.
 CHUNK = 2**24
 
@@ -95,9 +102,7 @@ def _history(results: Sequence[OptimizeResult]) -> dict[str, np.ndarray]:
     history = {}
     for name in results[0].history:
         each = np.stack([result.history[name][:length].reshape(length) for result in results], 1)
-        together = {"iteration": each.max, "step_size": each.max}
-        together |= {"gradient_evaluations": each.sum, "seconds": each.sum}
-        history[name] = together[name](axis=1) if name in together else each
+        history[name] = TOGETHER[name](each, axis=1) if name in TOGETHER else each
     return history
 
 

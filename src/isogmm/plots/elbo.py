@@ -56,6 +56,8 @@ def plot_elbo(idata: Any, *, x: str = "gradient_evaluations", ax: Any = None) ->
         for chain in range(elbo.shape[1]):
             low, high = elbo[:, chain] - 2 * error[:, chain], elbo[:, chain] + 2 * error[:, chain]
             ax.fill_between(place, low, high, color=color(chain), alpha=0.15, lw=0)
+            if len(place) == 1:  # one Gaussian was enough: a point is no line
+                ax.vlines(place, low, high, color=color(chain), lw=1.5, alpha=0.5)
             ax.plot(
                 place,
                 elbo[:, chain],

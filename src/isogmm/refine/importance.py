@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 
 #: Share of the draws by which heavy rows may fall short, rather than appear twice.
 SHORTAGE = 0.02
+#: A pool grows until that share is no larger than this; bounds of its size.
+SCARCE, SMALLEST_FACTOR, LARGEST_FACTOR = 0.005, 1.25, 10.0
 
 
 def effective_sample_size(log_weights: Float[np.ndarray, " n"]) -> float:
@@ -46,6 +48,18 @@ def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:
     a row heavier than f is due more than one of them.
     """
     return float(np.maximum(weights / weights.mean() - factor, 0.0).mean())
+
+
+def pool_factor(log_weights: Float[np.ndarray, " n"]) -> float:
+    """Size of a pool to choose draws from, as a multiple of the draws, by weights of some of it.
+
+    The pool is large enough where heavy rows would miss hardly any of the draws.
+    """
+    weights = np.exp(log_weights - np.max(log_weights))
+    factor = SMALLEST_FACTOR
+    while factor < LARGEST_FACTOR and shortage(weights, factor) > SCARCE:
+        factor *= 1.1
+    return factor
 
 
 def chosen(
