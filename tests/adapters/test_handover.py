@@ -139,6 +139,7 @@ def test_nuts_from_samples_the_model_that_was_fitted_in_numpyro():
 
 
 @pytest.mark.pymc
+@pytest.mark.filterwarnings("ignore:.*wrong constant in PyMC:isogmm.errors.FitWarning")
 def test_nuts_from_samples_the_model_that_was_fitted_in_pymc():
     """All data that minibatches are drawn from; transforms that want tensors."""
     pm = pytest.importorskip("pymc")
@@ -146,13 +147,14 @@ def test_nuts_from_samples_the_model_that_was_fitted_in_pymc():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 10)
         pm.ZeroSumNormal("effect", 1.0, shape=3)
-        pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.Exponential.dist(1.0))
+        pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.LogNormal.dist(0.0, 0.2))
         pm.Normal("y", mu, 1.0, observed=pm.Minibatch(y, batch_size=5), total_size=100)
     with pytest.warns(FitWarning, match="Minibatch"):
         idata = isogmm.fit_isogmm(model, random_seed=1, draws=200, chains=2, progressbar=False)
     with pytest.warns(FitWarning, match="Minibatch"):
-        result = isogmm.nuts_from(idata, model, draws=200, chains=1, tune=50, random_seed=2)
+        result = isogmm.nuts_from(idata, model, draws=200, chains=1, tune=100, random_seed=2)
     posterior = get_group(result, "posterior")
+    # Minibatches gave 0.04 and less: every chain followed its own. Five standard errors again.
     assert abs(np.log(posterior["mu"].values.std() / 0.1)) < 5 / np.sqrt(200)
     assert abs(posterior["mu"].values.mean() - y.mean()) < 5 * 0.1 / 10 + 0.01
     np.testing.assert_allclose(posterior["effect"].values.sum(axis=-1), 0.0, atol=1e-6)
