@@ -26,12 +26,9 @@ def script():
 
 #: Medians of three.  In a centered funnel either run may be caught in the neck: of seven seeds on
 #: each of two stacks, five runs of NUTS as it comes and three from a fit had fewer than 50
-#: effective draws.  gp_pois_regr, a minute a seed, has one.
-SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(1)}
-#: How many times the gradients for an effective draw NUTS from a fit may need.  On the funnel their
-#: number, which is small, is known to a third; of twelve seeds of gp_pois_regr eleven needed 0.3
-#: to 0.7 times the gradients, and one 1.7 times.
-MOST = {"eight_schools_centered": 1.5, "two_modes": 1.5, "gp_pois_regr": 2.0}
+#: effective draws.  Of six seeds on each, NUTS from a fit of gp_pois_regr needed 0.3 to 0.7 times
+#: the gradients for an effective draw, and 1.7 times for one.
+SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(3)}
 #: Draws and chains: half of the page's where every gradient costs most.
 SIZES = {"gp_pois_regr": (500, 2)}
 
@@ -49,8 +46,9 @@ def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
     def median(rows, column):
         return np.median([row[column] for row in rows])
 
-    # Nothing is lost after the warm-up.
-    assert median(handed, "sampling_per_ess") < MOST[name] * median(plain, "sampling_per_ess")
+    # Nothing is lost after the warm-up: gradients for one effective draw, whose number is known
+    # to a third on the funnel, where it is small.
+    assert median(handed, "sampling_per_ess") < 1.5 * median(plain, "sampling_per_ess")
     # A centered funnel mixes slowly whatever its start.
     assert median(handed, "rhat") < (1.2 if name.startswith("eight_schools") else 1.05)
 

@@ -55,6 +55,14 @@ def test_a_large_pool_repeats_nothing_and_skips_draws_without_weight():
     assert min(index) >= 40
 
 
+def test_a_large_pool_follows_the_weights():
+    # One of two: the chance of the first is its weight.
+    generator = np.random.default_rng(4)
+    log_weights = np.log([0.2, 0.8])
+    first = [chosen(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
+    assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
+
+
 def test_chances_are_proportional_to_the_weights():
     # The first, due twice, comes always; the others share what it would miss.
     generator = np.random.default_rng(4)
