@@ -70,6 +70,8 @@ def _ready(model: Callable[..., Any], read: ReadModel) -> Callable[..., Any]:
     Discrete sites are marked for enumeration, as NumPyro will ask for.
     """
     prepared = prepare(model, read.values.params, full_plates=read.full_plates)
+    # SVI would maximize over the param sites that it sees: another posterior.
+    prepared = handlers.block(prepared, hide=list(read.values.params))
     if not read.sites.discrete:
         return prepared
     from numpyro.contrib.funsor import config_enumerate

@@ -95,3 +95,21 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert statistics["diverging"].sum() == 0
         # The warm-up is counted too: more than the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
+
+
+@pytest.mark.parametrize("name", ["nuts", "laplace"])
+def test_param_sites_keep_the_values_of_the_fit(baselines, name):
+    """A guide's optimizer would maximize over them too: another posterior."""
+
+    def model(y):
+        width = numpyro.param("width", 0.1, constraint=dist.constraints.positive)
+        mu = numpyro.sample("mu", dist.Normal(0, width))
+        numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    y = DATA[:, 0]
+    result = baselines[name](model, y, draws=DRAWS, chains=CHAINS, **OPTIONS[name])
+    variance = 1 / (1 / 0.1**2 + len(y))
+    # With the width at its maximum the mean would be near that of y, six sds away. Five standard
+    # errors of 200 independent draws, and a fifth of an sd for the optimizer.
+    error = np.sqrt(variance) * (5 / np.sqrt(200) + 0.2)
+    assert abs(float(group(result, "posterior")["mu"].mean()) - variance * y.sum()) < error
