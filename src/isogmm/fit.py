@@ -139,7 +139,8 @@ def _mixture(
         grown, grown_pool = run(options.family.split(optimized.mixture, pool))
         if growth.has_gained(pool, grown_pool):
             history = joined(optimized.history, grown.history)
-            optimized, pool = replace(grown, history=history), grown_pool
+            iterations = optimized.iterations + grown.iterations
+            optimized, pool = replace(grown, history=history, iterations=iterations), grown_pool
             continue
         if grown.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
             # The smaller mixture is done, the fit is not: no stage may follow.

@@ -48,18 +48,12 @@ def result_groups(
             f"idata_kwargs has unknown entries {unknown}; known are {list(IDATA_OPTIONS)}"
         )
     target = result.target
-    chains, draws, dim = result.positions.shape
+    chains, _, dim = result.positions.shape
     unwanted = {group for group in CHOSEN if options.get(group, True) is False}
     generated = _constrained(
         target, result.positions.reshape(-1, dim), _seed(result.attributes), unwanted
     )
-    generated = {
-        group: {
-            name: np.asarray(array).reshape(chains, draws, *np.shape(array)[1:])
-            for name, array in arrays.items()
-        }
-        for group, arrays in generated.items()
-    }
+    generated = by_chain(generated, chains)
     root = _root_attributes(result)
     attrs = {
         name: root[name]
@@ -85,15 +79,11 @@ def result_groups(
     groups["unconstrained_posterior"] = dataset(
         target.unravel(result.positions), SAMPLE_DIMS, **unconstrained
     )
-    values = {
-        "log_likelihood": {name: np.shape(array) for name, array in target.observed_data.items()},
-        "log_prior": {name: array.shape[2:] for name, array in generated["posterior"].items()},
-    }
     for group in CHOSEN:
         wanted = options.get(group, True)
         chosen = _choose(generated.get(group, {}), wanted, group)
         if chosen:
-            own = own_labels(labels, chosen, values[group])
+            own = own_labels(labels, chosen, target, generated["posterior"])
             groups[group] = dataset(chosen, SAMPLE_DIMS, **own)
     for group, arrays in (
         ("observed_data", target.observed_data),
@@ -173,14 +163,32 @@ def _unconstrained_labels(target: Target, labels: Mapping[str, Any]) -> dict[str
     return {**labels, "dims": dims}
 
 
+def by_chain(
+    groups: Mapping[str, Mapping[str, np.ndarray]], chains: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays (c n, ...) of constrained draws as (c, n, ...)."""
+    return {
+        group: {
+            name: np.asarray(array).reshape(chains, len(array) // chains, *np.shape(array)[1:])
+            for name, array in arrays.items()
+        }
+        for group, arrays in groups.items()
+    }
+
+
 def own_labels(
-    labels: Mapping[str, Any], arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Any]
+    labels: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    target: Target,
+    posterior: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """Dimension names of log densities, dropped where these are fewer than the values.
 
     A density of the whole vector in one entry (PyMC's CAR) does not have its dimension.
     """
     dims = dict(labels["dims"])
+    shapes = {name: array.shape[2:] for name, array in posterior.items()}
+    shapes |= {name: np.shape(array) for name, array in target.observed_data.items()}
     for name, array in arrays.items():
         if name in dims and name in shapes:
             sizes = zip(dims[name], array.shape[2:], shapes[name], strict=False)

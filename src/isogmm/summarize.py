@@ -59,6 +59,7 @@ def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:
         "draws_from": delivery.source,
         "num_modes": findings.num_modes,
         "num_components": int(mixture.num_components),
+        "iterations": optimized.iterations,
         "num_nonfinite": int(pool.nonfinite),
         "stage_seconds": json.dumps({k: round(v, 4) for k, v in stages.seconds.items()}),
         "stage_gradient_evaluations": json.dumps(stages.gradients),

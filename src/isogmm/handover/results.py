@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from isogmm.groups import SAMPLE_DIMS, dataset
 from isogmm.inference_data import from_groups
-from isogmm.result_groups import own_labels
+from isogmm.result_groups import by_chain, own_labels
 from isogmm.target import Target
 
 
@@ -55,20 +55,14 @@ def result_of_draws(
         **{name: value for name, value in attributes.items() if value is not None},
     }
     labels: dict[str, Any] = {"dims": target.dims, "coords": target.coords, "attrs": attrs}
+    generated = by_chain(target.constrain(flat, seed), chains)
     groups = {}
-    generated = target.constrain(flat, seed)
-    shapes = {
-        "log_likelihood": {name: np.shape(array) for name, array in target.observed_data.items()},
-        "log_prior": {name: np.shape(a)[1:] for name, a in generated["posterior"].items()},
-    }
     for group, arrays in generated.items():
+        own = labels
+        if group != "posterior":
+            own = own_labels(labels, arrays, target, generated["posterior"])
         if arrays:
-            shaped = {
-                name: np.asarray(array).reshape(chains, draws, *np.shape(array)[1:])
-                for name, array in arrays.items()
-            }
-            own = labels if group == "posterior" else own_labels(labels, shaped, shapes[group])
-            groups[group] = dataset(shaped, SAMPLE_DIMS, **own)
+            groups[group] = dataset(arrays, SAMPLE_DIMS, **own)
     groups["sample_stats"] = dataset(statistics, SAMPLE_DIMS, attrs=attrs)
     for group, data in (
         ("observed_data", target.observed_data),

@@ -204,7 +204,7 @@ def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...
 
 def _stop(attrs: Mapping[str, Any]) -> str:
     reason = str(attrs.get("stop_reason", ""))
-    if reason == "converged" and '"mixture"' not in str(attrs.get("stage_seconds", '"mixture"')):
+    if reason == StopReason.CONVERGED.value and attrs.get("iterations") == 0:
         return "One Gaussian is enough: a mixture would gain next to nothing."
     known = {one.value: one.sentence for one in StopReason}
     return known.get(reason, clean(reason))
