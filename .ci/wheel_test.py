@@ -29,7 +29,7 @@ assert names == {"numpyro", "pymc"}, names
 
 import numpyro.distributions as dist
 import numpyro
-from isogmm.adapter import installed_adapters
+from isogmm.model.adapter import installed_adapters
 
 assert set(installed_adapters()) == names, installed_adapters()
 for name in isogmm.__all__:

@@ -15,8 +15,8 @@ from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.checkpoints import Checkpoint
 from isogmm.errors import ModelError, OptionError
-from isogmm.jax_target import JaxPrograms
-from isogmm.models import seed_of
+from isogmm.model.jax_target import JaxPrograms
+from isogmm.validation import seed_of
 
 CENTER, SCALE = np.array([1.0, -2.0, 30.0]), np.array([0.1, 1.0, 20.0])
 QUICK = {"random_seed": 0, "progressbar": False}

@@ -26,10 +26,10 @@ from isogmm.groups import get_group
 from isogmm.initialization import UniformMeans
 from isogmm.initialization.over_modes import within_mode_map
 from isogmm.locate.locate import Locate
-from isogmm.log_density import LogDensity
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.log_density import LogDensity
+from isogmm.model.precision import in_precision
 from isogmm.options import resolve
-from isogmm.precision import in_precision
 from isogmm.refine.refine import Refine
 from isogmm.reporting.report import report
 from isogmm.updates import RULES, find_rule

@@ -14,8 +14,8 @@ import xarray as xr
 from isogmm import inference_data as idt
 from isogmm.errors import ModelError, OptionError
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.target import Target
 from isogmm.result import FitResult
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap, dense_map, diagonal_map, identity_map
 
 matplotlib.use("Agg")
@@ -540,7 +540,7 @@ import numpy as np
 from isogmm import inference_data as idt
 from isogmm.mixture import IsotropicMixture
 from isogmm.result import FitResult
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 def fail(positions):
     raise AssertionError

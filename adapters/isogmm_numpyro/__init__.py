@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.adapter import AbstractAdapter
 from isogmm.errors import require
-from isogmm.target import Target
+from isogmm.model.adapter import AbstractAdapter
+from isogmm.model.target import Target
 
 #: Top-level packages whose callable objects belong to another adapter.
 _FOREIGN_PACKAGES = frozenset({"pymc", "bambi", "isogmm", "cmdstanpy", "bridgestan"})

@@ -9,8 +9,8 @@ from numpyro import handlers
 from numpyro.distributions import biject_to, constraints
 
 from isogmm.errors import OptionError
-from isogmm.jax_target import JaxPrograms
-from isogmm.target import Hyperparameters
+from isogmm.model.jax_target import JaxPrograms
+from isogmm.model.target import Hyperparameters
 from isogmm_numpyro._prepare import prepare
 from isogmm_numpyro._sites import at_origin
 from isogmm_numpyro._target import ReadModel, keep_alive

@@ -14,8 +14,8 @@ import numpyro
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.jax_target import JaxPrograms, jax_target
-from isogmm.target import Hyperparameters, Target
+from isogmm.model.jax_target import JaxPrograms, jax_target
+from isogmm.model.target import Hyperparameters, Target
 from isogmm_numpyro._arguments import (
     Arguments,
     bind,

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.adapter import AbstractAdapter
 from isogmm.errors import ModelError, require
-from isogmm.target import Target
+from isogmm.model.adapter import AbstractAdapter
+from isogmm.model.target import Target
 
 
 class PyMCAdapter(AbstractAdapter):

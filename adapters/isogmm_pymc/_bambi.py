@@ -3,7 +3,7 @@
 from typing import Any
 
 from isogmm.errors import ModelError
-from isogmm.target import Target
+from isogmm.model.target import Target
 from isogmm_pymc import _target
 
 

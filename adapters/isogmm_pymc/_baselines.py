@@ -12,7 +12,7 @@ import xarray as xr
 
 from isogmm.errors import OptionError
 from isogmm.groups import add_group, get_group, group_names
-from isogmm.precision import in_precision
+from isogmm.model.precision import in_precision
 from isogmm_pymc import _bambi
 from isogmm_pymc._minibatches import on_all_data
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError
-from isogmm.target import Groups
+from isogmm.model.target import Groups
 from isogmm_pymc._graphs import ModelGraphs, generated_graphs
 
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.target import Hyperparameters
+from isogmm.model.target import Hyperparameters
 from isogmm_pymc._graphs import ModelGraphs
 from isogmm_pymc._programs import PyMCPrograms
 

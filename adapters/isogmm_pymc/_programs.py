@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import pytensor
 
-from isogmm.jax_target import JaxPrograms
+from isogmm.model.jax_target import JaxPrograms
 from isogmm_pymc._fallback import CompiledConstrain
 from isogmm_pymc._graphs import ModelGraphs
 from isogmm_pymc._jax import NoJaxFormError, jaxify, quiet

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.target import Target
+from isogmm.model.target import Target
 from isogmm_pymc._checks import check_model, explain_start
 from isogmm_pymc._fallback import CompiledPrograms
 from isogmm_pymc._graphs import read_graphs, value_shapes

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 import isogmm
-from isogmm.adapter import installed_adapters
+from isogmm.model.adapter import installed_adapters
 
 OUTPUT = Path("demo_output")
 SEED = 1

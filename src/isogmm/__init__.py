@@ -6,6 +6,10 @@
 """
 
 import importlib
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 from isogmm.errors import FitWarning as FitWarning
@@ -13,12 +17,12 @@ from isogmm.errors import MissingPackageError as MissingPackageError
 from isogmm.errors import ModelError as ModelError
 from isogmm.errors import OptionError as OptionError
 
-#: Public name -> where it lives.  Loaded on first use: importing isogmm loads no language.
-_HOMES = {
+#: Public name -> module that defines it.  Loaded on first use: importing isogmm loads no language.
+_MODULE_OF = {
     "fit_isogmm": "isogmm.api",
     "fit_gmmvi": "isogmm.api_gmmvi",
-    "LogDensity": "isogmm.log_density",
-    "Target": "isogmm.target",
+    "LogDensity": "isogmm.model.log_density",
+    "Target": "isogmm.model.target",
     "IsotropicMixture": "isogmm.mixture",
     "GaussianMixture": "isogmm.gaussian.mixture",
     "Mixture": "isogmm.mixture:IsotropicMixture",
@@ -38,38 +42,67 @@ _HOMES = {
     "optimize_fused": "isogmm.fused",
     "optimize_factorized": "isogmm.factorized.optimize",
 }
-_MODULES = (
-    "optimize",
-    "baselines",
-    "gaussian",
-    "gmmvi",
-    "gradients",
-    "initialization",
-    "inference_data",
-    "schedules",
-    "stopping",
-    "updates",
-)
+#: Public module -> the same module by its path in the package.
+_PUBLIC_MODULES = {
+    "adapter": "isogmm.model.adapter",
+    "baselines": "isogmm.baselines",
+    "gaussian": "isogmm.gaussian",
+    "gmmvi": "isogmm.gmmvi",
+    "gradients": "isogmm.gradients",
+    "inference_data": "isogmm.inference_data",
+    "initialization": "isogmm.initialization",
+    "jax_target": "isogmm.model.jax_target",
+    "optimize": "isogmm.optimize",
+    "schedules": "isogmm.schedules",
+    "stopping": "isogmm.stopping",
+    "target": "isogmm.model.target",
+    "updates": "isogmm.updates",
+}
 
 __all__ = [
     "FitWarning",
     "MissingPackageError",
     "ModelError",
     "OptionError",
-    *sorted(_HOMES),
-    *_MODULES,
+    *sorted(_MODULE_OF),
+    *sorted(_PUBLIC_MODULES),
 ]
 __version__ = "0.1.0"
 
 
+class _PublicModules(MetaPathFinder, Loader):
+    """Imports of public modules: ``isogmm.updates`` is the module ``isogmm.optimize.updates``."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        top, _, rest = name.partition(".")
+        short, _, rest = rest.partition(".")
+        real = _PUBLIC_MODULES.get(short)
+        if top != __name__ or real is None or real == f"{top}.{short}":
+            return None
+        return ModuleSpec(name, self, loader_state=f"{real}.{rest}" if rest else real)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(spec.loader_state)
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system has put the specification of the public name here.
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state
+
+
+sys.meta_path.insert(0, _PublicModules())
+
+
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        module, _, attribute = _HOMES[name].partition(":")
+    if name in _MODULE_OF:
+        module, _, attribute = _MODULE_OF[name].partition(":")
         value = getattr(importlib.import_module(module), attribute or name)
         globals()[name] = value  # a submodule of the same name must not shadow it
         return value
-    if name in _MODULES:
-        return importlib.import_module(f"isogmm.{name}")
+    if name in _PUBLIC_MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'isogmm' has no attribute {name!r}")
 
 

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.adapter import find_adapter
-from isogmm.log_density import LogDensity
-from isogmm.models import seed_of, to_target
-from isogmm.target import Target
+from isogmm.model.adapter import find_adapter
+from isogmm.model.log_density import LogDensity
+from isogmm.model.target import Target
+from isogmm.model.to_target import to_target
+from isogmm.validation import seed_of
 
 __all__ = [
     "advi",

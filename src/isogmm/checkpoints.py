@@ -8,8 +8,8 @@ import numpy as np
 
 from isogmm.errors import ModelError
 from isogmm.fit_group import assemble, spreads
+from isogmm.model.target import Target
 from isogmm.start import Start
-from isogmm.target import Target
 from isogmm.whitening.base import PARTS, AffineMap
 
 

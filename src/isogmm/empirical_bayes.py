@@ -14,9 +14,9 @@ from scipy.optimize import minimize
 from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.groups import add_group, attributes, dataset, get_group
 from isogmm.inference_data import positions_from
-from isogmm.models import seed_of, to_target
-from isogmm.target import Hyperparameters, Target
-from isogmm.validation import real_number, whole_number
+from isogmm.model.target import Hyperparameters, Target
+from isogmm.model.to_target import to_target
+from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q in the expected log joint.
 NUM_DRAWS = 2000

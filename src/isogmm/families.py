@@ -12,8 +12,8 @@ from isogmm.errors import OptionError
 from isogmm.growth import split_worst
 from isogmm.initialization.over_modes import OverModes
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, optimize
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 #: Components where the user names no number; more where there are more modes than half of it.

@@ -14,6 +14,7 @@ from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.families import NUM_COMPONENTS
 from isogmm.gradients import MonteCarlo
 from isogmm.growth import Growth
+from isogmm.model.target import Target
 from isogmm.one_gaussian import one_gaussian
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
@@ -21,7 +22,6 @@ from isogmm.result import FitResult, StopReason, stop_reason_of
 from isogmm.stages import Fitted, Stages
 from isogmm.start import Start
 from isogmm.summarize import summarize
-from isogmm.target import Target
 from isogmm.updates import LearnedWeights
 from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal
 

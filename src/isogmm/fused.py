@@ -17,10 +17,10 @@ from isogmm.errors import OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import JaxBackend, Runner, WeightsRule, advance
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, check_arguments, drive
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping
-from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule
 from isogmm.whitening.base import AffineMap
 

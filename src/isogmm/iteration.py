@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from isogmm.gradients.base import AbstractEstimator, evidence_lower_bound
-from isogmm.precision import in_precision
+from isogmm.model.precision import in_precision
+from isogmm.model.target import Target
 from isogmm.runner import AbstractRunner
-from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
 from isogmm.whitening.base import PARTS, AffineMap, identity_map
 

@@ -11,12 +11,12 @@ from isogmm.checks import HISTORY, Check, asks_to_end
 from isogmm.deliver import weigh
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.diagnostics.verdict import FLAT_ESS, REWEIGHT_K
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
 from isogmm.result import StopReason
 from isogmm.schedules import Constant
 from isogmm.start import Start
-from isogmm.target import Target
 
 #: Share of the draws that importance weights must leave: KL(q|π) is then about 0.05 nats, and
 #: weights mend it for a tenth more draws.

@@ -11,11 +11,11 @@ from isogmm.checks import HISTORY, Check, asks_to_end
 from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
+from isogmm.model.target import Target
 from isogmm.result import StopReason
 from isogmm.runner import AbstractRunner
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping, Window, summarize_window
-from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule
 
 #: The tail is cut into this many windows, so that a long one can be watched and interrupted.

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.errors import DeadlineReachedError
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 class StopReason(enum.Enum):

@@ -8,9 +8,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from isogmm.checks import Check, asks_to_end
-from isogmm.models import seed_of, to_target
+from isogmm.model.to_target import to_target
 from isogmm.options import Options
 from isogmm.progress import Progress
+from isogmm.validation import seed_of
 
 
 def run(

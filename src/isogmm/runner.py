@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 class AbstractRunner(abc.ABC):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from isogmm.deliver import Delivery
 from isogmm.diagnostics.judge import Pool
 from isogmm.locate.locate import Located
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
-from isogmm.target import Target
 
 
 @dataclass

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from isogmm.deliver import Delivery
-from isogmm.diagnostics.improper import improper_direction
 from isogmm.diagnostics.verdict import (
     EVIDENCE_SE,
     FLAT_ESS,
@@ -17,11 +16,12 @@ from isogmm.diagnostics.verdict import (
 )
 from isogmm.errors import warn_user
 from isogmm.inference_data import rhat
+from isogmm.model.improper import improper_direction
+from isogmm.model.target import Target
 from isogmm.options import Options
 from isogmm.result import FitResult, StopReason, stop_reason_of
 from isogmm.stages import Fitted
 from isogmm.stopping import MaxIterations
-from isogmm.target import Target
 
 
 def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:

@@ -14,8 +14,8 @@ import numpy as np
 
 from isogmm import inference_data as idt
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.target import Target
 from isogmm.result import FitResult
-from isogmm.target import Target
 
 MakeTarget = Callable[[], Target]
 

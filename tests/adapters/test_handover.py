@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.adapter import installed_adapters
 from isogmm.errors import FitWarning
 from isogmm.inference_data import attributes, get_group, group_names
+from isogmm.model.adapter import installed_adapters
 
 #: Names out of alphabetical order, scales from 0.02 to 300, strong correlation: a start or a
 #: covariance in the wrong coordinates would show.

@@ -34,7 +34,7 @@ from helpers.numpyro_models import (  # noqa: E402
     with_params,
 )
 from isogmm.errors import FitWarning, MissingPackageError, ModelError  # noqa: E402
-from isogmm.precision import in_precision  # noqa: E402
+from isogmm.model.precision import in_precision  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 

@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply  # noqa: E402
 from pytensor.graph.op import Op  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
-from isogmm.jax_target import ROWS_OF_LOOPS  # noqa: E402
+from isogmm.model.jax_target import ROWS_OF_LOOPS  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
 
 pytestmark = pytest.mark.pymc

@@ -102,7 +102,7 @@ def logistic_target(n: int = 10_000, dim: int = 50, x64: bool = True) -> Any:
     """The logistic regression of :mod:`benchmarks.models` as a plain JAX target."""
     import jax.numpy as jnp
 
-    from isogmm.jax_target import JaxPrograms, jax_target
+    from isogmm.model.jax_target import JaxPrograms, jax_target
 
     data = models.logistic_data(n, dim)
 

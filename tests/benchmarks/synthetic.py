@@ -95,7 +95,7 @@ class Synthetic:
 
     def model(self, x64: bool | None = None) -> Any:
         """The target as a user passes it to ``fit_isogmm``."""
-        from isogmm.log_density import LogDensity
+        from isogmm.model.log_density import LogDensity
 
         return LogDensity(
             self.log_density_of_variables,
@@ -111,7 +111,7 @@ class Synthetic:
 
     def target(self, batch_size: int = 128, x64: bool | None = True) -> Any:
         """The target as the engine takes it."""
-        from isogmm.jax_target import JaxPrograms, jax_target
+        from isogmm.model.jax_target import JaxPrograms, jax_target
 
         def log_density(x: Any, data: Any) -> Any:
             return self.log_density(x)

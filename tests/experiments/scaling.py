@@ -36,10 +36,10 @@ def iterate(components: int, dim: int, samples: int, iterations: int) -> Row:
 
     from isogmm.gradients import MonteCarlo
     from isogmm.initialization import UniformMeans
+    from isogmm.model.target import Target
     from isogmm.optimize import optimize
     from isogmm.schedules import Constant
     from isogmm.stopping import MaxIterations
-    from isogmm.target import Target
     from isogmm.updates import BuresWasserstein
     from isogmm.whitening.base import identity_map
 

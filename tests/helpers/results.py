@@ -6,8 +6,8 @@ import numpy as np
 
 from isogmm import inference_data as idt
 from isogmm.mixture import IsotropicMixture
+from isogmm.model.target import Target
 from isogmm.result import FitResult
-from isogmm.target import Target
 from isogmm.whitening.base import dense_map
 
 CHAINS, DRAWS, COMPONENTS, DIM = 4, 250, 6, 4

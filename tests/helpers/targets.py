@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 def make_target(log_density_and_gradient, dim, batch_size=128):

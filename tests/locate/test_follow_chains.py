@@ -10,7 +10,7 @@ from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.locate import locate
 from isogmm.locate.race import Outcome, Race
-from isogmm.models import to_target
+from isogmm.model.to_target import to_target
 
 
 def growth(num_groups, num_times=5):

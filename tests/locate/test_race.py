@@ -18,7 +18,7 @@ from isogmm.locate.locate import locate
 from isogmm.locate.paths import MAX_EVALUATIONS, follow_paths
 from isogmm.locate.race import Outcome, Race, race
 from isogmm.locate.starts import NUM_FIRST, follow_starts
-from isogmm.models import to_target
+from isogmm.model.to_target import to_target
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -47,7 +47,7 @@ def ours(name: str, file) -> set[str]:
     for imported in imports(name, file):
         if imported.partition(".")[0] != "isogmm":
             continue
-        # ``from isogmm.target import Target`` gives isogmm.target.Target: cut to the module.
+        # ``from isogmm.errors import ModelError`` gives a name: cut to the module.
         while imported not in ISOGMM:
             imported = imported.rpartition(".")[0]
         found.add(imported.removeprefix("isogmm").removeprefix("."))

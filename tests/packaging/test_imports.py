@@ -19,7 +19,9 @@ def fresh(program: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("module", ["isogmm", "isogmm.adapter", "isogmm_numpyro", "isogmm_pymc"])
+@pytest.mark.parametrize(
+    "module", ["isogmm", "isogmm.model.adapter", "isogmm_numpyro", "isogmm_pymc"]
+)
 def test_import_loads_no_language_and_no_arviz(module):
     program = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     loaded = {name.partition(".")[0] for name in json.loads(fresh(program))}
@@ -29,7 +31,7 @@ def test_import_loads_no_language_and_no_arviz(module):
 def test_discovery_loads_no_language():
     program = (
         "import json, sys\n"
-        "from isogmm.adapter import installed_adapters\n"
+        "from isogmm.model.adapter import installed_adapters\n"
         "adapters = installed_adapters()\n"
         "print(json.dumps([sorted(adapters), sorted(sys.modules)]))"
     )
@@ -42,8 +44,8 @@ def test_import_leaves_jax_as_it_was():
     program = (
         "import jax, os\n"
         "before = jax.config.jax_enable_x64, dict(os.environ)\n"
-        "import isogmm, isogmm.adapter\n"
-        "isogmm.adapter.installed_adapters()\n"
+        "import isogmm, isogmm.model.adapter\n"
+        "isogmm.model.adapter.installed_adapters()\n"
         "print(before == (jax.config.jax_enable_x64, dict(os.environ)))"
     )
     assert fresh(program).strip() == "True"
@@ -105,7 +107,7 @@ def test_a_target_works_in_the_precision_of_the_session():
     import jax.numpy as jnp
     import numpy as np
 
-    from isogmm.log_density import LogDensity
+    from isogmm.model.log_density import LogDensity
 
     center = np.array([1.0, -2.0, 0.5])
     model = LogDensity(

@@ -35,7 +35,7 @@ def test_installed_entry_points_are_the_declared_ones():
 
 @pytest.mark.parametrize("name", sorted(project()["project"]["entry-points"]["isogmm.adapters"]))
 def test_entry_points_resolve_without_the_language(name):
-    from isogmm.adapter import AbstractAdapter
+    from isogmm.model.adapter import AbstractAdapter
 
     (entry_point,) = (e for e in entry_points(group="isogmm.adapters") if e.name == name)
     adapter = entry_point.load()()

@@ -6,7 +6,7 @@ import pytest
 from helpers.targets import make_target, rotation
 from helpers.tolerances import assert_close, assert_mean, assert_within_error
 from isogmm import LogDensity, fit_isogmm
-from isogmm.precision import in_precision
+from isogmm.model.precision import in_precision
 from isogmm.refine.coordinates import straightened
 from isogmm.refine.hmc import hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import learn_noncentering

@@ -13,13 +13,13 @@ from isogmm.errors import OptionError, warn_user
 from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.factorized.optimize import optimize_factorized
-from isogmm.models import seed_of, to_target
+from isogmm.model.to_target import to_target
 from isogmm.optimize import OptimizeResult
 from isogmm.result import StopReason
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
-from isogmm.validation import real_number, whole_number
+from isogmm.validation import real_number, seed_of, whole_number
 
 #: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
 LONGEST_TAIL = 5_000

@@ -12,11 +12,11 @@ from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.gradients import Points, factorized_gradients, propose
 from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.gradients.base import ComponentGradients
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, drive
 from isogmm.runner import AbstractRunner
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping
-from isogmm.target import Target
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
 
 

@@ -15,8 +15,8 @@ from isogmm.gaussian.over_modes import over_modes
 from isogmm.gmmvi.method import Gmmvi
 from isogmm.gmmvi.runner import GmmviRunner
 from isogmm.locate.paths import DENSE_LIMIT
+from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, drive
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 

@@ -11,8 +11,8 @@ from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.gmmvi.base import Components
 from isogmm.gmmvi.database import Database
 from isogmm.gmmvi.method import Gmmvi
+from isogmm.model.target import Target
 from isogmm.runner import AbstractRunner
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from isogmm.errors import require
 from isogmm.handover.density import jax_density
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from isogmm.errors import ModelError
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 def jax_density(target: Target) -> Callable[[jax.Array], jax.Array]:

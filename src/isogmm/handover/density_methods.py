@@ -8,14 +8,14 @@ import jax
 import numpy as np
 from scipy.optimize import minimize
 
-from isogmm.adapter import installed_adapters
 from isogmm.errors import MissingPackageError, OptionError, require
 from isogmm.handover.blackjax_nuts import run_nuts
 from isogmm.handover.density import jax_density, starting_points
 from isogmm.handover.results import result_of_draws
 from isogmm.inference_data import get_group, psis
+from isogmm.model.adapter import installed_adapters
+from isogmm.model.target import Target
 from isogmm.refine.importance import chosen
-from isogmm.target import Target
 from isogmm.whitening.at_point import dense_at
 
 

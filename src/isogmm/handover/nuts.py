@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from isogmm.adapter import find_adapter
 from isogmm.handover.blackjax_nuts import run_nuts
 from isogmm.handover.results import result_of_draws
 from isogmm.handover.start import Mode, modes_of, shares
 from isogmm.inference_data import add_group, attributes, get_group, group_names
-from isogmm.log_density import LogDensity
-from isogmm.models import seed_of, to_target
-from isogmm.target import Target
-from isogmm.validation import whole_number
+from isogmm.model.adapter import find_adapter
+from isogmm.model.log_density import LogDensity
+from isogmm.model.target import Target
+from isogmm.model.to_target import to_target
+from isogmm.validation import seed_of, whole_number
 
 #: Transitions that adapt the step size; there is nothing else to adapt.
 WARMUP = 100

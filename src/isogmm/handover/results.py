@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from isogmm.groups import SAMPLE_DIMS, dataset
 from isogmm.inference_data import from_groups
+from isogmm.model.target import Target
 from isogmm.result_groups import by_chain, own_labels
-from isogmm.target import Target
 
 
 def result_of_draws(

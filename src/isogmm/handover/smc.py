@@ -15,9 +15,9 @@ from isogmm.handover.density import jax_density
 from isogmm.handover.results import result_of_draws
 from isogmm.handover.start import modes_of
 from isogmm.inference_data import attributes, resume_mixture
-from isogmm.models import seed_of, to_target
-from isogmm.target import Target
-from isogmm.validation import whole_number
+from isogmm.model.target import Target
+from isogmm.model.to_target import to_target
+from isogmm.validation import seed_of, whole_number
 
 #: Temperatures after which a run is given up: q and the posterior have nothing in common.
 MAX_TEMPERATURES = 200

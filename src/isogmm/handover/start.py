@@ -9,8 +9,8 @@ from jaxtyping import Float
 from isogmm.errors import OptionError
 from isogmm.inference_data import get_group, positions_from, resume_mixture
 from isogmm.mixture import logsumexp
+from isogmm.model.target import Target
 from isogmm.refine.importance import systematic
-from isogmm.target import Target
 
 #: Beyond this dimension mass matrices are diagonal: a dense one costs d² at every leapfrog step.
 DENSE_DIM = 500

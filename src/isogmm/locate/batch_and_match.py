@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from isogmm.locate.paths import DENSE_LIMIT
 from isogmm.mixture import LOG_2PI
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 @dataclass

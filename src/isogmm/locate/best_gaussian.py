@@ -10,7 +10,7 @@ from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.modes import LocalMaximum
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.race import PATIENCE, Outcome, Race, better, race
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: When the scouts are asked whether they agree.
 SCOUTED = (8, 16)

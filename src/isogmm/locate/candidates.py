@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.locate.paths import DENSE_LIMIT, Path, factor_of, inverse_hessian
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: Where along a path candidates are put, as shares of its length: everywhere, where they do not
 #: lie in the spike that caught the path, and at the one place that served most often.

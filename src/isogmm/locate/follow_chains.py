@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from isogmm.diagnostics.improper import improper_direction
 from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
 from isogmm.locate.race import EXACT_SE, Outcome, Race, better
+from isogmm.model.improper import improper_direction
+from isogmm.model.target import Target
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.sampler import Sampler
-from isogmm.target import Target
 from isogmm.whitening.base import AffineMap
 
 #: Chains that start from draws of a Gaussian, and those of them that are followed.

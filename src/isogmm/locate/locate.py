@@ -13,7 +13,7 @@ from isogmm.locate.modes import LocalMaximum, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.race import Outcome
 from isogmm.locate.starts import paths_from
-from isogmm.target import Target
+from isogmm.model.target import Target
 from isogmm.validation import check_counts
 from isogmm.whitening.base import AffineMap
 

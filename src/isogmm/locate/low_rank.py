@@ -6,7 +6,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from isogmm.locate.candidates import laplace_scales
 from isogmm.mixture import LOG_2PI
-from isogmm.target import Target
+from isogmm.model.target import Target
 from isogmm.whitening.base import AffineMap
 
 #: Directions kept beside the diagonal, half of them stiff and half soft.

@@ -4,7 +4,7 @@ import numpy as np
 
 from isogmm.locate.batch_and_match import Gaussians, batch_and_match_step, batch_size_for
 from isogmm.locate.modes import LocalMaximum, are_separate
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 def fit_modes(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from isogmm.locate.lockstep import Ask, in_lockstep
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: Beyond this dimension only the diagonal of an inverse Hessian is kept.
 DENSE_LIMIT = 500

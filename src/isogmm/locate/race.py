@@ -13,7 +13,7 @@ from isogmm.locate.batch_and_match import (
 from isogmm.locate.candidates import BEGINNING, EARLY, Candidate, candidates_from
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.roughness import is_rough
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: After these iterations only this share of the candidates goes on.  Before the first ELBOs
 #: mislead: the right candidate was seen last at iteration 2 and first at 9.  Of 47 races the winner

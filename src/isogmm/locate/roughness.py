@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: Steps relative to the coordinates, hundreds of units in the last place: a density that is
 #: smooth changes by its slope alone.

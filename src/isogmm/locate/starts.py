@@ -8,7 +8,7 @@ from jaxtyping import Float
 from isogmm.locate.modes import LocalMaximum, add_path, is_near_one
 from isogmm.locate.paths import Path, budget, follow_paths
 from isogmm.locate.roughness import is_rough
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: So many paths are followed first: the others end where these ended, and where none of these
 #: comes to a maximum they are followed half as far.

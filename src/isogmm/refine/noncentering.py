@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 
 @dataclass(frozen=True)

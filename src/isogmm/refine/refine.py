@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.model.target import Target
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.memory import Drift, drift, forgotten_below, memory, tail_error
 from isogmm.refine.recording import Recording
 from isogmm.refine.sampler import Sampler
-from isogmm.target import Target
 from isogmm.validation import check_counts
 from isogmm.whitening.base import AffineMap
 

@@ -5,12 +5,12 @@ from contextlib import suppress
 import numpy as np
 
 from isogmm.errors import OptionError
+from isogmm.model.target import Target
 from isogmm.refine.coordinates import straightened, whitened
 from isogmm.refine.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import LARGEST, learn_noncentering
 from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
 from isogmm.refine.trajectories import LONG, QUARTER_TURN, Trajectories
-from isogmm.target import Target
 
 #: Transitions after which the coordinates are whitened anew from the chains.
 REWHITEN = (3, 6, 12, 24, 48, 96)

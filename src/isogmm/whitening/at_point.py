@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.target import Target
+from isogmm.model.target import Target
 from isogmm.whitening.base import AffineMap, dense_map, diagonal_map
 
 #: Step of the differences in units of each coordinate's own curvature scale: far above the

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from isogmm.cost import Cost, cost_of
-from isogmm.precision import in_precision
-from isogmm.target import Groups, Target
+from isogmm.model.precision import in_precision
+from isogmm.model.program_cost import Cost, cost_of
+from isogmm.model.target import Groups, Target
 
 #: Rows of the program that constrains draws; fewer where they would hold more numbers than this.
 CONSTRAIN_SIZE, CONSTRAIN_NUMBERS = 500, 2**23

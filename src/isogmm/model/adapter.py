@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 ENTRY_POINT_GROUP = "isogmm.adapters"
 

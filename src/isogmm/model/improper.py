@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.target import Target
+from isogmm.model.target import Target
 
 #: In a Gaussian that a search ended with, only directions of such a width are looked at.
 WIDE = 1e5

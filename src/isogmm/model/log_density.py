@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, OptionError
-from isogmm.jax_target import ROWS, JaxPrograms, jax_target
-from isogmm.plain_function import Pair, PlainFunction, named
-from isogmm.precision import in_precision
-from isogmm.structure import Structure
-from isogmm.target import Target
+from isogmm.model.jax_target import ROWS, JaxPrograms, jax_target
+from isogmm.model.plain_function import Pair, PlainFunction, named
+from isogmm.model.precision import in_precision
+from isogmm.model.structure import Structure
+from isogmm.model.target import Target
 
 
 class LogDensity:

@@ -56,7 +56,7 @@ class Target:
 
     The model is compiled behind two functions, one for a single point and one for a batch of
     fixed size; everything else in the library is ordinary code that calls :meth:`evaluate`.
-    Adapters make targets; :func:`isogmm.jax_target.jax_target` makes one from JAX functions.
+    Adapters make targets; :func:`isogmm.model.jax_target.jax_target` makes one from JAX functions.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.precision import in_precision
+from isogmm.model.precision import in_precision
 
 pytestmark = pytest.mark.float32
 

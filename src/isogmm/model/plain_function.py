@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.structure import Structure
-from isogmm.target import Groups
+from isogmm.model.structure import Structure
+from isogmm.model.target import Groups
 
 #: What a function may raise at a point outside its support, for instance BridgeStan's
 #: RuntimeError: the density is zero there.  Anything else is a bug and is passed on.

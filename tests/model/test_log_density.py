@@ -13,7 +13,7 @@ import pytest
 from adapters.contract import check_target
 from helpers.services import rosenbrock
 from isogmm.errors import FitWarning, ModelError, OptionError
-from isogmm.log_density import LogDensity
+from isogmm.model.log_density import LogDensity
 
 PRECISIONS = np.array([1.0, 4.0, 0.25])
 Y = np.array([1.0, 2.0, 0.5, 1.5])

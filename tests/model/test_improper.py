@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.diagnostics.improper import improper_direction
 from isogmm.inference_data import attributes
-from isogmm.models import to_target
+from isogmm.model.improper import improper_direction
+from isogmm.model.to_target import to_target
 
 WIDE = 1e7
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from isogmm.cost import ROUNDS, cost_of
-from isogmm.jax_target import ROWS, ROWS_OF_LOOPS
-from isogmm.log_density import LogDensity
+from isogmm.model.jax_target import ROWS, ROWS_OF_LOOPS
+from isogmm.model.log_density import LogDensity
+from isogmm.model.program_cost import ROUNDS, cost_of
 
 pytestmark = pytest.mark.float32
 

@@ -1,1 +1,0 @@
-"""Affine maps that make the target's coordinates easy, and the rules that estimate them."""
