@@ -23,10 +23,10 @@ from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
 from isogmm.fit import fit
 from isogmm.groups import get_group
-from isogmm.initialization import UniformMeans
-from isogmm.initialization.over_modes import within_mode_map
 from isogmm.locate.locate import Locate
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.initialization.over_modes import within_mode_map
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.options import resolve

@@ -10,7 +10,8 @@ from helpers.tolerances import assert_close
 from isogmm.errors import OptionError
 from isogmm.fused import BLOCK_NUMBERS, optimize_fused
 from isogmm.gradients import GaussHermite, MonteCarlo
-from isogmm.initialization import UniformMeans
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization import UniformMeans
 from isogmm.optimize import optimize
 from isogmm.result import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay
@@ -23,7 +24,6 @@ from isogmm.updates import (
     SharedVariance,
     TrustRegion,
 )
-from isogmm.whitening.base import AffineMap
 
 #: The engine is written for two array libraries and broadcasts as NumPy does.
 pytestmark = pytest.mark.weak_dtypes

@@ -13,10 +13,10 @@ import xarray as xr
 
 from isogmm import inference_data as idt
 from isogmm.errors import ModelError, OptionError
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map, identity_map
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.result import FitResult
-from isogmm.whitening.base import AffineMap, dense_map, diagonal_map, identity_map
 
 matplotlib.use("Agg")
 FIRST = int(version("arviz").split(".")[0]) < 1
@@ -538,7 +538,7 @@ LIGHT = """
 import sys
 import numpy as np
 from isogmm import inference_data as idt
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.result import FitResult
 from isogmm.model.target import Target
 

@@ -16,9 +16,10 @@ from helpers.targets import (
 )
 from isogmm.errors import OptionError
 from isogmm.gradients import GaussHermite, MonteCarlo
-from isogmm.initialization import UniformMeans
 from isogmm.iteration import _jitted
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
+from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize import optimize
 from isogmm.result import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay, Polynomial
@@ -32,7 +33,6 @@ from isogmm.updates import (
     find_rule,
 )
 from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal
-from isogmm.whitening.base import dense_map, diagonal_map, identity_map
 
 DEFAULT_RULE = RelativeStep(TrustRegion(BuresWasserstein()))
 

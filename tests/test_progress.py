@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from isogmm.checks import Check
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.progress import Progress
 
 

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import ModelError, OptionError
-from isogmm.initialization.over_modes import within_mode_map
 from isogmm.locate.locate import Locate, Located, locate
 from isogmm.locate.low_rank import low_rank_at
 from isogmm.locate.paths import DENSE_LIMIT, follow_paths
+from isogmm.mixtures.affine_map import AffineMap, identity_map
+from isogmm.mixtures.initialization.over_modes import within_mode_map
 from isogmm.model.improper import improper_direction
 from isogmm.model.target import Target
 from isogmm.options import Options
 from isogmm.start import Start
 from isogmm.whitening.at_point import dense_at, diagonal_at
-from isogmm.whitening.base import AffineMap, identity_map
 
 
 def start_of(target: Target, options: Options, generator: np.random.Generator) -> Start:

@@ -8,9 +8,9 @@ import numpy as np
 
 from isogmm.errors import ModelError
 from isogmm.fit_group import assemble, spreads
+from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.model.target import Target
 from isogmm.start import Start
-from isogmm.whitening.base import PARTS, AffineMap
 
 
 class Checkpoint:

@@ -10,11 +10,11 @@ from isogmm.checks import Check
 from isogmm.diagnostics.judge import Pool
 from isogmm.errors import OptionError
 from isogmm.growth import split_worst
-from isogmm.initialization.over_modes import OverModes
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.over_modes import OverModes
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, optimize
-from isogmm.whitening.base import AffineMap
 
 #: Components where the user names no number; more where there are more modes than half of it.
 NUM_COMPONENTS = 16
@@ -92,7 +92,7 @@ class Isotropic(AbstractFamily):
         num_components: int,
         affine_map: AffineMap,
     ) -> IsotropicMixture:
-        """See :class:`isogmm.initialization.over_modes.OverModes`."""
+        """See :class:`isogmm.mixtures.initialization.over_modes.OverModes`."""
         start = OverModes(means, factors, masses)
         return start.initialize(generator, chains, num_components, affine_map)
 

@@ -9,13 +9,13 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.groups import arviz_name, attributes, dataset, get_group, group_names
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.result import FitResult
 from isogmm.start import Start
-from isogmm.whitening.base import AffineMap
 
 #: Attribute of the group ``fit``: JSON of which group holds the unconstrained draws of a variable.
 HOLDERS = "unconstrained_draws"

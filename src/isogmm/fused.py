@@ -16,13 +16,13 @@ from isogmm.checks import Check
 from isogmm.errors import OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import JaxBackend, Runner, WeightsRule, advance
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, check_arguments, drive
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping
 from isogmm.updates.base import AbstractUpdateRule
-from isogmm.whitening.base import AffineMap
 
 #: Iterations of a block, and numbers of noise that it may hold.
 LONGEST_BLOCK, BLOCK_NUMBERS = 256, 2**21

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.diagnostics.judge import Pool
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 #: Growth is tried where the importance weights leave less than this share of the draws.
 NEEDED_BELOW = 0.5

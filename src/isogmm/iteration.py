@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from isogmm.gradients.base import AbstractEstimator, evidence_lower_bound
+from isogmm.mixtures.affine_map import PARTS, AffineMap, identity_map
 from isogmm.model.precision import in_precision
 from isogmm.model.target import Target
 from isogmm.runner import AbstractRunner
 from isogmm.updates.base import AbstractUpdateRule, MixtureArrays
-from isogmm.whitening.base import PARTS, AffineMap, identity_map
 
 
 @runtime_checkable

@@ -10,9 +10,10 @@ from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, Isotropic
 from isogmm.gradients import MonteCarlo
 from isogmm.gradients.base import AbstractEstimator
-from isogmm.initialization.base import AbstractInitialization
 from isogmm.iteration import ARRAY_BACKENDS
 from isogmm.locate.locate import Locate
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.base import AbstractInitialization
 from isogmm.refine.refine import Refine
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
@@ -25,7 +26,6 @@ from isogmm.updates import (
     find_rule,
 )
 from isogmm.validation import real_number, whole_number
-from isogmm.whitening.base import AffineMap
 
 WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")
 WEIGHTS = ("auto", "uniform", "learned")

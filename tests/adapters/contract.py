@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from isogmm import inference_data as idt
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.result import FitResult
 

@@ -103,7 +103,7 @@ def compare(dim: int, count: int, seeds: list[int], iterations: int, rounds: int
     from experiments import measure, methods
     from experiments.settings import NUM_SAMPLES, SETTINGS
     from experiments.studies import dimension_setting
-    from isogmm.mixture import IsotropicMixture
+    from isogmm.mixtures.isotropic import IsotropicMixture
 
     problem, setting = dimension_setting(dim)
     if dim == 2:

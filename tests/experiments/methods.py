@@ -14,11 +14,11 @@ from experiments.settings import NUM_SAMPLES, Setting
 from isogmm import updates
 from isogmm.fused import optimize_fused
 from isogmm.gradients import MonteCarlo
-from isogmm.initialization import UniformMeans
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import identity_map
+from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.schedules import Constant
 from isogmm.stopping import MaxIterations
-from isogmm.whitening.base import identity_map
 
 Row = dict[str, Any]
 

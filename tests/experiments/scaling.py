@@ -35,13 +35,13 @@ def iterate(components: int, dim: int, samples: int, iterations: int) -> Row:
     from threadpoolctl import threadpool_limits
 
     from isogmm.gradients import MonteCarlo
-    from isogmm.initialization import UniformMeans
+    from isogmm.mixtures.affine_map import identity_map
+    from isogmm.mixtures.initialization import UniformMeans
     from isogmm.model.target import Target
     from isogmm.optimize import optimize
     from isogmm.schedules import Constant
     from isogmm.stopping import MaxIterations
     from isogmm.updates import BuresWasserstein
-    from isogmm.whitening.base import identity_map
 
     def evaluate(points: Any) -> Any:
         return -0.5 * np.einsum("nd,nd->n", points, points), -points

@@ -7,12 +7,12 @@ from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_spac
 from isogmm.errors import OptionError
 from isogmm.gaussian import FullBuresWasserstein, GaussianArrays, GaussianMixture
 from isogmm.gradients import GaussHermite, MonteCarlo
+from isogmm.mixtures.affine_map import dense_map
 from isogmm.optimize import optimize
 from isogmm.result import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay
 from isogmm.stopping import MaxIterations
 from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal
-from isogmm.whitening.base import dense_map
 
 KINDS = ["full", "diagonal"]
 

@@ -27,8 +27,8 @@ from isogmm.gmmvi import (
     samtron,
 )
 from isogmm.groups import attributes, get_group
-from isogmm.initialization import UniformMeans
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize import drive
 from isogmm.result import StopReason
 from isogmm.schedules import ConstantThenLinearDecay

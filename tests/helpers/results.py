@@ -5,10 +5,10 @@ import json
 import numpy as np
 
 from isogmm import inference_data as idt
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.result import FitResult
-from isogmm.whitening.base import dense_map
 
 CHAINS, DRAWS, COMPONENTS, DIM = 4, 250, 6, 4
 

@@ -86,7 +86,7 @@ def test_shapes_are_checked_while_testing():
     import numpy as np
     from jaxtyping import TypeCheckError
 
-    from isogmm.mixture import IsotropicMixture
+    from isogmm.mixtures.isotropic import IsotropicMixture
 
     with pytest.raises(TypeCheckError):
         IsotropicMixture(np.zeros((2, 3)), np.ones(2), log_weights="not an array")

@@ -5,7 +5,7 @@ import pytest
 
 from helpers.targets import isotropic_mixture
 from isogmm.diagnostics.verdict import EVIDENCE_SE
-from isogmm.mixture import IsotropicMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.refine.bridge import bridge
 
 LOG_EVIDENCE = 3.0

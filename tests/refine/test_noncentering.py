@@ -6,13 +6,13 @@ import pytest
 from helpers.targets import make_target, rotation
 from helpers.tolerances import assert_close, assert_mean, assert_within_error
 from isogmm import LogDensity, fit_isogmm
+from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.precision import in_precision
 from isogmm.refine.coordinates import straightened
 from isogmm.refine.hmc import hmc_transition, start_chains
 from isogmm.refine.learn_noncentering import learn_noncentering
 from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
 from isogmm.refine.sampler import CALMER, Sampler
-from isogmm.whitening.base import dense_map
 
 NUM_DRAWS = 3_000
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.target import Target
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.memory import forgotten_below
 from isogmm.refine.sampler import Sampler
 from isogmm.refine.trajectories import FIRST, Trajectories
-from isogmm.whitening.base import dense_map
 
 ONE = np.zeros(400, dtype=int)
 

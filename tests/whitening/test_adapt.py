@@ -5,8 +5,8 @@ import pytest
 
 from helpers.targets import correlated_gaussian, gaussian
 from isogmm.errors import OptionError
+from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map, identity_map
 from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal
-from isogmm.whitening.base import AffineMap, dense_map, diagonal_map, identity_map
 
 ADAPTATIONS = {"dense": AdaptDense(), "diagonal": AdaptDiagonal()}
 

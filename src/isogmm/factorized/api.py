@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 from isogmm.checks import Check
 from isogmm.errors import OptionError, warn_user
 from isogmm.factorized.curvature import CollectiveCurvature
-from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.factorized.optimize import optimize_factorized
+from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.to_target import to_target
 from isogmm.optimize import OptimizeResult
 from isogmm.result import StopReason

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from isogmm.factorized.mixture import log_prob_and_score
+from isogmm.mixtures.factorized import log_prob_and_score
 
 
 class Points(NamedTuple):

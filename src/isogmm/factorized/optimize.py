@@ -10,8 +10,8 @@ from isogmm.checks import Check
 from isogmm.errors import OptionError
 from isogmm.factorized.curvature import CollectiveCurvature
 from isogmm.factorized.gradients import Points, factorized_gradients, propose
-from isogmm.factorized.mixture import FactorizedMixture
 from isogmm.gradients.base import ComponentGradients
+from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, drive
 from isogmm.runner import AbstractRunner

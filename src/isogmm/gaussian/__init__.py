@@ -3,4 +3,4 @@
 from isogmm.gaussian.arrays import GaussianArrays as GaussianArrays
 from isogmm.gaussian.arrays import GaussianGradients as GaussianGradients
 from isogmm.gaussian.bures_wasserstein import FullBuresWasserstein as FullBuresWasserstein
-from isogmm.gaussian.mixture import GaussianMixture as GaussianMixture
+from isogmm.mixtures.gaussian import GaussianMixture as GaussianMixture

@@ -10,14 +10,14 @@ from isogmm.checks import Check
 from isogmm.diagnostics.judge import Pool
 from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, by_rule
-from isogmm.gaussian.mixture import GaussianMixture
-from isogmm.gaussian.over_modes import over_modes
 from isogmm.gmmvi.method import Gmmvi
 from isogmm.gmmvi.runner import GmmviRunner
 from isogmm.locate.paths import DENSE_LIMIT
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult, drive
-from isogmm.whitening.base import AffineMap
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FullCovariances(AbstractFamily):
         num_components: int,
         affine_map: AffineMap,
     ) -> GaussianMixture:
-        """See :func:`isogmm.gaussian.over_modes.over_modes`."""
+        """See :func:`isogmm.mixtures.initialization.gaussian_over_modes.over_modes`."""
         self._check(means.shape[1])
         return over_modes(
             means,

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.gmmvi.base import Components, Samples, log_prob
-from isogmm.mixture import logsumexp
+from isogmm.mixtures.isotropic_density import logsumexp
 
 
 class Database:

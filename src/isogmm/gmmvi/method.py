@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.gaussian.density import cholesky
 from isogmm.gmmvi.base import (
     NEGLIGIBLE,
     AbstractComponentUpdate,
@@ -23,6 +22,7 @@ from isogmm.gmmvi.number import AdaptiveNumber
 from isogmm.gmmvi.selection import FromComponents
 from isogmm.gmmvi.step_sizes import ImprovementBased
 from isogmm.gmmvi.weight_updates import TrustRegionWeights
+from isogmm.mixtures.gaussian_density import cholesky
 
 
 @dataclass(frozen=True)

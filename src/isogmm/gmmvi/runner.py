@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.gaussian.density import cholesky
-from isogmm.gaussian.mixture import GaussianMixture
 from isogmm.gmmvi.base import Components
 from isogmm.gmmvi.database import Database
 from isogmm.gmmvi.method import Gmmvi
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.gaussian_density import cholesky
 from isogmm.model.target import Target
 from isogmm.runner import AbstractRunner
-from isogmm.whitening.base import AffineMap
 
 
 class GmmviRunner(AbstractRunner):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.mixture import log_prob_and_score
+from isogmm.mixtures.isotropic_density import log_prob_and_score
 
 #: Numbers of a matrix of points by components that are held at a time.
 LARGEST_PIECE = 2**20

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.inference_data import get_group, positions_from, resume_mixture
-from isogmm.mixture import logsumexp
+from isogmm.mixtures.isotropic_density import logsumexp
 from isogmm.model.target import Target
 from isogmm.refine.importance import systematic
 

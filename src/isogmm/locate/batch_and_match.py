@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from isogmm.locate.paths import DENSE_LIMIT
-from isogmm.mixture import LOG_2PI
+from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
 
 

@@ -13,9 +13,9 @@ from isogmm.locate.modes import LocalMaximum, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.race import Outcome
 from isogmm.locate.starts import paths_from
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 from isogmm.validation import check_counts
-from isogmm.whitening.base import AffineMap
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from isogmm.locate.candidates import laplace_scales
-from isogmm.mixture import LOG_2PI
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
-from isogmm.whitening.base import AffineMap
 
 #: Directions kept beside the diagonal, half of them stiff and half soft.
 RANK = 40

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from isogmm.locate.candidates import laplace_factor, laplace_scales
 from isogmm.locate.paths import DENSE_LIMIT, Path
-from isogmm.mixture import LOG_2PI
+from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
 
 #: Two Gaussians whose means are closer than this, in units of either's covariance, are one mode.

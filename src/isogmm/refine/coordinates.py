@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.refine.noncentering import NonCentering
-from isogmm.whitening.base import AffineMap
 
 
 def whitened(

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
 
 #: Acceptance probability below which a try is all but hopeless.
 HOPELESS = 0.1

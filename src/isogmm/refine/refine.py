@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 from isogmm.refine.hmc import start_chains
 from isogmm.refine.memory import Drift, drift, forgotten_below, memory, tail_error
 from isogmm.refine.recording import Recording
 from isogmm.refine.sampler import Sampler
 from isogmm.validation import check_counts
-from isogmm.whitening.base import AffineMap
 
 #: A recording goes on until the tails are known about as well as 4,000 independent draws know
 #: them (0.034), but not beyond this multiple of its first length.

@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.gradients.base import ComponentGradients, component_gradients
-from isogmm.mixture import IsotropicMixture, logsumexp
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.mixtures.isotropic_density import logsumexp
 
 #: No rule changes a variance by more than this factor in one step.  Far outside what a useful
 #: step does; it keeps a step that is much too large finite, and a variance of exactly 0 away.

@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.mixture import logsumexp
+from isogmm.mixtures.isotropic_density import logsumexp
 
 
 @dataclass(frozen=True)

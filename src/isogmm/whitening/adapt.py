@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from isogmm.errors import OptionError
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
 
 #: A deviation of the gradient longer than this many times the median one is shortened to it.
 CLIP = 4.0

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
+from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map
 from isogmm.model.target import Target
-from isogmm.whitening.base import AffineMap, dense_map, diagonal_map
 
 #: Step of the differences in units of each coordinate's own curvature scale: far above the
 #: rounding of single-precision gradients, far below the scale on which the curvature changes.

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.whitening.base import identity_map
+from isogmm.mixtures.affine_map import identity_map
 
 #: ``Self`` for type checkers that look at one method at a time.
 Mixture = TypeVar("Mixture", bound="AbstractMixture")

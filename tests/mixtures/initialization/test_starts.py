@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from isogmm.errors import OptionError
-from isogmm.initialization import GaussianSpread, GivenMixture, UniformMeans
-from isogmm.whitening.base import dense_map, diagonal_map, identity_map
+from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
+from isogmm.mixtures.initialization import GaussianSpread, GivenMixture, UniformMeans
 
 STARTS = {
     "uniform": UniformMeans(5.0, 2.0),

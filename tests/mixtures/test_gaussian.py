@@ -8,8 +8,8 @@ from scipy.stats import multivariate_normal
 from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError
 from isogmm.gaussian import GaussianMixture
-from isogmm.mixture import IsotropicMixture
-from isogmm.whitening.base import dense_map
+from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 DIM, COUNT, CHAINS = 3, 4, 2
 

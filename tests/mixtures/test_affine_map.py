@@ -7,7 +7,7 @@ import pytest
 
 from helpers.tolerances import rounding
 from isogmm.errors import OptionError
-from isogmm.whitening.base import AffineMap, dense_map, diagonal_map, identity_map
+from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map, identity_map
 
 DIM = 4
 KINDS = ["identity", "diagonal", "dense", "low_rank"]

@@ -5,8 +5,8 @@ import abc
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.mixture import IsotropicMixture
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 
 class AbstractInitialization(abc.ABC):

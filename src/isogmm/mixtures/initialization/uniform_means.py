@@ -5,9 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.initialization.base import AbstractInitialization, check_sizes, uniform_log_weights
-from isogmm.mixture import IsotropicMixture
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.base import (
+    AbstractInitialization,
+    check_sizes,
+    uniform_log_weights,
+)
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.gaussian.mixture import GaussianMixture
-from isogmm.initialization.over_modes import allocate
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.initialization.over_modes import allocate
 
 
 def over_modes(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.abstract_mixture import AbstractMixture
 from isogmm.errors import OptionError
-from isogmm.gaussian import density
 from isogmm.gaussian.arrays import GaussianArrays
+from isogmm.mixtures import gaussian_density as density
+from isogmm.mixtures.abstract import AbstractMixture
 
 
 @dataclass(frozen=True)

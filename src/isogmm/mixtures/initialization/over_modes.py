@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.errors import OptionError
-from isogmm.initialization.base import AbstractInitialization, check_sizes
-from isogmm.mixture import IsotropicMixture
-from isogmm.whitening.base import AffineMap
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.base import AbstractInitialization, check_sizes
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 
 def allocate(masses: Float[np.ndarray, " m"], num_components: int) -> Int[np.ndarray, " m"]:
