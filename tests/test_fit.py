@@ -22,7 +22,6 @@ from isogmm.api import fit_isogmm
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
 from isogmm.fit import fit
-from isogmm.groups import get_group
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.initialization.over_modes import within_mode_map
@@ -32,6 +31,7 @@ from isogmm.model.precision import in_precision
 from isogmm.options import resolve
 from isogmm.refine.refine import Refine
 from isogmm.reporting.report import report
+from isogmm.results.groups import get_group
 from isogmm.updates import RULES, find_rule
 
 pytestmark = pytest.mark.usefixtures("unchecked")

@@ -13,7 +13,7 @@ from isogmm.gradients import GaussHermite, MonteCarlo
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.optimize import optimize
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay
 from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import (

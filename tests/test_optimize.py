@@ -21,7 +21,7 @@ from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize import optimize
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay, Polynomial
 from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isogmm.errors import OptionError
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.stopping import ElboPlateau, MaxIterations, Window, summarize_window
 
 

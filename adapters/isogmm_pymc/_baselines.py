@@ -11,8 +11,8 @@ import pytensor
 import xarray as xr
 
 from isogmm.errors import OptionError
-from isogmm.groups import add_group, get_group, group_names
 from isogmm.model.precision import in_precision
+from isogmm.results.groups import add_group, get_group, group_names
 from isogmm_pymc import _bambi
 from isogmm_pymc._minibatches import on_all_data
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import ModelError
-from isogmm.fit_group import assemble, spreads
+from isogmm.mixtures.abstract import mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
+from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
+from isogmm.results.groups import get_group
 from isogmm.start import Start
 
 
@@ -52,9 +54,7 @@ class Checkpoint:
         with temporary.open("wb") as file:
             np.savez(
                 file,
-                means=mixture.means,
-                log_weights=mixture.log_weights,
-                **spreads(mixture),
+                **mixture.arrays(),
                 names=np.array(self.names),
                 iteration=iteration,
                 seed=self.seed,
@@ -82,5 +82,16 @@ class Checkpoint:
                     f"{different[:3]}. Remove the file or give another path."
                 )
             parts = {name: stored[f"map_{name}"] for name in PARTS if f"map_{name}" in stored}
-            mixture = assemble(stored, stored["log_weights"], AffineMap(**parts))
+            mixture = mixture_of(stored, AffineMap(**parts))
             return Start(mixture, stored.get("centers"))
+
+
+def resume_start(idata: Any, target: Target) -> Start:
+    """The mixture of an earlier fit with the modes that it knew; see :func:`resume_mixture`."""
+    mixture = resume_mixture(idata, target)
+    fit = get_group(idata, "fit")
+    if "mode_mean" not in fit:
+        return Start(mixture)
+    centers = fit["mode_mean"].values
+    known = np.isfinite(centers).all(axis=1)
+    return Start(mixture, centers[known] if known.any() else None)

@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 from isogmm.diagnostics.agreement import Agreement
 from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
-from isogmm.inference_data import psis
 from isogmm.mode_masses import evidence_by_mode, modes_of_components, regions_of
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
@@ -17,7 +16,8 @@ from isogmm.options import Options
 from isogmm.refine.bridge import Evidence
 from isogmm.refine.importance import chosen, pool_factor, systematic, tempered
 from isogmm.refine.refine import Refine, Refined, refine
-from isogmm.result import StopReason
+from isogmm.results.arviz_versions import psis
+from isogmm.results.stop_reason import StopReason
 
 #: Coordinates that a pool to choose draws from may hold: a third of a gigabyte, and some times
 #: that on the way.

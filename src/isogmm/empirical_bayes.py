@@ -12,10 +12,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from isogmm.errors import FitWarning, OptionError, warn_user
-from isogmm.groups import add_group, attributes, dataset, get_group
-from isogmm.inference_data import positions_from
 from isogmm.model.target import Hyperparameters, Target
 from isogmm.model.to_target import to_target
+from isogmm.results.fit_group import positions_from
+from isogmm.results.groups import add_group, attributes, dataset, get_group
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q in the expected log joint.

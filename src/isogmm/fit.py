@@ -18,7 +18,8 @@ from isogmm.model.target import Target
 from isogmm.one_gaussian import one_gaussian
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
-from isogmm.result import FitResult, StopReason, stop_reason_of
+from isogmm.results.fit_result import FitResult
+from isogmm.results.stop_reason import StopReason, stop_reason_of
 from isogmm.stages import Fitted, Stages
 from isogmm.start import Start
 from isogmm.summarize import summarize

@@ -201,8 +201,7 @@ class Runner(AbstractRunner):
         self.shape = mixture.means.shape
         weights = estimator.sample_weights(self.shape[-1])
         self.sample_weights = backend.put(weights.astype(self.dtype))
-        # A mixture of another family than the isotropic one names its arrays.
-        arrays = getattr(mixture, "arrays_type", MixtureArrays).of(mixture)
+        arrays = rule.arrays_type.of(mixture)
         self.restart(arrays, rule.init(arrays), mixture.affine_map or identity_map(mixture.dim))
 
     def restart(self, arrays: Any, rule_state: Any, affine_map: AffineMap) -> None:

@@ -14,7 +14,7 @@ from isogmm.diagnostics.verdict import FLAT_ESS, REWEIGHT_K
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import Constant
 from isogmm.start import Start
 

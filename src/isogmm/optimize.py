@@ -12,7 +12,7 @@ from isogmm.errors import DeadlineReachedError, OptionError
 from isogmm.gradients.base import AbstractEstimator
 from isogmm.iteration import ARRAY_BACKENDS, Runner, WeightsRule, WhiteningAdaptation
 from isogmm.model.target import Target
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.runner import AbstractRunner
 from isogmm.schedules import AbstractSchedule
 from isogmm.stopping import AbstractStopping, Window, summarize_window

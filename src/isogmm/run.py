@@ -33,9 +33,10 @@ def run(
     target = to_target(model, model_args, model_kwargs or {}, seed)
     target.num_gradient_evaluations = 0
     target.prepare()
-    from isogmm.checkpoints import Checkpoint
+    from isogmm.checkpoints import Checkpoint, resume_start
     from isogmm.fit import fit
-    from isogmm.inference_data import preload, resume_start, to_inference_data
+    from isogmm.inference_data import to_inference_data
+    from isogmm.results.arviz_versions import preload
 
     # The statistics take a third of a second to import: do it while the model compiles, in this
     # thread, since imports change the filters of warnings for the whole process.

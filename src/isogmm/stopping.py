@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 
 
 @dataclass(frozen=True)

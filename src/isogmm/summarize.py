@@ -15,11 +15,12 @@ from isogmm.diagnostics.verdict import (
     decide,
 )
 from isogmm.errors import warn_user
-from isogmm.inference_data import rhat
 from isogmm.model.improper import improper_direction
 from isogmm.model.target import Target
 from isogmm.options import Options
-from isogmm.result import FitResult, StopReason, stop_reason_of
+from isogmm.results.arviz_versions import rhat
+from isogmm.results.fit_result import FitResult
+from isogmm.results.stop_reason import StopReason, stop_reason_of
 from isogmm.stages import Fitted
 from isogmm.stopping import MaxIterations
 

@@ -15,7 +15,7 @@ import numpy as np
 from isogmm import inference_data as idt
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.result import FitResult
+from isogmm.results.fit_result import FitResult
 
 MakeTarget = Callable[[], Target]
 

@@ -12,7 +12,7 @@ from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
 from isogmm.diagnostics import verdict
 from isogmm.diagnostics.verdict import Findings, decide
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
 

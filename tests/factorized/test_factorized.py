@@ -11,7 +11,7 @@ from helpers.tolerances import assert_close, assert_within_error, standard_error
 from isogmm.errors import OptionError
 from isogmm.factorized import FactorizedMixture, optimize_factorized
 from isogmm.factorized.gradients import factorized_gradients, propose
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay
 from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import BuresWasserstein, EntropicMirror, RelativeStep, TrustRegion

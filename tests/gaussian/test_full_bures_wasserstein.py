@@ -9,7 +9,7 @@ from isogmm.gaussian import FullBuresWasserstein, GaussianArrays, GaussianMixtur
 from isogmm.gradients import GaussHermite, MonteCarlo
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.optimize import optimize
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import Constant, ConstantThenLinearDecay
 from isogmm.stopping import MaxIterations
 from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal

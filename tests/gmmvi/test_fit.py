@@ -26,11 +26,11 @@ from isogmm.gmmvi import (
     ibayes,
     samtron,
 )
-from isogmm.groups import attributes, get_group
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize import drive
-from isogmm.result import StopReason
+from isogmm.results.groups import attributes, get_group
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import ConstantThenLinearDecay
 from isogmm.stopping import MaxIterations
 

@@ -6,8 +6,8 @@ from scipy.special import gammaln
 
 from helpers.targets import correlated_gaussian, make_target
 from isogmm.api import fit_isogmm
-from isogmm.groups import get_group
 from isogmm.locate.roughness import is_rough
+from isogmm.results.groups import get_group
 
 
 def cancelling(points):

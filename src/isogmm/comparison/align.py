@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.inference_data import get_group, group_names
+from isogmm.results.groups import get_group, group_names
 
 #: The name under which a plain reference (not one of the methods) appears.
 REFERENCE = "reference"

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.inference_data import ess
+from isogmm.results.arviz_versions import ess
 
 LEVELS = np.array([0.05, 0.25, 0.50, 0.75, 0.95])
 #: q95 - q5 of a standard normal.

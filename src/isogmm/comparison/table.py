@@ -9,7 +9,8 @@ import pandas as pd
 from isogmm.comparison import distances, moments
 from isogmm.comparison.align import Draws, read
 from isogmm.errors import OptionError
-from isogmm.inference_data import attributes, ess, get_group, group_names, loo, psis, rhat
+from isogmm.results.arviz_versions import ess, loo, psis, rhat
+from isogmm.results.groups import attributes, get_group, group_names
 
 _MOMENTS = ("mean_rms", "mean_max", "log_sd_rms", "log_sd_max", "quantile_rms", "quantile_max")
 

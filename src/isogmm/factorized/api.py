@@ -15,7 +15,7 @@ from isogmm.factorized.optimize import optimize_factorized
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.to_target import to_target
 from isogmm.optimize import OptimizeResult
-from isogmm.result import StopReason
+from isogmm.results.stop_reason import StopReason
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import ElboPlateau, MaxIterations
 from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.fit_group import history_group
-from isogmm.groups import SAMPLE_DIMS, arviz_name, dataset
-from isogmm.inference_data import from_groups
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
+from isogmm.results.arviz_versions import from_groups
+from isogmm.results.fit_group import history_group
+from isogmm.results.groups import SAMPLE_DIMS, arviz_name, dataset
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
 ELBO_DRAWS = 50

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.gaussian_density import factors_of, is_diagonal, log_prob_and_score
 from isogmm.mixtures.isotropic_density import logsumexp
 
@@ -59,8 +60,6 @@ class GaussianArrays(NamedTuple):
 
     def to_mixture(self, affine_map: AffineMap) -> Any:
         """The mixture behind a map; averaged log weights are normalized again."""
-        from isogmm.mixtures.gaussian import GaussianMixture
-
         log_weights = self.log_weights - logsumexp(self.log_weights)[..., None]
         return GaussianMixture(self.means, self.covariances, log_weights, affine_map)
 

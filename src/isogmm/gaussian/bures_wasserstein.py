@@ -38,6 +38,7 @@ class FullBuresWasserstein(AbstractUpdateRule):
     step_size: float | None = None
     largest_change: float | None = None
     is_dimensionless: ClassVar[bool] = False
+    arrays_type: ClassVar[type] = GaussianArrays
 
     def __post_init__(self) -> None:
         check_step_size(self.step_size)

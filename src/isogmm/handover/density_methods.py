@@ -11,11 +11,12 @@ from scipy.optimize import minimize
 from isogmm.errors import MissingPackageError, OptionError, require
 from isogmm.handover.blackjax_nuts import run_nuts
 from isogmm.handover.density import jax_density, starting_points
-from isogmm.handover.results import result_of_draws
-from isogmm.inference_data import get_group, psis
 from isogmm.model.adapter import installed_adapters
 from isogmm.model.target import Target
 from isogmm.refine.importance import chosen
+from isogmm.results.arviz_versions import psis
+from isogmm.results.from_draws import result_of_draws
+from isogmm.results.groups import get_group
 from isogmm.whitening.at_point import dense_at
 
 

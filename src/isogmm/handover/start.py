@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.inference_data import get_group, positions_from, resume_mixture
 from isogmm.mixtures.isotropic_density import logsumexp
+from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.refine.importance import systematic
+from isogmm.results.fit_group import positions_from
+from isogmm.results.groups import get_group
 
 #: Beyond this dimension mass matrices are diagonal: a dense one costs d² at every leapfrog step.
 DENSE_DIM = 500

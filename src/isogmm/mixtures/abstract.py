@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -10,10 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.mixtures.affine_map import identity_map
+from isogmm.mixtures.affine_map import PARTS, AffineMap, identity_map
+from isogmm.results.groups import attributes, get_group, group_names
 
 #: ``Self`` for type checkers that look at one method at a time.
 Mixture = TypeVar("Mixture", bound="AbstractMixture")
+
+
+#: Every family of mixtures, in the order in which the package imports them.
+_FAMILIES: list[type["AbstractMixture"]] = []
 
 
 class AbstractMixture(abc.ABC):
@@ -25,6 +30,62 @@ class AbstractMixture(abc.ABC):
     means: Any
     log_weights: Any
     affine_map: Any
+
+    def __init_subclass__(cls) -> None:
+        _FAMILIES.append(cls)
+
+    @abc.abstractmethod
+    def arrays(self) -> dict[str, Any]:
+        """The arrays by the names under which a result or a checkpoint stores them.
+
+        ``means``, ``log_weights`` and the variances or covariances of the components.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def fits(cls, arrays: Mapping[str, Any]) -> bool:
+        """Whether stored arrays, by name, are those of this family."""
+
+    @classmethod
+    @abc.abstractmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "AbstractMixture":
+        """The mixture of stored arrays that :meth:`fits` accepts."""
+
+    @classmethod
+    def from_idata(cls, idata: Any) -> "AbstractMixture":
+        """The mixture stored in a result, batched over its chains.
+
+        A saved file is enough: neither the model nor its data are needed to draw from the
+        mixture, to evaluate ``log_prob`` or to continue the fit.  The class is that of the
+        family that was fitted, whichever class is asked.
+
+        Raises
+        ------
+        OptionError
+            If the result does not come from this library.
+        """
+        if "fit" not in group_names(idata):
+            library = attributes(idata).get("inference_library", "unknown")
+            raise OptionError(
+                "the result has no group 'fit': only results of fit_isogmm hold a mixture "
+                f"(inference_library is {library!r})"
+            )
+        fit = get_group(idata, "fit")
+        if fit.attrs.get("family") == "factorized":
+            raise OptionError(
+                "the result holds a factorized mixture: read it with "
+                "isogmm.FactorizedMixture.from_idata(idata)"
+            )
+        weights = fit["weights"].values
+        # A weight that underflowed stays a component that can recover when the fit goes on.
+        log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
+        # The map is shared: every chain holds the same copy.
+        parts = {
+            part: fit[f"whitening_{part}"].values[0] for part in PARTS if f"whitening_{part}" in fit
+        }
+        parts.setdefault("scale", np.ones_like(parts["center"]))
+        stored = {name: array.values for name, array in fit.data_vars.items()}
+        return mixture_of({**stored, "log_weights": log_weights}, AffineMap(**parts))
 
     def _check_means(self) -> None:
         if self.means.ndim < 2 or self.means.shape[-2] < 1:
@@ -154,3 +215,9 @@ class AbstractMixture(abc.ABC):
         rows = xp.stack([self.affine_map.pull_back(identity[i]) for i in coordinates])
         means = self.affine_map.forward(self.means)
         return xp.stack([means[..., i] for i in coordinates], axis=-1), rows
+
+
+def mixture_of(arrays: Mapping[str, Any], affine_map: AffineMap) -> AbstractMixture:
+    """The mixture of stored arrays, of the family whose names and shapes they have."""
+    family = next(family for family in _FAMILIES if family.fits(arrays))
+    return family.of_arrays(arrays, affine_map)

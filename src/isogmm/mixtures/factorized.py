@@ -101,7 +101,7 @@ class FactorizedMixture:
         OptionError
             If the result holds none.
         """
-        from isogmm.groups import get_group
+        from isogmm.results.groups import get_group
 
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":

@@ -1,6 +1,6 @@
 """Mixtures of Gaussians with full or diagonal covariances, as an object with a map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.gaussian.arrays import GaussianArrays
 from isogmm.mixtures import gaussian_density as density
 from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.affine_map import AffineMap
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,6 @@ class GaussianMixture(AbstractMixture):
     factors: Any = field(default=None, init=False, repr=False, compare=False)
     inverse_factors: Any = field(default=None, init=False, repr=False, compare=False)
 
-    #: What the loop moves.
-    arrays_type = GaussianArrays
-
     def __post_init__(self) -> None:
         self._check_means()
         self._check_shape("log_weights")
@@ -67,6 +64,23 @@ class GaussianMixture(AbstractMixture):
     def is_diagonal(self) -> bool:
         """Whether the covariances are diagonal in the coordinates of the map."""
         return density.is_diagonal(self.means, self.covariances)
+
+    def arrays(self) -> dict[str, Any]:
+        """Means, log weights, and ``covariances`` or, diagonal, ``variances`` (..., k, d)."""
+        name = "variances" if self.is_diagonal else "covariances"
+        return {"means": self.means, name: self.covariances, "log_weights": self.log_weights}
+
+    @classmethod
+    def fits(cls, arrays: Mapping[str, Any]) -> bool:
+        """Whether there is a covariance matrix, or its diagonal, for each component."""
+        return "covariances" in arrays or arrays["variances"].ndim == arrays["means"].ndim
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "GaussianMixture":
+        """The mixture of stored arrays."""
+        spreads = arrays["covariances" if "covariances" in arrays else "variances"]
+        means, log_weights = np.asarray(arrays["means"]), np.asarray(arrays["log_weights"])
+        return cls(means, np.asarray(spreads), log_weights, affine_map)
 
     def mapped(self, function: Callable[[Any], Any]) -> "GaussianMixture":
         """The mixture with a function applied to each of its arrays."""
@@ -126,9 +140,7 @@ class GaussianMixture(AbstractMixture):
         OptionError
             If the result holds no mixture, or one of isotropic Gaussians.
         """
-        from isogmm.fit_group import mixture_from
-
-        mixture = mixture_from(idata)
+        mixture = super().from_idata(idata)
         if not isinstance(mixture, cls):
             raise OptionError(
                 "the result holds isotropic Gaussians: read it with IsotropicMixture.from_idata, "

@@ -1,6 +1,6 @@
 """Mixtures of isotropic Gaussians, as an object with a map."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic_density import log_prob, log_prob_and_score
 
 
@@ -46,22 +47,20 @@ class IsotropicMixture(AbstractMixture):
             raise OptionError(f"variances must be positive, the smallest is {self.variances.min()}")
         self._complete_map()
 
+    def arrays(self) -> dict[str, Any]:
+        """Means, variances (..., k) and log weights by name."""
+        return {"means": self.means, "variances": self.variances, "log_weights": self.log_weights}
+
     @classmethod
-    def from_idata(cls, idata: Any) -> Any:
-        """The mixture stored in a result, batched over its chains.
+    def fits(cls, arrays: Mapping[str, Any]) -> bool:
+        """Whether there is one variance for each component."""
+        return "variances" in arrays and arrays["variances"].ndim == arrays["means"].ndim - 1
 
-        A saved file is enough: neither the model nor its data are needed to draw from the
-        mixture, to evaluate ``log_prob`` or to continue the fit.  A result of ``fit_gmmvi`` gives
-        an :class:`isogmm.GaussianMixture`, which answers to the same names.
-
-        Raises
-        ------
-        OptionError
-            If the result does not come from this library.
-        """
-        from isogmm.fit_group import mixture_from
-
-        return mixture_from(idata)
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "IsotropicMixture":
+        """The mixture of stored arrays."""
+        names = ("means", "variances", "log_weights")
+        return cls(*(np.asarray(arrays[name]) for name in names), affine_map)
 
     def mapped(self, function: Callable[[Any], Any]) -> "IsotropicMixture":
         """The mixture with a function applied to each of its arrays."""

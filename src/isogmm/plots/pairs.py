@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.inference_data import group_names, mixture_from
+from isogmm.mixtures.stored import mixture_from
 from isogmm.plots.density import plane_density
 from isogmm.plots.flat import Flat
 from isogmm.plots.style import INK, REFERENCE, color, panels, shorten, style
+from isogmm.results.groups import group_names
 
 #: Highest-density regions of the reference.
 REGIONS = (0.99, 0.9, 0.5)

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from isogmm.errors import OptionError
-from isogmm.inference_data import attributes, get_group, group_names
-from isogmm.result import StopReason
+from isogmm.results.groups import attributes, get_group, group_names
+from isogmm.results.stop_reason import StopReason
 
 #: Rows of the tables of modes and of variables.
 MAX_MODES, MAX_VARIABLES = 8, 8

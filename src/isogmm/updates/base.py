@@ -22,7 +22,7 @@ class MixtureArrays(NamedTuple):
     """The arrays of an isotropic mixture, without its map; leading axes are chains.
 
     The methods are all that the loop asks of a family: another one has arrays of its own with
-    the same methods, and its mixtures name them in ``arrays_type``.
+    the same methods, which its update rules name in ``arrays_type``.
 
     Parameters
     ----------
@@ -84,6 +84,9 @@ class AbstractUpdateRule(abc.ABC):
     #: True where the step size is a pure number; False where it has the unit of a variance.
     is_dimensionless: bool
 
+    #: The arrays that the rule moves: ``arrays_type.of(mixture)``.
+    arrays_type: Any = MixtureArrays
+
     @abc.abstractmethod
     def init(self, mixture: MixtureArrays) -> Any:
         """State of the rule before the first step: a tuple of arrays, possibly empty."""
@@ -120,6 +123,11 @@ class AbstractWrapper(AbstractUpdateRule):
     def is_dimensionless(self) -> bool:
         """As the rule inside."""
         return self.rule.is_dimensionless
+
+    @property
+    def arrays_type(self) -> Any:
+        """As the rule inside."""
+        return self.rule.arrays_type
 
     def init(self, mixture: MixtureArrays) -> Any:
         """State of the rule inside."""

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from isogmm.errors import OptionError
-from isogmm.fit_group import fit_group, history_group
-from isogmm.groups import SAMPLE_DIMS, dataset, plain
 from isogmm.model.target import Target
-from isogmm.result import FitResult
+from isogmm.results.fit_group import fit_group, history_group
+from isogmm.results.fit_result import FitResult
+from isogmm.results.groups import SAMPLE_DIMS, dataset, plain
 
 #: Groups that a user may leave out.
 CHOSEN = ("log_likelihood", "log_prior")

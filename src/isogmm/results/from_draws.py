@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.groups import SAMPLE_DIMS, dataset
-from isogmm.inference_data import from_groups
 from isogmm.model.target import Target
-from isogmm.result_groups import by_chain, own_labels
+from isogmm.results.arviz_versions import from_groups
+from isogmm.results.from_fit import by_chain, own_labels
+from isogmm.results.groups import SAMPLE_DIMS, dataset
 
 
 def result_of_draws(

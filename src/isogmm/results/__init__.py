@@ -1,0 +1,1 @@
+"""From labelled arrays to an ArviZ object, and back."""

@@ -1,0 +1,48 @@
+"""Why a fit ended, in one word and in one sentence."""
+
+import enum
+
+from isogmm.errors import DeadlineReachedError
+
+
+class StopReason(enum.Enum):
+    """Why a fit ended; the value is what the result stores."""
+
+    CONVERGED = "converged"
+    MAX_ITERATIONS = "max_iterations"
+    MAX_SECONDS = "max_seconds"
+    INTERRUPTED = "interrupted"
+    NON_FINITE = "non_finite"
+
+    @property
+    def event(self) -> str:
+        """What happened, without the remedy: the sentence up to its semicolon."""
+        return self.sentence.rstrip(".").partition(";")[0]
+
+    @property
+    def sentence(self) -> str:
+        """The reason in words, with what to do about it."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    StopReason.CONVERGED: "The ELBO no longer improved by more than its noise.",
+    StopReason.MAX_ITERATIONS: (
+        "The budget of iterations ran out while the ELBO was still improving; "
+        "raise max_iterations or continue with resume=idata."
+    ),
+    StopReason.MAX_SECONDS: (
+        "The time limit was reached before the fit was done; continue with resume=idata."
+    ),
+    StopReason.INTERRUPTED: "The fit was interrupted; continue with resume=idata.",
+    StopReason.NON_FINITE: (
+        "The log density was not finite at any sample of some component; the last good "
+        "mixture was kept. Check the model for parameters outside their support."
+    ),
+}
+
+
+def stop_reason_of(interruption: KeyboardInterrupt) -> StopReason:
+    """Ctrl-C or the time limit."""
+    is_deadline = isinstance(interruption, DeadlineReachedError)
+    return StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
