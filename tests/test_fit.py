@@ -19,7 +19,8 @@ from helpers.targets import (
 )
 from isogmm import growth
 from isogmm.api import fit_isogmm
-from isogmm.diagnostics.judge import Pool, draw_pool
+from isogmm.draws.pool import Pool, draw_pool
+from isogmm.draws.refine import Refine
 from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
 from isogmm.fit import fit
 from isogmm.locate.locate import Locate
@@ -29,7 +30,6 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.options import resolve
-from isogmm.refine.refine import Refine
 from isogmm.reporting.report import report
 from isogmm.results.groups import get_group
 from isogmm.updates import RULES, find_rule

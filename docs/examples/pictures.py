@@ -19,7 +19,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from picture import BLUE, GRAY, IMAGE, INK, ellipse
 
 import isogmm
-import isogmm.refine.refine
+import isogmm.draws.refine
+from isogmm.draws.chains.memory import forgotten_below, memory
 from isogmm.locate.batch_and_match import (
     Gaussians,
     batch_and_match_step,
@@ -29,7 +30,6 @@ from isogmm.locate.batch_and_match import (
 from isogmm.locate.candidates import candidates_from
 from isogmm.locate.paths import follow_paths
 from isogmm.locate.race import HALVINGS
-from isogmm.refine.memory import forgotten_below, memory
 
 WIDTH = 7.4  # inches; pages show it at about that size
 ORANGE, GREEN, PINK = "#D55E00", "#009E73", "#CC79A7"
@@ -293,7 +293,7 @@ def tail_to_tail(draws) -> np.ndarray:
     return high - low
 
 
-class Watched(isogmm.refine.refine.Sampler):
+class Watched(isogmm.draws.refine.Sampler):
     """The sampler of the refinement, with a memory of where its chains have been."""
 
     runs: list = []  # noqa: RUF012
@@ -309,7 +309,7 @@ class Watched(isogmm.refine.refine.Sampler):
 @functools.cache
 def banana_fit():
     """Result, checks, positions of the chains (t, m, d), which of them were recorded (t,)."""
-    isogmm.refine.refine.Sampler = Watched
+    isogmm.draws.refine.Sampler = Watched
     checks: list = []
     idata = isogmm.fit_isogmm(
         isogmm.LogDensity(banana, np.zeros(2), names="x"),

@@ -27,7 +27,7 @@ _MODULE_OF = {
     "GaussianMixture": "isogmm.mixtures.gaussian",
     "Mixture": "isogmm.mixtures.isotropic:IsotropicMixture",
     "Locate": "isogmm.locate.locate",
-    "Refine": "isogmm.refine.refine",
+    "Refine": "isogmm.draws.refine",
     "empirical_bayes": "isogmm.empirical_bayes",
     "compare": "isogmm.comparison.table",
     "plot_compare_marginals": "isogmm.plots.marginals",

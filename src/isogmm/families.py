@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.checks import Check
-from isogmm.diagnostics.judge import Pool
+from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.growth import split_worst
 from isogmm.mixtures.affine_map import AffineMap

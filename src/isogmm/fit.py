@@ -10,7 +10,7 @@ import numpy as np
 from isogmm.begin import start_of
 from isogmm.checks import Check
 from isogmm.deliver import deliver
-from isogmm.diagnostics.judge import Pool, draw_pool
+from isogmm.draws.pool import Pool, draw_pool
 from isogmm.families import NUM_COMPONENTS
 from isogmm.gradients import MonteCarlo
 from isogmm.growth import Growth

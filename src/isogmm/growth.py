@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.diagnostics.judge import Pool
+from isogmm.draws.pool import Pool
 from isogmm.mixtures.isotropic import IsotropicMixture
 
 #: Growth is tried where the importance weights leave less than this share of the draws.

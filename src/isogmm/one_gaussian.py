@@ -9,8 +9,8 @@ import numpy as np
 from isogmm.begin import mixture_over
 from isogmm.checks import HISTORY, Check, asks_to_end
 from isogmm.deliver import weigh
-from isogmm.diagnostics.judge import Pool, draw_pool
 from isogmm.diagnostics.verdict import FLAT_ESS, REWEIGHT_K
+from isogmm.draws.pool import Pool, draw_pool
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult
 from isogmm.options import Options

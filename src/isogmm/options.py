@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from isogmm.draws.refine import Refine
 from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, Isotropic
 from isogmm.gradients import MonteCarlo
@@ -14,7 +15,6 @@ from isogmm.iteration import ARRAY_BACKENDS
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
-from isogmm.refine.refine import Refine
 from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
 from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.updates import (

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from isogmm.deliver import Delivery
-from isogmm.diagnostics.judge import Pool
+from isogmm.draws.pool import Pool
 from isogmm.locate.locate import Located
 from isogmm.model.target import Target
 from isogmm.optimize import OptimizeResult

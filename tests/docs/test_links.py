@@ -158,7 +158,7 @@ def test_pictures_of_the_recipe_are_drawn(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pictures, "IMAGE", tmp_path / "mixture.svg")
     # The scripts put a sampler of their own in place of the library's.
-    monkeypatch.setattr(pictures.isogmm.refine.refine, "Sampler", pictures.Watched)
+    monkeypatch.setattr(pictures.isogmm.draws.refine, "Sampler", pictures.Watched)
     for draw in pictures.PICTURES.values():
         draw()
     assert {file.stem for file in tmp_path.iterdir()} == set(pictures.PICTURES)

@@ -15,7 +15,7 @@ from helpers.targets import (
 from helpers.tolerances import assert_within_error
 from isogmm.api import fit_isogmm
 from isogmm.api_gmmvi import fit_gmmvi
-from isogmm.diagnostics.judge import draw_pool
+from isogmm.draws.pool import draw_pool
 from isogmm.errors import FitWarning, OptionError
 from isogmm.gaussian import FullBuresWasserstein, GaussianMixture
 from isogmm.gmmvi import (

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from isogmm.checks import Check
-from isogmm.diagnostics.judge import Pool
+from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, by_rule
 from isogmm.gmmvi.method import Gmmvi

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.draws.importance import systematic
 from isogmm.errors import OptionError
 from isogmm.mixtures.isotropic_density import logsumexp
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
-from isogmm.refine.importance import systematic
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import get_group
 

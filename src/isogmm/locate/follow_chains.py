@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from isogmm.draws.chains.hmc import start_chains
+from isogmm.draws.chains.sampler import Sampler
 from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
@@ -12,8 +14,6 @@ from isogmm.locate.race import EXACT_SE, Outcome, Race, better
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.improper import improper_direction
 from isogmm.model.target import Target
-from isogmm.refine.hmc import start_chains
-from isogmm.refine.sampler import Sampler
 
 #: Chains that start from draws of a Gaussian, and those of them that are followed.
 NUM_CHAINS, NUM_FOLLOWED = 128, 4

@@ -4,13 +4,13 @@ from contextlib import suppress
 
 import numpy as np
 
+from isogmm.draws.chains.coordinates import straightened, whitened
+from isogmm.draws.chains.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
+from isogmm.draws.chains.learn_noncentering import LARGEST, learn_noncentering
+from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
+from isogmm.draws.chains.trajectories import LONG, QUARTER_TURN, Trajectories
 from isogmm.errors import OptionError
 from isogmm.model.target import Target
-from isogmm.refine.coordinates import straightened, whitened
-from isogmm.refine.hmc import HOPELESS, Chains, Density, hmc_transition, start_chains
-from isogmm.refine.learn_noncentering import LARGEST, learn_noncentering
-from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
-from isogmm.refine.trajectories import LONG, QUARTER_TURN, Trajectories
 
 #: Transitions after which the coordinates are whitened anew from the chains.
 REWHITEN = (3, 6, 12, 24, 48, 96)
@@ -38,7 +38,7 @@ class Sampler:
     Parameters
     ----------
     target, chains, groups, generator
-        As for :func:`isogmm.refine.refine.refine`; one group where modes do not matter.
+        As for :func:`isogmm.draws.refine.refine`; one group where modes do not matter.
     retries
         False spares second tries and straight funnels: chains that only look around may leave
         necks to others.

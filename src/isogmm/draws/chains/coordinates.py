@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.draws.chains.noncentering import NonCentering
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.refine.noncentering import NonCentering
 
 
 def whitened(

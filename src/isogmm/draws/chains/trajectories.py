@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.refine.memory import forgotten_below, memory
+from isogmm.draws.chains.memory import forgotten_below, memory
 
 #: A quarter turn of a Gaussian, and how many of these a long trajectory has.
 QUARTER_TURN, LONG = 0.5 * np.pi, 3.0

@@ -6,13 +6,13 @@ import pytest
 from helpers.targets import make_target, rotation
 from helpers.tolerances import assert_close, assert_mean, assert_within_error
 from isogmm import LogDensity, fit_isogmm
+from isogmm.draws.chains.coordinates import straightened
+from isogmm.draws.chains.hmc import hmc_transition, start_chains
+from isogmm.draws.chains.learn_noncentering import learn_noncentering
+from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
+from isogmm.draws.chains.sampler import CALMER, Sampler
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.precision import in_precision
-from isogmm.refine.coordinates import straightened
-from isogmm.refine.hmc import hmc_transition, start_chains
-from isogmm.refine.learn_noncentering import learn_noncentering
-from isogmm.refine.noncentering import NonCenteredTarget, NonCentering
-from isogmm.refine.sampler import CALMER, Sampler
 
 NUM_DRAWS = 3_000
 
@@ -229,7 +229,7 @@ def test_what_later_looks_do_not_confirm_is_undone(monkeypatch):
     generator = np.random.default_rng(8)
     found, ratios = example(generator), iter([0.5, 0.95])
     monkeypatch.setattr(
-        "isogmm.refine.sampler.learn_noncentering", lambda *args: (found, next(ratios))
+        "isogmm.draws.chains.sampler.learn_noncentering", lambda *args: (found, next(ratios))
     )
     target = make_target(lambda x: (-(x**2).sum(axis=1) / 2, -x), 5, 400)
     start = generator.standard_normal((400, 5))

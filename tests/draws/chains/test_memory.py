@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from isogmm.refine.memory import (
+from isogmm.draws.chains.memory import (
     WORST,
     drift,
     forgotten_below,

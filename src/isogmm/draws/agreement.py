@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.diagnostics.judge import Pool
+from isogmm.draws.pool import Pool
 
 
 class Agreement:

@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from isogmm.refine.recording import Recording
-from isogmm.refine.sampler import Sampler
+from isogmm.draws.chains.recording import Recording
+from isogmm.draws.chains.sampler import Sampler
 
 BUDGET = 1_000
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space
+from isogmm.draws.chains.hmc import hmc_transition, start_chains
 from isogmm.mixtures.affine_map import dense_map, identity_map
-from isogmm.refine.hmc import hmc_transition, start_chains
 
 #: A needle in a haystack: steps that suit the wide part are rejected in the narrow one, and the
 #: second try with smaller steps is what moves the chains there.

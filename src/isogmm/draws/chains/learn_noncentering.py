@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.refine.noncentering import NonCentering
+from isogmm.draws.chains.noncentering import NonCentering
 
 #: More coordinates than this are not compared pair by pair.
 LARGEST = 300

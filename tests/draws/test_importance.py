@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from isogmm.refine.importance import (
+from isogmm.draws.importance import (
     SHORTAGE,
     chosen,
     effective_sample_size,

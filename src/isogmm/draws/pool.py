@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.draws.importance import effective_sample_size
 from isogmm.model.target import Target
-from isogmm.refine.importance import effective_sample_size
 
 
 @dataclass

@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from isogmm.draws.chains.hmc import start_chains
+from isogmm.draws.chains.memory import forgotten_below
+from isogmm.draws.chains.sampler import Sampler
+from isogmm.draws.chains.trajectories import FIRST, Trajectories
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.target import Target
-from isogmm.refine.hmc import start_chains
-from isogmm.refine.memory import forgotten_below
-from isogmm.refine.sampler import Sampler
-from isogmm.refine.trajectories import FIRST, Trajectories
 
 ONE = np.zeros(400, dtype=int)
 

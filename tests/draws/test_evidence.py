@@ -5,8 +5,8 @@ import pytest
 
 from helpers.targets import isotropic_mixture
 from isogmm.diagnostics.verdict import EVIDENCE_SE
+from isogmm.draws.evidence import bridge
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.refine.bridge import bridge
 
 LOG_EVIDENCE = 3.0
 WEIGHTS = np.array([0.3, 0.7])

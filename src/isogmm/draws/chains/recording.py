@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.refine.sampler import Sampler
+from isogmm.draws.chains.sampler import Sampler
 
 
 class Recording:

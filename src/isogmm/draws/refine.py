@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.draws.chains.hmc import start_chains
+from isogmm.draws.chains.memory import Drift, drift, forgotten_below, memory, tail_error
+from isogmm.draws.chains.recording import Recording
+from isogmm.draws.chains.sampler import Sampler
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
-from isogmm.refine.hmc import start_chains
-from isogmm.refine.memory import Drift, drift, forgotten_below, memory, tail_error
-from isogmm.refine.recording import Recording
-from isogmm.refine.sampler import Sampler
 from isogmm.validation import check_counts
 
 #: A recording goes on until the tails are known about as well as 4,000 independent draws know

@@ -1,0 +1,1 @@
+"""Parallel Hamiltonian Monte Carlo: transitions, tuning, coordinates and what is recorded."""
