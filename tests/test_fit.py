@@ -23,9 +23,9 @@ from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refine
 from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
 from isogmm.fit import fit
+from isogmm.locate.coordinates import within_mode_map
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.initialization import UniformMeans
-from isogmm.mixtures.initialization.over_modes import within_mode_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision

@@ -12,7 +12,7 @@ from helpers.targets import (
     rotation,
 )
 from isogmm.errors import ModelError
-from isogmm.locate.candidates import laplace_factor
+from isogmm.locate.curvature import laplace_factor
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
 from isogmm.locate.paths import Path, factor_of, follow_paths, inverse_hessian

@@ -8,8 +8,7 @@ from isogmm.errors import ModelError
 from isogmm.locate.best_gaussian import best_gaussian
 from isogmm.locate.candidates import candidates_from
 from isogmm.locate.low_rank import elbo_of, low_rank_at
-from isogmm.locate.mode_gaussians import fit_modes
-from isogmm.locate.modes import LocalMaximum, unseen_probability
+from isogmm.locate.modes import LocalMaximum, fit_modes, unseen_probability
 from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.race import Outcome
 from isogmm.locate.starts import paths_from

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from isogmm.locate.candidates import laplace_scales
+from isogmm.locate.curvature import laplace_scales
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target

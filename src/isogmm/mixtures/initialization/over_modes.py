@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization, check_sizes
 from isogmm.mixtures.isotropic import IsotropicMixture
@@ -87,23 +86,3 @@ class OverModes(AbstractInitialization):
 def _log_volume(factor: np.ndarray) -> float:
     diagonal = factor if factor.ndim == 1 else np.diag(factor)
     return float(np.log(np.abs(diagonal)).sum())
-
-
-def within_mode_map(
-    means: Float[np.ndarray, "m d"], factors: np.ndarray, masses: Float[np.ndarray, " m"]
-) -> AffineMap:
-    """The map of the average covariance within modes, centered on their average."""
-    masses = masses / masses.sum()
-    center = masses @ means
-    ones = np.ones(means.shape[1])
-    if factors.ndim == 2:
-        return AffineMap(center, np.sqrt(masses @ factors**2))
-    if len(masses) == 1:
-        try:
-            return AffineMap(center, ones, factors[0])
-        except OptionError:  # a factor without an inverse: its scales are worth having
-            return AffineMap(center, np.sqrt((factors[0] ** 2).sum(axis=1)))
-    covariance = np.einsum("m,mij,mkj->ik", masses, factors, factors)
-    scale = np.sqrt(np.diag(covariance))
-    factor = np.linalg.cholesky(covariance / np.outer(scale, scale)) * scale[:, None]
-    return AffineMap(center, ones, factor)

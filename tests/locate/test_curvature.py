@@ -5,7 +5,7 @@ import pytest
 
 from helpers.targets import correlated_gaussian, gaussian, make_target, nowhere
 from isogmm.errors import OptionError
-from isogmm.whitening.at_point import dense_at, diagonal_at, hessian_at, positive_inverse
+from isogmm.locate.curvature import dense_at, diagonal_at, hessian_at, positive_inverse
 
 
 @pytest.mark.parametrize("dim", [1, 2, 7])
