@@ -29,10 +29,10 @@ from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
+from isogmm.optimize.updates import RULES, find_rule
 from isogmm.options import resolve
 from isogmm.reporting.report import report
 from isogmm.results.groups import get_group
-from isogmm.updates import RULES, find_rule
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

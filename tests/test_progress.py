@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from isogmm.checks import Check
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.optimize.check import Check
 from isogmm.progress import Progress
 
 

@@ -39,24 +39,24 @@ _MODULE_OF = {
     "smc_from": "isogmm.handover.smc",
     "fit_factorized": "isogmm.factorized.api",
     "FactorizedMixture": "isogmm.mixtures.factorized",
-    "optimize_fused": "isogmm.fused",
-    "optimize_factorized": "isogmm.factorized.optimize",
+    "optimize_fused": "isogmm.optimize.fused",
+    "optimize_factorized": "isogmm.optimize.factorized.runner",
 }
 #: Public module -> the same module by its path in the package.
 _PUBLIC_MODULES = {
     "adapter": "isogmm.model.adapter",
     "baselines": "isogmm.baselines",
-    "gaussian": "isogmm.gaussian",
-    "gmmvi": "isogmm.gmmvi",
-    "gradients": "isogmm.gradients",
+    "gaussian": "isogmm.optimize.gaussian",
+    "gmmvi": "isogmm.optimize.gmmvi",
+    "gradients": "isogmm.optimize.gradients",
     "inference_data": "isogmm.inference_data",
     "initialization": "isogmm.mixtures.initialization",
     "jax_target": "isogmm.model.jax_target",
     "optimize": "isogmm.optimize",
-    "schedules": "isogmm.schedules",
-    "stopping": "isogmm.stopping",
+    "schedules": "isogmm.optimize.schedules",
+    "stopping": "isogmm.optimize.stopping",
     "target": "isogmm.model.target",
-    "updates": "isogmm.updates",
+    "updates": "isogmm.optimize.updates",
 }
 
 __all__ = [

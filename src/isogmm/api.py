@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.checks import Check
+from isogmm.optimize.check import Check
 from isogmm.options import CHAINS, resolve
 from isogmm.run import run
 
@@ -84,7 +84,7 @@ def fit_isogmm(
         An earlier result of the same model: its mixture is continued, with as many chains and
         components.
     callback
-        Called after every window with a :class:`isogmm.checks.Check`; returning True ends the
+        Called after every window with a :class:`isogmm.optimize.check.Check`; returning True ends the
         fit.
     checkpoint
         A path: the mixture is written there after every window, and read back if it exists.

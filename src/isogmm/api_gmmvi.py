@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.checks import Check
+from isogmm.optimize.check import Check
 from isogmm.options import CHAINS
 from isogmm.options_gmmvi import resolve_gmmvi
 from isogmm.run import run

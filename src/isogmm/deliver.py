@@ -13,7 +13,7 @@ from isogmm.draws.importance import chosen, pool_factor, systematic, tempered
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refine, Refined, refine
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.loop import OptimizeResult
 from isogmm.options import Options
 from isogmm.results.arviz_versions import psis
 from isogmm.results.stop_reason import StopReason

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.checks import Check
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.growth import split_worst
@@ -14,7 +13,8 @@ from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.over_modes import OverModes
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult, optimize
+from isogmm.optimize.check import Check
+from isogmm.optimize.loop import OptimizeResult, optimize
 
 #: Components where the user names no number; more where there are more modes than half of it.
 NUM_COMPONENTS = 16

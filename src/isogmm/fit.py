@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from isogmm.begin import start_of
-from isogmm.checks import Check
 from isogmm.deliver import deliver
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.families import NUM_COMPONENTS
-from isogmm.gradients import MonteCarlo
 from isogmm.growth import Growth
 from isogmm.model.target import Target
 from isogmm.one_gaussian import one_gaussian
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.check import Check
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.updates import LearnedWeights
+from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
 from isogmm.options import Options
 from isogmm.results.fit_result import FitResult
 from isogmm.results.stop_reason import StopReason, stop_reason_of
 from isogmm.stages import Fitted, Stages
 from isogmm.start import Start
 from isogmm.summarize import summarize
-from isogmm.updates import LearnedWeights
-from isogmm.whitening.adapt import AdaptDense, AdaptDiagonal
 
 
 # Numerical trouble is in the verdict; NumPy's own warnings name lines of this library.
@@ -47,7 +47,7 @@ def fit(
     generator
         Source of all noise.
     callback
-        Sees a :class:`isogmm.checks.Check` after every window; True ends the fit.
+        Sees a :class:`isogmm.optimize.check.Check` after every window; True ends the fit.
     save
         Called with the mixture, the centers of its modes (or None) and the number of iterations:
         after every window, and once more where the last windows were given up.

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from isogmm.begin import mixture_over
-from isogmm.checks import HISTORY, Check, asks_to_end
 from isogmm.deliver import weigh
 from isogmm.diagnostics.verdict import FLAT_ESS, REWEIGHT_K
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.check import HISTORY, Check, asks_to_end
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.schedules import Constant
 from isogmm.options import Options
 from isogmm.results.stop_reason import StopReason
-from isogmm.schedules import Constant
 from isogmm.start import Start
 
 #: Share of the draws that importance weights must leave: KL(q|π) is then about 0.05 nats, and

@@ -9,15 +9,15 @@ import numpy as np
 from isogmm.draws.refine import Refine
 from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, Isotropic
-from isogmm.gradients import MonteCarlo
-from isogmm.gradients.base import AbstractEstimator
-from isogmm.iteration import ARRAY_BACKENDS
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
-from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.stopping import AbstractStopping, ElboPlateau, MaxIterations
-from isogmm.updates import (
+from isogmm.optimize.backends import ARRAY_BACKENDS
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.gradients.base import AbstractEstimator
+from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.stopping import AbstractStopping, ElboPlateau, MaxIterations
+from isogmm.optimize.updates import (
     AbstractUpdateRule,
     BuresWasserstein,
     LearnedWeights,

@@ -5,7 +5,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from isogmm.checks import Check
+from isogmm.optimize.check import Check
 
 
 class _NotebookLine:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from isogmm.checks import Check, asks_to_end
 from isogmm.model.to_target import to_target
+from isogmm.optimize.check import Check, asks_to_end
 from isogmm.options import Options
 from isogmm.progress import Progress
 from isogmm.validation import seed_of

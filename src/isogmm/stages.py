@@ -7,7 +7,7 @@ from isogmm.deliver import Delivery
 from isogmm.draws.pool import Pool
 from isogmm.locate.locate import Located
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.loop import OptimizeResult
 
 
 @dataclass

@@ -17,12 +17,12 @@ from isogmm.diagnostics.verdict import (
 from isogmm.errors import warn_user
 from isogmm.model.improper import improper_direction
 from isogmm.model.target import Target
+from isogmm.optimize.stopping import MaxIterations
 from isogmm.options import Options
 from isogmm.results.arviz_versions import rhat
 from isogmm.results.fit_result import FitResult
 from isogmm.results.stop_reason import StopReason, stop_reason_of
 from isogmm.stages import Fitted
-from isogmm.stopping import MaxIterations
 
 
 def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:

@@ -139,15 +139,15 @@ def gradient_limit(
     """
     from threadpoolctl import threadpool_limits
 
-    from isogmm.gradients.monte_carlo import MonteCarlo
     from isogmm.mixtures.affine_map import dense_map
     from isogmm.mixtures.isotropic import IsotropicMixture
-    from isogmm.optimize import optimize
-    from isogmm.schedules import Constant
-    from isogmm.stopping import MaxIterations
-    from isogmm.updates.bures_wasserstein import BuresWasserstein
-    from isogmm.updates.relative_step import RelativeStep
-    from isogmm.updates.trust_region import TrustRegion
+    from isogmm.optimize.gradients.monte_carlo import MonteCarlo
+    from isogmm.optimize.loop import optimize
+    from isogmm.optimize.schedules import Constant
+    from isogmm.optimize.stopping import MaxIterations
+    from isogmm.optimize.updates.bures_wasserstein import BuresWasserstein
+    from isogmm.optimize.updates.relative_step import RelativeStep
+    from isogmm.optimize.updates.trust_region import TrustRegion
 
     target = logistic_target()
     generator = np.random.default_rng(0)

@@ -59,7 +59,7 @@ def no_chains():
 
 
 def odd_pairs():
-    from isogmm.gradients import MonteCarlo
+    from isogmm.optimize.gradients import MonteCarlo
 
     MonteCarlo(num_samples=3)
 

@@ -243,8 +243,8 @@ def test_the_update_rule_runs():
     names = run(blocks("writing_an_update_rule.md"))
     assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
     # HeavyBall with no memory of the past is the mirror rule.
-    from isogmm.gradients import ComponentGradients
-    from isogmm.updates import EntropicMirror, MixtureArrays
+    from isogmm.optimize.gradients import ComponentGradients
+    from isogmm.optimize.updates import EntropicMirror, MixtureArrays
 
     generator = np.random.default_rng(0)
     mixture = MixtureArrays(

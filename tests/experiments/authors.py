@@ -78,11 +78,11 @@ class Theirs:
 
 def ours(target: Any, start: Any, step_size: float, seed: int, iterations: int) -> Any:
     """Means, variances and seconds of our engine with the rule of equation 12."""
-    from isogmm.fused import optimize_fused
-    from isogmm.gradients import MonteCarlo
-    from isogmm.schedules import Constant
-    from isogmm.stopping import MaxIterations
-    from isogmm.updates import BuresWasserstein
+    from isogmm.optimize.fused import optimize_fused
+    from isogmm.optimize.gradients import MonteCarlo
+    from isogmm.optimize.schedules import Constant
+    from isogmm.optimize.stopping import MaxIterations
+    from isogmm.optimize.updates import BuresWasserstein
 
     begin = time.perf_counter()
     result = optimize_fused(

@@ -12,13 +12,13 @@ from experiments import measure
 from experiments.problems import Problem
 from experiments.settings import NUM_SAMPLES, Setting
 from isogmm import updates
-from isogmm.fused import optimize_fused
-from isogmm.gradients import MonteCarlo
 from isogmm.mixtures.affine_map import identity_map
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.schedules import Constant
-from isogmm.stopping import MaxIterations
+from isogmm.optimize.fused import optimize_fused
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.schedules import Constant
+from isogmm.optimize.stopping import MaxIterations
 
 Row = dict[str, Any]
 
@@ -112,7 +112,7 @@ def run_full(
         return [{"method": method, "components": count, "skipped": reason}]
     options: dict[str, Any] = {"method": "auto"}
     if method == "bw":
-        from isogmm.gaussian.bures_wasserstein import FullBuresWasserstein
+        from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein
 
         options = {
             "method": FullBuresWasserstein(step_size=setting.step_size),

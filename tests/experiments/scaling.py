@@ -34,14 +34,14 @@ def iterate(components: int, dim: int, samples: int, iterations: int) -> Row:
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    from isogmm.gradients import MonteCarlo
     from isogmm.mixtures.affine_map import identity_map
     from isogmm.mixtures.initialization import UniformMeans
     from isogmm.model.target import Target
-    from isogmm.optimize import optimize
-    from isogmm.schedules import Constant
-    from isogmm.stopping import MaxIterations
-    from isogmm.updates import BuresWasserstein
+    from isogmm.optimize.gradients import MonteCarlo
+    from isogmm.optimize.loop import optimize
+    from isogmm.optimize.schedules import Constant
+    from isogmm.optimize.stopping import MaxIterations
+    from isogmm.optimize.updates import BuresWasserstein
 
     def evaluate(points: Any) -> Any:
         return -0.5 * np.einsum("nd,nd->n", points, points), -points

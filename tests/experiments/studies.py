@@ -10,10 +10,10 @@ import isogmm
 from experiments import measure, methods, regressions, targets
 from experiments.problems import Problem
 from experiments.settings import NUM_SAMPLES, Setting
-from isogmm.fused import optimize_fused
-from isogmm.gradients import MonteCarlo
-from isogmm.schedules import Constant
-from isogmm.stopping import MaxIterations
+from isogmm.optimize.fused import optimize_fused
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.schedules import Constant
+from isogmm.optimize.stopping import MaxIterations
 
 Row = dict[str, Any]
 

@@ -66,7 +66,7 @@ def method_of(name: str, components: str) -> Any:
     """A method with the number of components fixed, or bounded."""
     if name in ("bw", "isotropic") or not components:
         return name
-    from isogmm.gmmvi import PRESETS, AdaptiveNumber, FixedNumber
+    from isogmm.optimize.gmmvi import PRESETS, AdaptiveNumber, FixedNumber
 
     if not components.endswith("+") or name == "ibayes":
         return PRESETS[name](number=FixedNumber())

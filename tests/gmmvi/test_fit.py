@@ -17,8 +17,10 @@ from isogmm.api import fit_isogmm
 from isogmm.api_gmmvi import fit_gmmvi
 from isogmm.draws.pool import draw_pool
 from isogmm.errors import FitWarning, OptionError
-from isogmm.gaussian import FullBuresWasserstein, GaussianMixture
-from isogmm.gmmvi import (
+from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.optimize.gaussian import FullBuresWasserstein, GaussianMixture
+from isogmm.optimize.gmmvi import (
     PRESETS,
     FixedNumber,
     FromMixture,
@@ -26,13 +28,11 @@ from isogmm.gmmvi import (
     ibayes,
     samtron,
 )
-from isogmm.mixtures.initialization import UniformMeans
-from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize import drive
+from isogmm.optimize.loop import drive
+from isogmm.optimize.schedules import ConstantThenLinearDecay
+from isogmm.optimize.stopping import MaxIterations
 from isogmm.results.groups import attributes, get_group
 from isogmm.results.stop_reason import StopReason
-from isogmm.schedules import ConstantThenLinearDecay
-from isogmm.stopping import MaxIterations
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

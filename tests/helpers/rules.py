@@ -1,6 +1,6 @@
 """The registry of update rules under test: one row each, and the wrappers around them."""
 
-from isogmm.updates import (
+from isogmm.optimize.updates import (
     RULES,
     BuresWasserstein,
     EntropicMirror,

@@ -7,9 +7,9 @@ from scipy.stats import multivariate_normal
 
 from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError
-from isogmm.gaussian import GaussianMixture
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.optimize.gaussian import GaussianMixture
 
 DIM, COUNT, CHAINS = 3, 4, 2
 

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from isogmm.checks import Check
 from isogmm.errors import OptionError, warn_user
-from isogmm.factorized.curvature import CollectiveCurvature
-from isogmm.factorized.optimize import optimize_factorized
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.to_target import to_target
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.check import Check
+from isogmm.optimize.factorized.curvature import CollectiveCurvature
+from isogmm.optimize.factorized.runner import optimize_factorized
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.stopping import ElboPlateau, MaxIterations
+from isogmm.optimize.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
 from isogmm.results.stop_reason import StopReason
-from isogmm.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.stopping import ElboPlateau, MaxIterations
-from isogmm.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Of many coordinates each adds its noise: the ELBO gains through all of a long tail.
@@ -77,7 +77,7 @@ def fit_factorized(
         variance, or a rule with a step size of its own, which then runs as in the paper.
     step_size
         γ, relative to each variance; less where the curvature that all means meet together asks
-        for it (:class:`isogmm.factorized.curvature.CollectiveCurvature`).
+        for it (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
     spread, variance, center
         The start: means drawn from N(center, spread² I), one variance for all.  The center is
         the origin of the unconstrained space unless given.
@@ -89,7 +89,7 @@ def fit_factorized(
     dtype
         Type of the arithmetic and of the stored numbers.
     callback
-        Called after every window with a :class:`isogmm.checks.Check`; True ends the fit.
+        Called after every window with a :class:`isogmm.optimize.check.Check`; True ends the fit.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult
+from isogmm.optimize.loop import OptimizeResult
 from isogmm.results.arviz_versions import from_groups
 from isogmm.results.fit_group import history_group
 from isogmm.results.groups import SAMPLE_DIMS, arviz_name, dataset

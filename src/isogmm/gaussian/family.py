@@ -6,18 +6,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from isogmm.checks import Check
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.families import AbstractFamily, by_rule
-from isogmm.gmmvi.method import Gmmvi
-from isogmm.gmmvi.runner import GmmviRunner
 from isogmm.locate.paths import DENSE_LIMIT
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
 from isogmm.model.target import Target
-from isogmm.optimize import OptimizeResult, drive
+from isogmm.optimize.check import Check
+from isogmm.optimize.gmmvi.method import Gmmvi
+from isogmm.optimize.gmmvi.runner import GmmviRunner
+from isogmm.optimize.loop import OptimizeResult, drive
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,182 @@
+"""Factorized mixtures in the loop, with the rules, schedules and stopping rules of the rest."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from isogmm.errors import OptionError
+from isogmm.mixtures.factorized import FactorizedMixture
+from isogmm.model.target import Target
+from isogmm.optimize.check import Check
+from isogmm.optimize.factorized.curvature import CollectiveCurvature
+from isogmm.optimize.factorized.gradients import Points, factorized_gradients, propose
+from isogmm.optimize.gradients.base import ComponentGradients
+from isogmm.optimize.loop import OptimizeResult, drive
+from isogmm.optimize.runner import AbstractRunner
+from isogmm.optimize.schedules import AbstractSchedule
+from isogmm.optimize.stopping import AbstractStopping
+from isogmm.optimize.updates.base import AbstractUpdateRule, MixtureArrays
+
+
+class FactorizedRunner(AbstractRunner):
+    """The moving parts of one fit, which has one chain; see :class:`isogmm.optimize.runner.AbstractRunner`.
+
+    Parameters
+    ----------
+    target, mixture, rule, generator, num_samples, curvature
+        As for :func:`optimize_factorized`.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        mixture: FactorizedMixture,
+        rule: AbstractUpdateRule,
+        generator: np.random.Generator,
+        num_samples: int,
+        curvature: CollectiveCurvature | None = None,
+    ) -> None:
+        super().__init__(target)
+        self.rule, self.generator, self.num_samples = rule, generator, num_samples
+        self.curvature = curvature
+        self.current = self.average = mixture
+        self.is_sound = True
+        # Every coordinate is a mixture in one dimension: the rules take d of them at a time.
+        log_weight = np.asarray(-math.log(mixture.num_components), dtype=mixture.means.dtype)
+        self.log_weights = np.broadcast_to(log_weight, (mixture.dim, mixture.num_components))
+        self.state = rule.init(self._as_chains(mixture.means, mixture.variances))
+
+    def _as_chains(self, means: np.ndarray, variances: np.ndarray) -> MixtureArrays:
+        return MixtureArrays(means.T[..., None], variances.T, self.log_weights)
+
+    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
+        """One iteration; its ELBO estimate (1,) and the number of points with a finite density.
+
+        A step that leads nowhere is not taken, nor any after it: the loop ends with the window.
+        """
+        if not self.is_sound:
+            return np.full(1, np.nan), 0
+        means, variances = self.current.means, self.current.variances
+        points = propose(self.generator, means, variances, self.num_samples)
+        log_density, gradient = self._evaluate(points)
+        found = factorized_gradients(points, log_density, gradient, means, variances)
+        if self.curvature is not None:
+            step_size = min(step_size, self.curvature.largest_step())
+        gradients = ComponentGradients(
+            means=found.means.T[..., None],
+            variances=found.variances.T,
+            local_kl=self.log_weights,
+            num_finite=found.num_finite,
+        )
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            arrays = self._as_chains(means, variances)
+            updated, state = self.rule.step(arrays, gradients, self.state, step_size)
+        new_means = np.ascontiguousarray(updated.means[..., 0].T)
+        new_variances = np.ascontiguousarray(updated.variances.T)
+        is_mixture = np.isfinite(new_means.sum() + new_variances.sum()) and new_variances.min() > 0
+        self.is_sound = bool(found.num_finite and is_mixture)
+        if self.is_sound:
+            # The moves of the fit, last: an interrupt comes before them or after.
+            self.current, self.state = FactorizedMixture(new_means, new_variances), state
+            self.average = (
+                self.current if averaging == 1.0 else _mixed(self.average, self.current, averaging)
+            )
+            self.iterations += 1
+        return np.array([found.elbo]), found.num_finite
+
+    def _evaluate(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """The target at the points and, in the same call, where the curvature is to be probed."""
+        curvature = self.curvature
+        if curvature is None or not curvature.is_due(self.iterations):
+            return self.target.evaluate(points.positions)
+        shape = points.positions.shape
+        flat = points.positions.reshape(-1, shape[-1])
+        scales = np.sqrt(self.current.variances.mean(axis=0))
+        beside = curvature.probe(flat[0], scales)[None].astype(flat.dtype)
+        values, gradients = self.target.evaluate(np.concatenate([flat, beside]))
+        if np.isfinite(values[[0, -1]]).all():
+            curvature.learn(gradients[0], gradients[-1], scales)
+        return values[:-1].reshape(shape[:-1]), gradients[:-1].reshape(shape)
+
+    def mixture(self) -> FactorizedMixture:
+        """The fit so far."""
+        return self.average
+
+    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
+        """Of a window: whether every iteration had some, and how many points it lacks."""
+        points = self.num_samples * self.current.num_components
+        return all(counts), np.array([points * len(counts) - sum(counts)])
+
+    def rule_state(self) -> Any:
+        """State of the rule."""
+        return self.state
+
+    def is_finite(self) -> bool:
+        """Whether every step so far led to a mixture."""
+        return self.is_sound
+
+
+def _mixed(old: FactorizedMixture, new: FactorizedMixture, share: float) -> FactorizedMixture:
+    kept = np.asarray(1.0 - share, dtype=old.means.dtype)
+    added = np.asarray(share, dtype=old.means.dtype)
+    return FactorizedMixture(
+        kept * old.means + added * new.means, kept * old.variances + added * new.variances
+    )
+
+
+def optimize_factorized(
+    target: Target,
+    mixture: FactorizedMixture,
+    *,
+    rule: AbstractUpdateRule,
+    schedule: AbstractSchedule,
+    stopping: AbstractStopping,
+    generator: np.random.Generator,
+    num_samples: int = 1,
+    curvature: CollectiveCurvature | None = None,
+    callback: Callable[[Check], Any] | None = None,
+) -> OptimizeResult:
+    """Fit a factorized mixture to a target.
+
+    An iteration takes K S gradients of the target and O(K² S d) arithmetic without any matrix;
+    memory is a few arrays of K S d numbers.  IBW and MD are the rules of
+    :mod:`isogmm.updates`, applied to every coordinate as a mixture in one dimension:
+    m_kj ← m_kj - γ g_kj, v_kj ← (1 - γ s_kj)² v_kj or v_kj exp(-γ s_kj).
+
+    Parameters
+    ----------
+    target
+        The log density; it may be a minibatch estimate that changes from call to call.
+    mixture
+        The start; its type is the type of the arithmetic.
+    rule, schedule, stopping
+        As for :func:`isogmm.optimize.optimize`.
+    generator
+        Source of the noise.
+    num_samples
+        S, groups of K points an iteration; an even number comes in antithetic pairs.
+    curvature
+        Bounds the steps by the curvature that all means meet together; None for the rule as it
+        is.
+    callback
+        Called after each window with a :class:`isogmm.optimize.check.Check`, whose ``mixture`` is the
+        fit so far; True ends the fit.
+
+    Returns
+    -------
+    OptimizeResult
+        With one chain; also after an interrupt or numerical trouble, with the reason.
+
+    Raises
+    ------
+    OptionError
+        If the dimensions do not agree, or there is no sample.
+    """
+    if mixture.dim != target.dim:
+        raise OptionError(f"the start has {mixture.dim} coordinates, the target {target.dim}")
+    if num_samples < 1:
+        raise OptionError(f"num_samples must be at least 1, not {num_samples}")
+    runner = FactorizedRunner(target, mixture, rule, generator, num_samples, curvature)
+    return drive(runner, schedule, stopping, callback=callback)

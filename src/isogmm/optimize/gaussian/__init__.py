@@ -1,0 +1,6 @@
+"""The second family: mixtures of Gaussians with full or diagonal covariances."""
+
+from isogmm.mixtures.gaussian import GaussianMixture as GaussianMixture
+from isogmm.optimize.gaussian.arrays import GaussianArrays as GaussianArrays
+from isogmm.optimize.gaussian.arrays import GaussianGradients as GaussianGradients
+from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein as FullBuresWasserstein

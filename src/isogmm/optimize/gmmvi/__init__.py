@@ -1,0 +1,32 @@
+"""GMMVI: natural-gradient fits of Gaussian mixtures, as seven exchangeable parts."""
+
+from isogmm.optimize.gmmvi.base import AbstractComponentUpdate as AbstractComponentUpdate
+from isogmm.optimize.gmmvi.base import AbstractNaturalGradients as AbstractNaturalGradients
+from isogmm.optimize.gmmvi.base import AbstractNumber as AbstractNumber
+from isogmm.optimize.gmmvi.base import AbstractSelection as AbstractSelection
+from isogmm.optimize.gmmvi.base import AbstractStepSizes as AbstractStepSizes
+from isogmm.optimize.gmmvi.base import AbstractWeightUpdate as AbstractWeightUpdate
+from isogmm.optimize.gmmvi.base import Components as Components
+from isogmm.optimize.gmmvi.base import Samples as Samples
+from isogmm.optimize.gmmvi.component_updates import Direct as Direct
+from isogmm.optimize.gmmvi.component_updates import ImprovedBayesian as ImprovedBayesian
+from isogmm.optimize.gmmvi.component_updates import TrustRegion as TrustRegion
+from isogmm.optimize.gmmvi.method import Gmmvi as Gmmvi
+from isogmm.optimize.gmmvi.natural_gradients import More as More
+from isogmm.optimize.gmmvi.natural_gradients import Regression as Regression
+from isogmm.optimize.gmmvi.natural_gradients import Stein as Stein
+from isogmm.optimize.gmmvi.number import AdaptiveNumber as AdaptiveNumber
+from isogmm.optimize.gmmvi.number import FixedNumber as FixedNumber
+from isogmm.optimize.gmmvi.presets import PRESETS as PRESETS
+from isogmm.optimize.gmmvi.presets import find_method as find_method
+from isogmm.optimize.gmmvi.presets import ibayes as ibayes
+from isogmm.optimize.gmmvi.presets import samtron as samtron
+from isogmm.optimize.gmmvi.presets import vips as vips
+from isogmm.optimize.gmmvi.runner import GmmviRunner as GmmviRunner
+from isogmm.optimize.gmmvi.selection import FromComponents as FromComponents
+from isogmm.optimize.gmmvi.selection import FromMixture as FromMixture
+from isogmm.optimize.gmmvi.step_sizes import Decaying as Decaying
+from isogmm.optimize.gmmvi.step_sizes import Fixed as Fixed
+from isogmm.optimize.gmmvi.step_sizes import ImprovementBased as ImprovementBased
+from isogmm.optimize.gmmvi.weight_updates import DirectWeights as DirectWeights
+from isogmm.optimize.gmmvi.weight_updates import TrustRegionWeights as TrustRegionWeights

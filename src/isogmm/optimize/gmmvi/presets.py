@@ -1,0 +1,81 @@
+"""The methods of the literature as presets, resolved at the outermost door only."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from isogmm.errors import OptionError
+from isogmm.optimize.gmmvi.component_updates import ImprovedBayesian, TrustRegion
+from isogmm.optimize.gmmvi.method import Gmmvi
+from isogmm.optimize.gmmvi.natural_gradients import More, Stein
+from isogmm.optimize.gmmvi.number import AdaptiveNumber, FixedNumber
+from isogmm.optimize.gmmvi.selection import FromComponents, FromMixture
+from isogmm.optimize.gmmvi.step_sizes import Fixed, ImprovementBased
+from isogmm.optimize.gmmvi.weight_updates import DirectWeights
+
+
+def samtron(**changes: Any) -> Gmmvi:
+    """SAMTRON: first order, trust regions, steps by improvement, an adaptive number."""
+    return Gmmvi(**changes)
+
+
+def vips(**changes: Any) -> Gmmvi:
+    """VIPS: zero order (MORE), trust regions for the components, direct weights."""
+    parts: dict[str, Any] = {
+        "gradients": More(),
+        "component_update": TrustRegion(),
+        "component_steps": ImprovementBased(),
+        "weight_update": DirectWeights(),
+        "weight_steps": Fixed(1.0),
+        "selection": FromComponents(),
+        "number": AdaptiveNumber(),
+    }
+    return Gmmvi(**{**parts, **changes})
+
+
+def ibayes(**changes: Any) -> Gmmvi:
+    """iBayes-GMM: first order, improved Bayesian learning rule, samples of the mixture."""
+    parts: dict[str, Any] = {
+        "gradients": Stein(),
+        "component_update": ImprovedBayesian(),
+        "component_steps": Fixed(0.1),
+        "weight_update": DirectWeights(),
+        "weight_steps": Fixed(0.1),
+        "selection": FromMixture(),
+        "number": FixedNumber(),
+    }
+    return Gmmvi(**{**parts, **changes})
+
+
+#: The preset of ``method="auto"``: the lowest -ELBO of the three where they differ.
+DEFAULT = "samtron"
+
+#: Presets by name; each takes the parts that are to be exchanged as keywords.
+PRESETS: dict[str, Callable[..., Gmmvi]] = {
+    "samtron": samtron,
+    "vips": vips,
+    "ibayes": ibayes,
+}
+
+
+def find_method(method: str | Gmmvi) -> Gmmvi:
+    """The preset of this name, or the method itself.
+
+    Raises
+    ------
+    OptionError
+        If it is neither: the message lists the names.
+    """
+    if isinstance(method, Gmmvi):
+        return method
+    if isinstance(method, str) and method == "auto":
+        method = DEFAULT
+    if not isinstance(method, str) or method not in PRESETS:
+        names = ["auto", "bw", *PRESETS]
+        close = difflib.get_close_matches(str(method), names, n=1)
+        guess = f". Did you mean {close[0]!r}?" if close else ""
+        raise OptionError(
+            f"unknown method {method!r}: choose one of {', '.join(names)}, or pass "
+            f"isogmm.gmmvi.Gmmvi(...) or isogmm.gaussian.FullBuresWasserstein(...){guess}"
+        )
+    return PRESETS[method]()

@@ -1,0 +1,56 @@
+"""Update rules: how gradients move a mixture.  One file each, one registry of names."""
+
+import difflib
+from collections.abc import Callable
+
+from isogmm.errors import OptionError
+from isogmm.optimize.updates.base import AbstractUpdateRule as AbstractUpdateRule
+from isogmm.optimize.updates.base import MixtureArrays as MixtureArrays
+from isogmm.optimize.updates.bures_wasserstein import BuresWasserstein as BuresWasserstein
+from isogmm.optimize.updates.entropic_mirror import EntropicMirror as EntropicMirror
+from isogmm.optimize.updates.means_only import MeansOnly as MeansOnly
+from isogmm.optimize.updates.natural_gradient import NaturalGradient as NaturalGradient
+from isogmm.optimize.updates.relative_step import RelativeStep as RelativeStep
+from isogmm.optimize.updates.shared_variance import SharedVariance as SharedVariance
+from isogmm.optimize.updates.trust_region import TrustRegion as TrustRegion
+from isogmm.optimize.updates.variance_floor import VarianceFloor as VarianceFloor
+from isogmm.optimize.updates.weights import LearnedWeights as LearnedWeights
+
+
+def _shared_bures_wasserstein(step_size: float | None = None) -> SharedVariance:
+    return SharedVariance(BuresWasserstein(step_size))
+
+
+def _shared_entropic_mirror(step_size: float | None = None) -> SharedVariance:
+    return SharedVariance(EntropicMirror(step_size))
+
+
+#: Short names of the rules, resolved at the outermost door only; each takes ``step_size=``.
+RULES: dict[str, Callable[..., AbstractUpdateRule]] = {
+    "ibw": BuresWasserstein,
+    "md": EntropicMirror,
+    "ngd": NaturalGradient,
+    "means_only": MeansOnly,
+    "ibw_s": _shared_bures_wasserstein,
+    "md_s": _shared_entropic_mirror,
+}
+
+
+def find_rule(method: str | AbstractUpdateRule) -> AbstractUpdateRule:
+    """The rule of this name, or the rule itself.
+
+    Raises
+    ------
+    OptionError
+        If it is neither: the message lists the names.
+    """
+    if isinstance(method, AbstractUpdateRule):
+        return method
+    if not isinstance(method, str) or method not in RULES:
+        close = difflib.get_close_matches(str(method), RULES, n=1)
+        guess = f". Did you mean {close[0]!r}?" if close else ""
+        raise OptionError(
+            f"unknown method {method!r}: choose one of {', '.join(RULES)}, or pass a rule such as "
+            f"isogmm.updates.BuresWasserstein(step_size=0.1){guess}"
+        )
+    return RULES[method]()

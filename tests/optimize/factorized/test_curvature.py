@@ -1,0 +1,100 @@
+"""The bound on steps of the means that are stable one by one and not together."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import gaussian
+from helpers.tolerances import assert_close
+from isogmm.factorized import FactorizedMixture, optimize_factorized
+from isogmm.optimize.factorized.curvature import (
+    FIRST_PROBES,
+    FIRST_STEP,
+    INTERVAL,
+    CollectiveCurvature,
+)
+from isogmm.optimize.schedules import ConstantThenLinearDecay
+from isogmm.optimize.stopping import MaxIterations
+from isogmm.optimize.updates import BuresWasserstein, RelativeStep, TrustRegion
+
+DIM = 200
+
+
+def shared(dim=DIM):
+    """x ~ N(center, P⁻¹), P = I + 1 1ᵀ: every entry of the diagonal is 2, one eigenvalue d + 1."""
+    precision = np.eye(dim) + np.ones((dim, dim))
+    return gaussian(np.linspace(-1.0, 1.0, dim), np.linalg.inv(precision))
+
+
+def probed(truth, mixture, probes):
+    curvature = CollectiveCurvature(np.random.default_rng(0), mixture.dim)
+    scales = np.sqrt(mixture.variances.mean(axis=0))
+    for x in mixture.sample(np.random.default_rng(1), probes):
+        beside = curvature.probe(x, scales)
+        curvature.learn(truth.gradient(x), truth.gradient(beside), scales)
+    return curvature
+
+
+@pytest.mark.parametrize("num_components", [1, 3])
+def test_it_is_the_largest_eigenvalue(num_components):
+    truth, generator = shared(), np.random.default_rng(2)
+    shape = (num_components, DIM)
+    variances = generator.uniform(0.2, 0.8, shape)
+    mixture = FactorizedMixture(generator.normal(size=shape), variances)
+    scales = np.sqrt(variances.mean(axis=0))
+    matrix = scales[:, None] * (np.eye(DIM) + np.ones((DIM, DIM))) * scales
+    first, second = np.linalg.eigvalsh(matrix)[[-1, -2]]
+    # Power iteration from a random direction, whose share of the first one is about 1/√d.
+    error = DIM * (second / first) ** (2 * FIRST_PROBES)
+    assert error < 1e-6
+    found = probed(truth, mixture, FIRST_PROBES).largest_step()
+    np.testing.assert_allclose(found, 1 / first, rtol=1e-6)
+
+
+def test_no_step_before_the_first_probes():
+    truth = shared()
+    mixture = FactorizedMixture(np.zeros((1, DIM)), np.ones((1, DIM)))
+    assert probed(truth, mixture, FIRST_PROBES - 1).largest_step() == FIRST_STEP
+    curvature = probed(truth, mixture, FIRST_PROBES)
+    due = [iteration for iteration in range(20) if curvature.is_due(iteration)]
+    assert due == list(range(0, 20, INTERVAL))
+
+
+def test_probes_that_say_nothing_are_passed_over():
+    flat = CollectiveCurvature(np.random.default_rng(0), 3)
+    for value in (0.0, np.nan) * FIRST_PROBES:
+        flat.learn(np.zeros(3), np.full(3, value), np.ones(3))
+    assert flat.largest_step() == np.inf
+    assert_close(np.linalg.norm(flat.direction), 1.0)
+
+
+def lost(with_curvature, num_components):
+    """KL from the best product, per coordinate, of a fit with or without the bound."""
+    truth, generator = shared(), np.random.default_rng(3)
+    start = FactorizedMixture.start(
+        generator, num_components, np.zeros(DIM), variance=0.01, dtype=np.float64
+    )
+    fitted = optimize_factorized(
+        truth.target(),
+        start,
+        rule=RelativeStep(TrustRegion(BuresWasserstein())),
+        schedule=ConstantThenLinearDecay(0.1),
+        stopping=MaxIterations(3_000),
+        generator=generator,
+        curvature=CollectiveCurvature(generator, DIM) if with_curvature else None,
+    ).mixture
+    # The best product has the means of the target and the variances 1 / P_jj.
+    error, ratio = fitted.mean() - truth.means[0], fitted.variance() / 0.5
+    quadratic = error @ error + error.sum() ** 2
+    return (quadratic + np.sum(ratio - 1.0 - np.log(ratio))) / (2 * DIM)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_components", [1, 3])
+def test_coordinates_that_move_together_converge(num_components, unchecked):
+    # One by one the steps are stable (γ = 0.1), together they are not: 0.1 (d + 1) / 2 = 10.
+    bounded, free = (lost(which, num_components) for which in (True, False))
+    # The pull that all share has a variance of d / 2 at the optimum, so v s one of λ = (d + 1) / 2;
+    # steps of 1 / λ then leave log v a variance of 1 / 2, which costs a quarter of that; the tail
+    # averages part of it away.
+    assert bounded < 1 / 8
+    assert free > 20 * bounded

@@ -1,0 +1,42 @@
+"""Large mixtures are worked on in pieces, and the pieces do not show."""
+
+import numpy as np
+import pytest
+
+from helpers.tolerances import assert_close
+from isogmm.optimize.gradients import base
+
+
+def arguments(generator, chains, k, d, s):
+    return (
+        0.5 * generator.normal(size=(chains, k, s, d)),
+        generator.normal(size=(chains, k, s)),
+        generator.normal(size=(chains, k, s, d)),
+        generator.normal(size=(chains, k, d)),
+        generator.uniform(0.2, 1.0, (chains, k)),
+        np.full((chains, k), -np.log(k)),
+        np.full(s, 1.0 / s),
+    )
+
+
+@pytest.mark.parametrize("piece", [1, 50, 64, 1_000])
+def test_pieces_give_the_same_gradients(monkeypatch, piece):
+    given = arguments(np.random.default_rng(0), 2, 7, 3, 4)
+    whole = base.component_gradients(*given)
+    monkeypatch.setattr(base, "LARGEST_PIECE", piece)
+    pieces = base.component_gradients(*given)
+    for found, expected in zip(pieces, whole, strict=True):
+        assert_close(found.astype(float), expected.astype(float))
+
+
+def test_a_large_mixture_takes_little_memory():
+    tracemalloc = pytest.importorskip("tracemalloc")
+    k, d = 1_500, 2
+    given = arguments(np.random.default_rng(0), 1, k, d, 2)
+    tracemalloc.start()
+    base.component_gradients(*given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Some arrays of one piece, where points by components would be 2 k² numbers, several times.
+    assert peak < 8 * base.LARGEST_PIECE * 8
+    assert 2 * k**2 > 4 * base.LARGEST_PIECE
