@@ -13,9 +13,9 @@ import pytest
 import isogmm
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
-from isogmm.checkpoints import Checkpoint
 from isogmm.errors import ModelError, OptionError
 from isogmm.model.jax_target import JaxPrograms
+from isogmm.recipe.resume import Checkpoint
 from isogmm.validation import seed_of
 
 CENTER, SCALE = np.array([1.0, -2.0, 30.0]), np.array([0.1, 1.0, 20.0])

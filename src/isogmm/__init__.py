@@ -20,7 +20,7 @@ from isogmm.errors import OptionError as OptionError
 #: Public name -> module that defines it.  Loaded on first use: importing isogmm loads no language.
 _MODULE_OF = {
     "fit_isogmm": "isogmm.api",
-    "fit_gmmvi": "isogmm.api_gmmvi",
+    "fit_gmmvi": "isogmm.api",
     "LogDensity": "isogmm.model.log_density",
     "Target": "isogmm.model.target",
     "IsotropicMixture": "isogmm.mixtures.isotropic",
@@ -37,7 +37,7 @@ _MODULE_OF = {
     "report": "isogmm.reporting.report",
     "nuts_from": "isogmm.handover.nuts",
     "smc_from": "isogmm.handover.smc",
-    "fit_factorized": "isogmm.factorized.api",
+    "fit_factorized": "isogmm.recipe.factorized",
     "FactorizedMixture": "isogmm.mixtures.factorized",
     "optimize_fused": "isogmm.optimize.fused",
     "optimize_factorized": "isogmm.optimize.factorized.runner",

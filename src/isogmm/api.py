@@ -1,11 +1,12 @@
-"""``fit_isogmm``: the road from a model to an ArviZ object, line by line."""
+"""``fit_isogmm`` and ``fit_gmmvi``: from a model to an ArviZ object."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from isogmm.optimize.check import Check
-from isogmm.options import CHAINS, resolve
-from isogmm.run import run
+from isogmm.recipe.options import CHAINS, resolve
+from isogmm.recipe.options_gmmvi import resolve_gmmvi
+from isogmm.recipe.run import run
 
 
 def fit_isogmm(
@@ -108,6 +109,116 @@ def fit_isogmm(
         chains=chains,
         num_components=num_components,
         method=method,
+        weights=weights,
+        whitening=whitening,
+        init=init,
+        max_iterations=max_iterations,
+        max_seconds=max_seconds,
+        tolerance=tolerance,
+        num_samples=num_samples,
+        importance=importance,
+        refine=refine,
+        array_backend=array_backend,
+    )
+    return run(
+        model,
+        model_args,
+        model_kwargs,
+        options,
+        random_seed=random_seed,
+        progressbar=progressbar,
+        idata_kwargs=idata_kwargs,
+        resume=resume,
+        callback=callback,
+        checkpoint=checkpoint,
+    )
+
+
+def fit_gmmvi(
+    model: Any = None,
+    *model_args: Any,
+    model_kwargs: Mapping[str, Any] | None = None,
+    random_seed: Any = None,
+    draws: int = 1000,
+    chains: int = CHAINS,
+    num_components: int | str = "auto",
+    method: Any = "auto",
+    covariance: str = "full",
+    weights: Any = "auto",
+    whitening: Any = "auto",
+    init: Any = "auto",
+    max_iterations: int | None = None,
+    max_seconds: float | None = None,
+    tolerance: float | None = None,
+    num_samples: int | None = None,
+    importance: str | bool = "auto",
+    refine: Any = "auto",
+    progressbar: bool = True,
+    idata_kwargs: Mapping[str, Any] | None = None,
+    resume: Any = None,
+    callback: Callable[[Check], Any] | None = None,
+    checkpoint: Any = None,
+    array_backend: str = "numpy",
+) -> Any:
+    """Fit a mixture of Gaussians with full covariances to the posterior of a model.
+
+    A component with a covariance of its own follows a correlated or curved posterior better than
+    an isotropic one, at the price of d² numbers each.  Start, coordinates, stopping, judgement,
+    refinement and result are those of :func:`isogmm.fit_isogmm`.
+
+    Parameters
+    ----------
+    model, *model_args, model_kwargs, random_seed, draws, chains
+        As in :func:`isogmm.fit_isogmm`.
+    num_components
+        K of each chain at the start; ``"auto"`` takes 8, or two for each mode where that is
+        more.  Methods with an adaptive number go on from there.
+    method
+        ``"auto"``; ``"samtron"``, ``"vips"``, ``"ibayes"`` (presets of
+        :class:`isogmm.gmmvi.Gmmvi`); ``"bw"``, Bures-Wasserstein gradient steps; or an object:
+        ``isogmm.gmmvi.samtron(number=isogmm.gmmvi.FixedNumber())``,
+        ``isogmm.gaussian.FullBuresWasserstein(step_size=0.01)``, which with a step size runs
+        exactly as published.
+    covariance
+        ``"full"`` (up to 500 dimensions) or ``"diagonal"``, in the coordinates of the whitening.
+    weights
+        ``"auto"``, ``"learned"`` or ``"uniform"``; GMMVI always learns them.
+    whitening, init, max_iterations, max_seconds, tolerance
+        As in :func:`isogmm.fit_isogmm`.
+    num_samples
+        Samples a component: for GMMVI the effective number an estimate rests on, old samples
+        counted by their importance weights; for ``"bw"`` the number of each iteration, 16.
+    importance, refine, progressbar, idata_kwargs, resume, callback, checkpoint
+        As in :func:`isogmm.fit_isogmm`; a result of that function can be continued here.
+    array_backend
+        ``"numpy"``; ``"jax"`` with ``method="bw"`` only.
+
+    Returns
+    -------
+    InferenceData or DataTree
+        As from :func:`isogmm.fit_isogmm`; the group ``fit`` holds ``covariances``, or for
+        diagonal ones ``variances`` of every coordinate.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be fitted: names the site, the value and the remedy.
+    OptionError
+        If an option makes no sense.
+
+    References
+    ----------
+    Arenz, Dahlinger, Ye, Volpp, Neumann (2023). A unified perspective on natural gradient
+    variational inference with Gaussian mixture models. arXiv:2209.11533; Lambert, Chewi, Bach,
+    Bonnabel, Rigollet (2022). Variational inference via Wasserstein gradient flows.
+    arXiv:2205.15902.
+    """
+    options = resolve_gmmvi(
+        draws=draws,
+        chains=chains,
+        num_components=num_components,
+        method=method,
+        covariance=covariance,
         weights=weights,
         whitening=whitening,
         init=init,

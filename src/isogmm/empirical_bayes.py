@@ -1,9 +1,8 @@
 """Empirical Bayes: hyperparameters maximized together with the ELBO."""
 
-import importlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import jax
 import numpy as np
 from scipy.optimize import minimize
 
+from isogmm.api import fit_isogmm
 from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.target import Hyperparameters, Target
 from isogmm.model.to_target import to_target
@@ -80,12 +80,10 @@ def empirical_bayes(
             "NumPyro model, or name floating-point pm.Data of a PyMC model that runs in JAX"
         )
     found = target.hyperparameters([maximize] if isinstance(maximize, str) else maximize)
-    # The door that fits is not imported at the top: nobody below it may depend on it.
-    fit = importlib.import_module("isogmm.api").fit_isogmm
-    climb = _climb(target, found, fit, seed, max_rounds, tolerance)
+    climb = _climb(target, found, seed, max_rounds, tolerance)
     with target.precision():
         bound = replace(target, **found.bind(climb.values))
-    result = fit(bound, random_seed=seed, **fit_options)
+    result = fit_isogmm(bound, random_seed=seed, **fit_options)
     labels: dict[str, Any] = {"dims": target.dims, "coords": target.coords}
     notes = {
         "empirical_bayes_rounds": climb.rounds,
@@ -115,14 +113,13 @@ class _Climb:
 def _climb(
     target: Target,
     found: Hyperparameters,
-    fit: Callable[..., Any],
     seed: int,
     max_rounds: int,
     tolerance: float,
 ) -> _Climb:
     """EM steps in pairs, each pair extrapolated, until a pair hardly moves."""
     flat = _Flat(found)
-    step = _EMStep(target, found, flat, fit, seed)
+    step = _EMStep(target, found, flat, seed)
     current = second = flat.start
     converged = False
     while step.rounds + 2 <= max_rounds and not converged:
@@ -171,11 +168,10 @@ class _EMStep:
         target: Target,
         found: Hyperparameters,
         flat: _Flat,
-        fit: Callable[..., Any],
         seed: int,
     ) -> None:
         self._target, self._found, self._flat = target, found, flat
-        self._fit, self._seed = fit, seed
+        self._seed = seed
         self._last: Any = None
         self.rounds, self.num_gradients = 0, 0
 
@@ -191,7 +187,7 @@ class _EMStep:
             bound = replace(self._target, **self._found.bind(self._flat.values(vector)))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)  # the final fit is judged, these are not
-            self._last = self._fit(
+            self._last = fit_isogmm(
                 bound,
                 random_seed=self._seed,
                 draws=NUM_DRAWS // 2,

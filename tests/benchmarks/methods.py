@@ -136,7 +136,7 @@ def import_libraries() -> None:
 
     For the clock without imports.  The parts of isogmm that a fit imports on its way stay inside.
     """
-    for name in ("numpyro.infer", "scipy.optimize", "arviz", "isogmm.run", "isogmm_numpyro"):
+    for name in ("numpyro.infer", "scipy.optimize", "arviz", "isogmm.recipe.run", "isogmm_numpyro"):
         importlib.import_module(name)
     # xarray imports it, and numba with it, where ArviZ first converts a result.
     with contextlib.suppress(ImportError):

@@ -11,7 +11,7 @@ import pytest
 from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
 from isogmm.diagnostics import verdict
-from isogmm.diagnostics.verdict import Findings, decide
+from isogmm.recipe.verdict import Findings, decide
 from isogmm.results.stop_reason import StopReason
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from helpers.targets import isotropic_mixture
-from isogmm.diagnostics.verdict import EVIDENCE_SE
 from isogmm.draws.evidence import bridge
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.recipe.verdict import EVIDENCE_SE
 
 LOG_EVIDENCE = 3.0
 WEIGHTS = np.array([0.3, 0.7])

@@ -17,13 +17,13 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 from threadpoolctl import threadpool_limits
 
 from experiments import methods, studies
-from isogmm.gaussian.family import FullCovariances
 from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.loop import optimize
 from isogmm.optimize.schedules import Constant
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.optimize.updates import BuresWasserstein
+from isogmm.recipe.full_covariances import FullCovariances
 
 COMPONENTS, SAMPLES, ROUNDS = 15, 10, 3
 

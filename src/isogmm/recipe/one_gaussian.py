@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.begin import mixture_over
-from isogmm.deliver import weigh
-from isogmm.diagnostics.verdict import FLAT_ESS, REWEIGHT_K
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.model.target import Target
 from isogmm.optimize.check import HISTORY, Check, asks_to_end
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.schedules import Constant
-from isogmm.options import Options
+from isogmm.recipe.deliver import weigh
+from isogmm.recipe.options import Options
+from isogmm.recipe.start import Start, mixture_over
+from isogmm.recipe.verdict import FLAT_ESS, REWEIGHT_K
 from isogmm.results.stop_reason import StopReason
-from isogmm.start import Start
 
 #: Share of the draws that importance weights must leave: KL(q|π) is then about 0.05 nats, and
 #: weights mend it for a tenth more draws.

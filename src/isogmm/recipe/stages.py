@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass, field
 
-from isogmm.deliver import Delivery
 from isogmm.draws.pool import Pool
 from isogmm.locate.locate import Located
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
+from isogmm.recipe.deliver import Delivery
 
 
 @dataclass

@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check, asks_to_end
-from isogmm.options import Options
-from isogmm.progress import Progress
+from isogmm.recipe.options import Options
+from isogmm.recipe.progress import Progress
 from isogmm.validation import seed_of
 
 
@@ -33,9 +33,9 @@ def run(
     target = to_target(model, model_args, model_kwargs or {}, seed)
     target.num_gradient_evaluations = 0
     target.prepare()
-    from isogmm.checkpoints import Checkpoint, resume_start
-    from isogmm.fit import fit
     from isogmm.inference_data import to_inference_data
+    from isogmm.recipe.fit import fit
+    from isogmm.recipe.resume import Checkpoint, resume_start
     from isogmm.results.arviz_versions import preload
 
     # The statistics take a third of a second to import: do it while the model compiles, in this

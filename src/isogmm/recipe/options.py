@@ -8,7 +8,6 @@ import numpy as np
 
 from isogmm.draws.refine import Refine
 from isogmm.errors import OptionError
-from isogmm.families import AbstractFamily, Isotropic
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
@@ -25,6 +24,7 @@ from isogmm.optimize.updates import (
     TrustRegion,
     find_rule,
 )
+from isogmm.recipe.family import AbstractFamily, Isotropic
 from isogmm.validation import real_number, whole_number
 
 WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")

@@ -13,8 +13,7 @@ from helpers.targets import (
     rotation,
 )
 from helpers.tolerances import assert_within_error
-from isogmm.api import fit_isogmm
-from isogmm.api_gmmvi import fit_gmmvi
+from isogmm.api import fit_gmmvi, fit_isogmm
 from isogmm.draws.pool import draw_pool
 from isogmm.errors import FitWarning, OptionError
 from isogmm.mixtures.initialization import UniformMeans

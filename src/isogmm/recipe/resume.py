@@ -11,8 +11,8 @@ from isogmm.mixtures.abstract import mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
+from isogmm.recipe.start import Start
 from isogmm.results.groups import get_group
-from isogmm.start import Start
 
 
 class Checkpoint:

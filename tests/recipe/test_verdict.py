@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from isogmm.diagnostics.verdict import (
+from isogmm.recipe.verdict import (
     GOOD_K,
     MASS_SE,
     MCSE,

@@ -8,7 +8,6 @@ import numpy as np
 
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
-from isogmm.families import AbstractFamily, by_rule
 from isogmm.locate.paths import DENSE_LIMIT
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
@@ -18,6 +17,7 @@ from isogmm.optimize.check import Check
 from isogmm.optimize.gmmvi.method import Gmmvi
 from isogmm.optimize.gmmvi.runner import GmmviRunner
 from isogmm.optimize.loop import OptimizeResult, drive
+from isogmm.recipe.family import AbstractFamily, by_rule
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 from isogmm.errors import OptionError
-from isogmm.gaussian.family import FullCovariances
 from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein
 from isogmm.optimize.gmmvi.method import Gmmvi
 from isogmm.optimize.gmmvi.presets import find_method
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.options import Options, resolve, stopping_of
+from isogmm.recipe.full_covariances import FullCovariances
+from isogmm.recipe.options import Options, resolve, stopping_of
 
 COVARIANCES = ("full", "diagonal")
 #: Bound on what one Bures-Wasserstein step of the recipe changes.

@@ -7,7 +7,7 @@ import numpy as np
 
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.check import Check
-from isogmm.progress import Progress
+from isogmm.recipe.progress import Progress
 
 
 def test_progress_in_a_notebook_needs_no_widgets(monkeypatch):

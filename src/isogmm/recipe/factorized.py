@@ -169,7 +169,7 @@ def fit_factorized(
             if reason in REMEDIES and not (fixed and reason is StopReason.MAX_ITERATIONS):
                 message = f"isogmm: {reason.event}{REMEDIES[reason]}"
                 warn_user(message)
-        from isogmm.factorized.result import to_result
+        from isogmm.recipe.factorized_result import to_result
 
         return to_result(target, results, generators[: len(results)], draws, seed, begin)
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
-from isogmm.growth import split_worst
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.over_modes import OverModes
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.optimize.check import Check
 from isogmm.optimize.loop import OptimizeResult, optimize
+from isogmm.recipe.growth import split_worst
 
 #: Components where the user names no number; more where there are more modes than half of it.
 NUM_COMPONENTS = 16
@@ -106,7 +106,7 @@ class Isotropic(AbstractFamily):
         return mixture
 
     def split(self, mixture: Any, pool: Pool) -> IsotropicMixture:
-        """See :func:`isogmm.growth.split_worst`."""
+        """See :func:`isogmm.recipe.growth.split_worst`."""
         return split_worst(mixture, pool)
 
     def optimize(

@@ -5,8 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.deliver import Delivery
-from isogmm.diagnostics.verdict import (
+from isogmm.errors import warn_user
+from isogmm.model.improper import improper_direction
+from isogmm.model.target import Target
+from isogmm.optimize.stopping import MaxIterations
+from isogmm.recipe.deliver import Delivery
+from isogmm.recipe.options import Options
+from isogmm.recipe.stages import Fitted
+from isogmm.recipe.verdict import (
     EVIDENCE_SE,
     FLAT_ESS,
     PARETO_K,
@@ -14,15 +20,9 @@ from isogmm.diagnostics.verdict import (
     Findings,
     decide,
 )
-from isogmm.errors import warn_user
-from isogmm.model.improper import improper_direction
-from isogmm.model.target import Target
-from isogmm.optimize.stopping import MaxIterations
-from isogmm.options import Options
 from isogmm.results.arviz_versions import rhat
 from isogmm.results.fit_result import FitResult
 from isogmm.results.stop_reason import StopReason, stop_reason_of
-from isogmm.stages import Fitted
 
 
 def summarize(target: Target, options: Options, fitted: Fitted) -> FitResult:

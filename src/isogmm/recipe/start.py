@@ -1,8 +1,10 @@
-"""Where a fit begins and in which coordinates: from the search, or a start that was given."""
+"""What a mixture is fitted from: the modes and coordinates of the search, or a given start."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.errors import ModelError
 from isogmm.locate.coordinates import (
@@ -16,8 +18,34 @@ from isogmm.locate.locate import Locate, Located, locate
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.improper import improper_direction
 from isogmm.model.target import Target
-from isogmm.options import Options
-from isogmm.start import Start
+from isogmm.recipe.options import Options
+
+
+@dataclass
+class Start:
+    """What the mixture is fitted from.
+
+    Parameters
+    ----------
+    mixture
+        Of every chain, with the coordinates it is in.
+    centers
+        (m, d): a point of every mode known, the unconstrained space; None where nobody looked.
+    located
+        What the search found, or None where none was made.
+    interruption
+        What cut the search short (Ctrl-C or the time limit), or None.
+    """
+
+    mixture: Any
+    centers: Float[np.ndarray, "m d"] | None = None
+    located: Located | None = None
+    interruption: KeyboardInterrupt | None = None
+
+    @property
+    def has_several_modes(self) -> bool:
+        """Whether more than one mode is known."""
+        return self.centers is not None and len(self.centers) > 1
 
 
 def start_of(target: Target, options: Options, generator: np.random.Generator) -> Start:

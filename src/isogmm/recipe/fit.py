@@ -7,24 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.begin import start_of
-from isogmm.deliver import deliver
 from isogmm.draws.pool import Pool, draw_pool
-from isogmm.families import NUM_COMPONENTS
-from isogmm.growth import Growth
 from isogmm.model.target import Target
-from isogmm.one_gaussian import one_gaussian
 from isogmm.optimize.check import Check
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.updates import LearnedWeights
 from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
-from isogmm.options import Options
+from isogmm.recipe.deliver import deliver
+from isogmm.recipe.family import NUM_COMPONENTS
+from isogmm.recipe.growth import Growth
+from isogmm.recipe.one_gaussian import one_gaussian
+from isogmm.recipe.options import Options
+from isogmm.recipe.stages import Fitted, Stages
+from isogmm.recipe.start import Start, start_of
+from isogmm.recipe.summarize import summarize
 from isogmm.results.fit_result import FitResult
 from isogmm.results.stop_reason import StopReason, stop_reason_of
-from isogmm.stages import Fitted, Stages
-from isogmm.start import Start
-from isogmm.summarize import summarize
 
 
 # Numerical trouble is in the verdict; NumPy's own warnings name lines of this library.

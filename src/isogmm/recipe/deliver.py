@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from isogmm.diagnostics.verdict import FLAT_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
 from isogmm.draws.agreement import Agreement
 from isogmm.draws.evidence import Evidence, evidence_by_mode, modes_of_components, regions_of
 from isogmm.draws.importance import chosen, pool_factor, systematic, tempered
@@ -14,7 +13,8 @@ from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refine, Refined, refine
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
-from isogmm.options import Options
+from isogmm.recipe.options import Options
+from isogmm.recipe.verdict import FLAT_ESS, PARETO_K, REWEIGHT_ESS, REWEIGHT_K
 from isogmm.results.arviz_versions import psis
 from isogmm.results.stop_reason import StopReason
 

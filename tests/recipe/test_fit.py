@@ -22,7 +22,6 @@ from isogmm.api import fit_isogmm
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refine
 from isogmm.errors import DeadlineReachedError, FitWarning, ModelError, OptionError
-from isogmm.fit import fit
 from isogmm.locate.coordinates import within_mode_map
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.initialization import UniformMeans
@@ -30,7 +29,8 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
-from isogmm.options import resolve
+from isogmm.recipe.fit import fit
+from isogmm.recipe.options import resolve
 from isogmm.reporting.report import report
 from isogmm.results.groups import get_group
 
@@ -193,7 +193,7 @@ class TestTheRecipe:
             pools.append(replace(pool, log_density=pool.log_density + noise))
             return pools[-1]
 
-        monkeypatch.setattr("isogmm.one_gaussian.draw_pool", noisy)
+        monkeypatch.setattr("isogmm.recipe.one_gaussian.draw_pool", noisy)
         truth = gaussian(np.zeros(2), np.eye(2))
         idata = fit_isogmm(truth.target(), **QUICK | {"draws": 1000, "refine": 0})
         assert 0.98 < idata.attrs["importance_ess"] / 4000 < 0.99
@@ -214,8 +214,8 @@ class TestTheRecipe:
             sizes.append(num_draws)
             return replace(pool, log_density=pool.log_density + noise)
 
-        monkeypatch.setattr("isogmm.fit.draw_pool", noisy)
-        monkeypatch.setattr("isogmm.deliver.draw_pool", noisy)
+        monkeypatch.setattr("isogmm.recipe.fit.draw_pool", noisy)
+        monkeypatch.setattr("isogmm.recipe.deliver.draw_pool", noisy)
         truth = gaussian(np.zeros(2), np.eye(2))
         options = QUICK | {"draws": 1000, "refine": 0, "num_components": 1}
         draws = draws_of(fit_isogmm(truth.target(), **options)).reshape(4000, 2)
@@ -306,7 +306,7 @@ class TestOneGaussian:
     def test_where_it_is_not_enough_nothing_changes(self, monkeypatch):
         # 98.2 % for one coordinate, 86.5 % for eight.
         found = [fit_isogmm(quartic(8, 0.2), **QUICK)]
-        monkeypatch.setattr("isogmm.fit.one_gaussian", lambda *_: None)
+        monkeypatch.setattr("isogmm.recipe.fit.one_gaussian", lambda *_: None)
         found.append(fit_isogmm(quartic(8, 0.2), **QUICK))
         assert found[0].attrs["num_components"] > 1
         np.testing.assert_array_equal(*(draws_of(idata) for idata in found))
