@@ -21,7 +21,7 @@ if "JAX_ENABLE_X64" not in os.environ:
 LANGUAGES = ("numpyro", "pymc", "bambi")
 #: Folders whose files run whole programs, for minutes: begun last they would keep one worker busy
 #: while the others have nothing left.
-LONG = ("notebooks", "docs", "handover", "experiments")
+LONG = ("notebooks", "docs", "samplers", "experiments")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

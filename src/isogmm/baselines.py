@@ -50,7 +50,7 @@ def _run(
             model, *model_args, **kwargs, random_seed=seed, draws=draws, chains=chains, **options
         )
     else:
-        from isogmm.handover.density_methods import METHODS
+        from isogmm.samplers.density_methods import METHODS
 
         target = to_target(model, model_args, model_kwargs or {}, seed)
         result = METHODS[name](target, seed, draws, chains, **options)

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from isogmm.handover.blackjax_nuts import run_nuts
-from isogmm.handover.start import Mode, modes_of, shares
 from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import add_group, attributes, get_group, group_names
+from isogmm.samplers.blackjax_nuts import run_nuts
+from isogmm.samplers.modes import Mode, modes_of, shares
 from isogmm.validation import seed_of, whole_number
 
 #: Transitions that adapt the step size; there is nothing else to adapt.

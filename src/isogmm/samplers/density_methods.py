@@ -10,14 +10,14 @@ from scipy.optimize import minimize
 
 from isogmm.draws.importance import chosen
 from isogmm.errors import MissingPackageError, OptionError, require
-from isogmm.handover.blackjax_nuts import run_nuts
-from isogmm.handover.density import jax_density, starting_points
 from isogmm.locate.curvature import dense_at
 from isogmm.model.adapter import installed_adapters
 from isogmm.model.target import Target
 from isogmm.results.arviz_versions import psis
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import get_group
+from isogmm.samplers.blackjax_nuts import run_nuts
+from isogmm.samplers.jax_density import jax_density, starting_points
 
 
 def nuts(

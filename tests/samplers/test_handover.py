@@ -6,8 +6,8 @@ import pytest
 from jax.scipy.special import logsumexp
 
 import isogmm
-from isogmm.handover.start import modes_of, shares
 from isogmm.inference_data import attributes, get_group
+from isogmm.samplers.modes import modes_of, shares
 
 # The samplers of other packages mix precisions.
 pytestmark = pytest.mark.weak_dtypes

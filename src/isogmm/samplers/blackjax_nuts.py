@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import require
-from isogmm.handover.density import jax_density
 from isogmm.model.target import Target
+from isogmm.samplers.jax_density import jax_density
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from isogmm.errors import OptionError, require
-from isogmm.handover.density import jax_density
-from isogmm.handover.start import modes_of
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import attributes
+from isogmm.samplers.jax_density import jax_density
+from isogmm.samplers.modes import modes_of
 from isogmm.validation import seed_of, whole_number
 
 #: Temperatures after which a run is given up: q and the posterior have nothing in common.

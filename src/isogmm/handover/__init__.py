@@ -1,1 +1,0 @@
-"""From the fit to other samplers, and other samplers on our targets."""
