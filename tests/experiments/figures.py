@@ -9,7 +9,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np
 
-from isogmm.plots.style import COLORS, QUIET, REFERENCE, style
+from isogmm.views.plots.style import COLORS, QUIET, REFERENCE, style
 
 Row = dict[str, Any]
 

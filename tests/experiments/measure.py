@@ -64,7 +64,7 @@ def of_draws(problem: Problem, draws: np.ndarray, seed: int = 0) -> dict[str, fl
 
 
 def _sliced_distance(draws: np.ndarray, exact: np.ndarray) -> float:
-    from isogmm.comparison.distances import directions, sliced_wasserstein
+    from isogmm.views.comparison.distances import directions, sliced_wasserstein
 
     lines = directions(draws.shape[1], np.random.default_rng(0))
     draws = draws[np.linspace(0, len(draws) - 1, len(exact)).round().astype(int)]

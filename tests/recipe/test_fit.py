@@ -31,8 +31,8 @@ from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
 from isogmm.recipe.fit import fit
 from isogmm.recipe.options import resolve
-from isogmm.reporting.report import report
 from isogmm.results.groups import get_group
+from isogmm.views.report.report import report
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.comparison.align import Draws, read
 from isogmm.errors import OptionError
-from isogmm.plots.density import density
-from isogmm.plots.style import INK, REFERENCE, color, line, panels, shorten, style
+from isogmm.views.comparison.align import Draws, read
+from isogmm.views.plots.density import density
+from isogmm.views.plots.style import INK, REFERENCE, color, line, panels, shorten, style
 
 
 def plot_compare_marginals(

@@ -8,8 +8,8 @@ from scipy import stats
 import isogmm
 from helpers.tolerances import NUM_STANDARD_ERRORS
 from isogmm import inference_data as idt
-from isogmm.comparison import distances, moments
 from isogmm.errors import OptionError
+from isogmm.views.comparison import distances, moments
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 

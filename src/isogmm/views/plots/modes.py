@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.plots.flat import Flat
-from isogmm.plots.style import INK, REFERENCE, color, style
 from isogmm.results.groups import get_group, group_names
+from isogmm.views.plots.flat import Flat
+from isogmm.views.plots.style import INK, REFERENCE, color, style
 
 #: Modes with a color and a bar of their own; the rest is summed up.
 SHOWN = 6

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from isogmm.reporting.facts import Facts, number, seconds, signed, with_error
-from isogmm.reporting.trace import svg
+from isogmm.views.report.facts import Facts, number, seconds, signed, with_error
+from isogmm.views.report.trace import svg
 
 _LIGHT = (
     "color-scheme:light;--ink:#1f2328;--quiet:#59636e;--paper:#ffffff;--rule:#d8dde3;--bar:#0072b2;"

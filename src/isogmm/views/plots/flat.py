@@ -7,9 +7,9 @@ from jaxtyping import Float
 from scipy import special
 
 from isogmm.errors import OptionError
-from isogmm.plots.style import shorten
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import get_group, group_names
+from isogmm.views.plots.style import shorten
 
 
 class Flat:

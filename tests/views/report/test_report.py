@@ -13,7 +13,7 @@ import isogmm
 from helpers.results import fitted
 from isogmm import inference_data as idt
 from isogmm.errors import OptionError
-from isogmm.reporting import facts, trace
+from isogmm.views.report import facts, trace
 
 #: Markup of HTML and of rich, and a sequence that would color a terminal.
 HOSTILE = "<script>alert('x')</script>&[red]\x1b[31m"
@@ -130,7 +130,7 @@ def test_the_html_is_self_contained_in_light_and_dark(idata):
 
 
 def test_dark_and_light_name_the_same_colors_and_can_be_read():
-    from isogmm.reporting import html as page
+    from isogmm.views.report import html as page
 
     def luminance(color):
         parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255

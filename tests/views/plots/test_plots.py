@@ -10,9 +10,9 @@ import isogmm
 from helpers.results import CHAINS, COMPONENTS, DIM, DRAWS, fitted
 from isogmm import inference_data as idt
 from isogmm.errors import OptionError
-from isogmm.plots.density import density, plane_density
-from isogmm.plots.flat import Flat
-from isogmm.plots.modes import separating
+from isogmm.views.plots.density import density, plane_density
+from isogmm.views.plots.flat import Flat
+from isogmm.views.plots.modes import separating
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import io
 import sys
 from typing import Any
 
-from isogmm.reporting import facts, html, text
+from isogmm.views.report import facts, html, text
 
 #: Columns of the plain text.
 WIDTH = 96

@@ -8,8 +8,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from isogmm.reporting.facts import Facts, number, seconds, signed, with_error
-from isogmm.reporting.trace import blocks
+from isogmm.views.report.facts import Facts, number, seconds, signed, with_error
+from isogmm.views.report.trace import blocks
 
 #: What each verdict looks like; anything else is a warning.
 VERDICT_STYLES = {"good": "green", "reweighted": "green", "refined": "green", "unreliable": "red"}

@@ -7,10 +7,10 @@ import numpy as np
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.stored import mixture_from
-from isogmm.plots.density import plane_density
-from isogmm.plots.flat import Flat
-from isogmm.plots.style import INK, REFERENCE, color, panels, shorten, style
 from isogmm.results.groups import group_names
+from isogmm.views.plots.density import plane_density
+from isogmm.views.plots.flat import Flat
+from isogmm.views.plots.style import INK, REFERENCE, color, panels, shorten, style
 
 #: Highest-density regions of the reference.
 REGIONS = (0.99, 0.9, 0.5)

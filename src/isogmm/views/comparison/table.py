@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from isogmm.comparison import distances, moments
-from isogmm.comparison.align import Draws, read
 from isogmm.errors import OptionError
 from isogmm.results.arviz_versions import ess, loo, psis, rhat
 from isogmm.results.groups import attributes, get_group, group_names
+from isogmm.views.comparison import distances, moments
+from isogmm.views.comparison.align import Draws, read
 
 _MOMENTS = ("mean_rms", "mean_max", "log_sd_rms", "log_sd_max", "quantile_rms", "quantile_max")
 

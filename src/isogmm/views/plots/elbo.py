@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.plots.style import COLORS, INK, QUIET, color, style
 from isogmm.results.groups import attributes, get_group, group_names
+from isogmm.views.plots.style import COLORS, INK, QUIET, color, style
 
 _AXES = {
     "gradient_evaluations": "gradient evaluations of the mixture",
