@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from isogmm.api import fit_isogmm
+from isogmm.arrays import split
 from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.target import Hyperparameters, Target
 from isogmm.model.to_target import to_target
@@ -148,12 +149,7 @@ class _Flat:
         ).astype(np.float64)
 
     def split(self, vector: Any) -> dict[str, Any]:
-        parts, begin = {}, 0
-        for name, shape in self._shapes.items():
-            size = int(np.prod(shape))
-            parts[name] = vector[begin : begin + size].reshape(shape)
-            begin += size
-        return parts
+        return dict(zip(self._shapes, split(vector, self._shapes.values()), strict=True))
 
     def values(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         reals = {name: jax.numpy.asarray(part) for name, part in self.split(vector).items()}

@@ -11,10 +11,11 @@ from scipy import stats
 from scipy.special import logsumexp as scipy_logsumexp
 
 from helpers.tolerances import assert_mean, rounding
+from isogmm.arrays import logsumexp
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.mixtures.isotropic_density import log_prob, log_prob_and_score, logsumexp
+from isogmm.mixtures.isotropic_density import log_prob, log_prob_and_score
 
 DTYPES = [np.float64, np.float32]
 MAPS = ["none", "diagonal", "dense", "low_rank"]

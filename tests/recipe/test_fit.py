@@ -17,7 +17,6 @@ from helpers.targets import (
     make_target,
     nowhere,
 )
-from isogmm import growth
 from isogmm.api import fit_isogmm
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refine
@@ -29,6 +28,7 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
+from isogmm.recipe import growth
 from isogmm.recipe.fit import fit
 from isogmm.recipe.options import resolve
 from isogmm.results.groups import get_group

@@ -11,6 +11,7 @@ from isogmm.draws.chains.memory import Drift, drift, forgotten_below, memory, ta
 from isogmm.draws.chains.recording import Recording
 from isogmm.draws.chains.sampler import Sampler
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.validation import check_counts
 
@@ -115,6 +116,7 @@ def refine(
     ``is_enough`` sees the positions (m, d) after the shortest warm-up; where it answers True the
     chains were only a check, and None is returned.
     """
+    target = FitTarget.of(target)
     sampler = Sampler(target, start_chains(target, positions, affine_map), groups, generator)
     begin = target.num_gradient_evaluations
     start = origin = sampler.positions

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from isogmm.arrays import LOG_2PI
 from isogmm.locate.paths import DENSE_LIMIT
-from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
 
 

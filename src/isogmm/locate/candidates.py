@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from isogmm.locate.curvature import laplace_factor, laplace_scales
 from isogmm.locate.paths import DENSE_LIMIT, Path, factor_of, inverse_hessian
 from isogmm.model.target import Target
 

@@ -13,6 +13,7 @@ from isogmm.locate.paths import DENSE_LIMIT, Path
 from isogmm.locate.race import Outcome
 from isogmm.locate.starts import paths_from
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.validation import check_counts
 
@@ -102,6 +103,7 @@ def locate(
     ModelError
         If no start has a finite log density, or no candidate survives.
     """
+    target = FitTarget.of(target)
     options = options or Locate()
     begin = target.num_gradient_evaluations
     # Beyond 500 dimensions a path is long to walk and large to keep.
@@ -148,7 +150,7 @@ def locate(
 
 
 def _with_modes(
-    target: Target,
+    target: FitTarget,
     generator: np.random.Generator,
     options: Locate,
     outcome: Outcome,

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from isogmm.arrays import LOG_2PI
 from isogmm.locate.curvature import laplace_scales
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
 
 #: Directions kept beside the diagonal, half of them stiff and half soft.

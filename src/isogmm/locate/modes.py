@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import LOG_2PI
 from isogmm.locate.batch_and_match import Gaussians, batch_and_match_step, batch_size_for
 from isogmm.locate.curvature import laplace_factor, laplace_scales
 from isogmm.locate.paths import DENSE_LIMIT, Path
-from isogmm.mixtures.isotropic_density import LOG_2PI
 from isogmm.model.target import Target
 
 #: Two Gaussians whose means are closer than this, in units of either's covariance, are one mode.

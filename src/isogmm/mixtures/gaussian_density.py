@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.mixtures.isotropic_density import LOG_2PI, logsumexp
+from isogmm.arrays import LOG_2PI, logsumexp
 
 
 def is_diagonal(means: Any, covariances: Any) -> bool:

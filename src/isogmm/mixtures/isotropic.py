@@ -59,8 +59,8 @@ class IsotropicMixture(AbstractMixture):
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "IsotropicMixture":
         """The mixture of stored arrays."""
-        names = ("means", "variances", "log_weights")
-        return cls(*(np.asarray(arrays[name]) for name in names), affine_map)
+        means, variances = np.asarray(arrays["means"]), np.asarray(arrays["variances"])
+        return cls(means, variances, np.asarray(arrays["log_weights"]), affine_map)
 
     def mapped(self, function: Callable[[Any], Any]) -> "IsotropicMixture":
         """The mixture with a function applied to each of its arrays."""

@@ -4,18 +4,9 @@ Every function takes leading batch axes (one mixture per chain) and works on Num
 arrays alike, through the array API standard.  No array of shape (n, k, d) is ever made.
 """
 
-import math
 from typing import Any
 
-LOG_2PI = math.log(2.0 * math.pi)
-
-
-def logsumexp(values: Any, axis: int = -1) -> Any:
-    """log Σ exp(values) along an axis; -inf where all entries are."""
-    xp = values.__array_namespace__()
-    largest = xp.max(values, axis=axis, keepdims=True)
-    largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
-    return xp.log(xp.sum(xp.exp(values - largest), axis=axis)) + xp.squeeze(largest, axis=axis)
+from isogmm.arrays import LOG_2PI, logsumexp
 
 
 def component_log_prob(points: Any, means: Any, variances: Any) -> Any:

@@ -1,7 +1,7 @@
 """Between a flat position and the pytree that a user's function takes."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import size_of, split
 from isogmm.errors import ModelError, OptionError
 
 
@@ -71,27 +72,18 @@ class Structure:
     @functools.cached_property
     def dim(self) -> int:
         """Length d of a flat position."""
-        return sum(int(np.prod(shape)) for shape in self.shapes)
+        return sum(size_of(shape) for shape in self.shapes)
 
     def unravel(self, positions: Any) -> Any:
         """The pytree of a flat position; leading axes are kept, leaves have their own dtype."""
-        parts = self._slices(positions, self.shapes)
+        parts = split(positions, self.shapes)
         leaves = [part.astype(dtype) for part, dtype in zip(parts, self.dtypes, strict=True)]
         return jax.tree.unflatten(self.treedef, leaves)
 
     def split(self, positions: Any) -> dict[str, Any]:
         """The variables of a flat position by name; leading axes are kept."""
-        parts = self._slices(positions, self.variables.values())
+        parts = split(positions, self.variables.values())
         return dict(zip(self.variables, parts, strict=True))
-
-    @staticmethod
-    def _slices(positions: Any, shapes: Iterable[tuple[int, ...]]) -> list[Any]:
-        parts, offset, lead = [], 0, positions.shape[:-1]
-        for shape in shapes:
-            size = int(np.prod(shape))
-            parts.append(positions[..., offset : offset + size].reshape((*lead, *shape)))
-            offset += size
-        return parts
 
     def ravel(self, tree: Any, lead: tuple[int, ...], what: str) -> Float[np.ndarray, "*n d"]:
         """The flat position of a pytree with these leading axes, its shapes checked."""

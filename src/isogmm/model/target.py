@@ -1,6 +1,5 @@
 """What the engine knows of a model: a compiled log density on R^d, and the user's words for it."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.errors import DeadlineReachedError, ModelError
+from isogmm.arrays import size_of, split
+from isogmm.errors import ModelError
 
 Groups = dict[str, dict[str, np.ndarray]]
 
@@ -133,8 +133,6 @@ class Target:
     precision: Callable[[], AbstractContextManager] = nullcontext
     hyperparameters: Callable[[Any], Hyperparameters] | None = None
     single_precision: bool = False
-    num_gradient_evaluations: int = field(default=0, init=False)
-    deadline: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -146,7 +144,7 @@ class Target:
     @cached_property
     def dim(self) -> int:
         """Dimension d of the unconstrained space."""
-        return sum(int(np.prod(shape)) for shape in self.variables.values())
+        return sum(size_of(shape) for shape in self.variables.values())
 
     @property
     def coordinate_names(self) -> list[str]:
@@ -166,22 +164,13 @@ class Target:
         the program of a single point where that costs less than padding.  Where the log
         density or any part of its gradient is not finite the log density returned is ``-inf``
         and the gradient zero, so that callers test one thing.
-
-        Raises
-        ------
-        DeadlineReachedError
-            Once, when ``deadline`` (of ``time.perf_counter``) has passed.
         """
-        if self.deadline is not None and time.perf_counter() > self.deadline:
-            self.deadline = None
-            raise DeadlineReachedError
         positions = np.asarray(positions)
         if positions.shape[-1] != self.dim:
             raise ModelError(
                 f"positions have {positions.shape[-1]} coordinates, the target has {self.dim}"
             )
         flat = positions.reshape(-1, self.dim)
-        self.num_gradient_evaluations += len(flat)
         values, gradients = np.empty(len(flat)), np.empty(flat.shape)
         size = 1 if len(flat) <= self.few() else self.batch_size
         pending: deque[tuple[int, tuple[Any, Any]]] = deque()
@@ -213,10 +202,4 @@ class Target:
 
     def unravel(self, positions: Float[np.ndarray, "*n d"]) -> dict[str, np.ndarray]:
         """Split flat positions into the unconstrained variables, leading axes kept."""
-        result, offset = {}, 0
-        for name, shape in self.variables.items():
-            size = int(np.prod(shape))
-            part = positions[..., offset : offset + size]
-            result[name] = part.reshape((*positions.shape[:-1], *shape))
-            offset += size
-        return result
+        return dict(zip(self.variables, split(positions, self.variables.values()), strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 
 
@@ -20,10 +21,10 @@ class AbstractRunner(abc.ABC):
     """
 
     def __init__(self, target: Target) -> None:
-        self.target = target
+        self.target = FitTarget.of(target)
         #: Iterations done so far.
         self.iterations = 0
-        self.evaluations_before = target.num_gradient_evaluations
+        self.evaluations_before = self.target.num_gradient_evaluations
         self.started = time.perf_counter()
 
     @abc.abstractmethod

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from isogmm.errors import OptionError, warn_user
 from isogmm.mixtures.factorized import FactorizedMixture
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check
 from isogmm.optimize.factorized.curvature import CollectiveCurvature
@@ -128,8 +129,7 @@ def fit_factorized(
         else ElboPlateau(max_iterations=max_iterations or 10_000, tolerance=tolerance)
     )
     seed = seed_of(random_seed)
-    target = to_target(model, model_args, model_kwargs or {}, seed)
-    target.num_gradient_evaluations = 0
+    target = FitTarget.of(to_target(model, model_args, model_kwargs or {}, seed))
     middle = np.zeros(target.dim) if center is None else np.asarray(center, dtype=np.float64)
     if middle.shape != (target.dim,):
         raise OptionError(

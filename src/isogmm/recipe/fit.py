@@ -1,6 +1,5 @@
 """The recipe: locate, whiten, fit the mixture, judge, refine, deliver.  No ArviZ object here."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.draws.pool import Pool, draw_pool
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.optimize.check import Check
 from isogmm.optimize.gradients import MonteCarlo
@@ -60,17 +60,13 @@ def fit(
     OptionError
         If the options do not fit the target.
     """
+    target = FitTarget.of(target, options.stopping.max_seconds)
     stages = Stages(target)
-    limit = options.stopping.max_seconds
-    target.deadline = None if limit is None else time.perf_counter() + limit
-    try:
-        start = start or start_of(target, options, generator)
-        start.mixture = options.family.convert(start.mixture)
-        stages.done("locate")
-        optimized, pool = _mixture(target, options, generator, start, stages, callback, save)
-        delivery = deliver(target, optimized, start.centers, pool, options, generator)
-    finally:
-        target.deadline = None  # what the user does with the target later has no limit
+    start = start or start_of(target, options, generator)
+    start.mixture = options.family.convert(start.mixture)
+    stages.done("locate")
+    optimized, pool = _mixture(target, options, generator, start, stages, callback, save)
+    delivery = deliver(target, optimized, start.centers, pool, options, generator)
     stages.done("refine")
     return summarize(target, options, Fitted(start.located, optimized, pool, delivery, stages))
 

@@ -31,7 +31,6 @@ def run(
     begin = time.perf_counter()
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
-    target.num_gradient_evaluations = 0
     target.prepare()
     from isogmm.inference_data import to_inference_data
     from isogmm.recipe.fit import fit

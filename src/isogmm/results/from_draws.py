@@ -42,9 +42,7 @@ def result_of_draws(
     """
     chains, draws, dim = positions.shape
     flat = np.ascontiguousarray(positions.reshape(-1, dim), dtype=np.float64)
-    counted = target.num_gradient_evaluations
     statistics = {"lp": target.evaluate(flat)[0].reshape(chains, draws), **(sample_stats or {})}
-    target.num_gradient_evaluations = counted  # the sampler did not need these
     attrs = {
         "inference_library": library,
         "inference_library_version": version(library),

@@ -3,13 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from isogmm.errors import ModelError, OptionError
+
+if TYPE_CHECKING:
+    from arviz import InferenceData
+
+    #: A result: what the installed ArviZ works with (0.x ``InferenceData``, 1.x ``DataTree``).
+    Result: TypeAlias = xr.DataTree | InferenceData
+else:
+    Result = object
 
 SAMPLE_DIMS = ("chain", "draw")
 

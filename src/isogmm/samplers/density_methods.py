@@ -12,6 +12,7 @@ from isogmm.draws.importance import chosen
 from isogmm.errors import MissingPackageError, OptionError, require
 from isogmm.locate.curvature import dense_at
 from isogmm.model.adapter import installed_adapters
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.results.arviz_versions import psis
 from isogmm.results.from_draws import result_of_draws
@@ -46,7 +47,7 @@ def nuts(
 
 def laplace(target: Target, seed: int, draws: int, chains: int, *, num_starts: int = 8) -> Any:
     """The Gaussian of the curvature at the best of several optima, found by SciPy's L-BFGS."""
-    begin, counted = time.perf_counter(), target.num_gradient_evaluations
+    begin, target = time.perf_counter(), FitTarget.of(target)
     generator = np.random.default_rng(seed)
 
     def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
@@ -63,7 +64,7 @@ def laplace(target: Target, seed: int, draws: int, chains: int, *, num_starts: i
     attributes = {
         "algorithm": "laplace",
         "sampling_time": time.perf_counter() - begin,
-        "num_gradient_evaluations": target.num_gradient_evaluations - counted,
+        "num_gradient_evaluations": target.num_gradient_evaluations,
     }
     return result_of_draws(
         target, affine_map.forward(noise), library="scipy", seed=seed, attributes=attributes

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import logsumexp
 from isogmm.draws.importance import systematic
 from isogmm.errors import OptionError
-from isogmm.mixtures.isotropic_density import logsumexp
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.results.fit_group import positions_from

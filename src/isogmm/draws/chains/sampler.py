@@ -10,6 +10,7 @@ from isogmm.draws.chains.learn_noncentering import LARGEST, learn_noncentering
 from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
 from isogmm.draws.chains.trajectories import LONG, QUARTER_TURN, Trajectories
 from isogmm.errors import OptionError
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 
 #: Transitions after which the coordinates are whitened anew from the chains.
@@ -53,6 +54,7 @@ class Sampler:
         *,
         retries: bool = True,
     ) -> None:
+        target = FitTarget.of(target)
         self.target, self.chains, self.groups, self.generator = target, chains, groups, generator
         self.retries = retries
         self.step_size = min(1.0, 1.5 * chains.points.shape[1] ** -0.25)

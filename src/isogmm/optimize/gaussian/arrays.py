@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import logsumexp
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.gaussian_density import factors_of, is_diagonal, log_prob_and_score
-from isogmm.mixtures.isotropic_density import logsumexp
 
 
 class GaussianGradients(NamedTuple):

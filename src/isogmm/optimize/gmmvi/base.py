@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from isogmm.arrays import LOG_2PI
 from isogmm.mixtures import gaussian_density as density
-from isogmm.mixtures.isotropic_density import LOG_2PI
 
 #: Responsibilities and relative importance weights below this are left out of sums: with many
 #: components in many dimensions most of them are.

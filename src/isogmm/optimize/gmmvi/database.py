@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.mixtures.isotropic_density import logsumexp
+from isogmm.arrays import logsumexp
 from isogmm.optimize.gmmvi.base import Components, Samples, log_prob
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import logsumexp
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.mixtures.isotropic_density import logsumexp
 from isogmm.optimize.gradients.base import ComponentGradients, component_gradients
 
 #: No rule changes a variance by more than this factor in one step.  Far outside what a useful

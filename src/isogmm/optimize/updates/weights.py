@@ -5,8 +5,8 @@ from typing import Any
 
 from jaxtyping import Float
 
+from isogmm.arrays import logsumexp
 from isogmm.errors import OptionError
-from isogmm.mixtures.isotropic_density import logsumexp
 
 
 @dataclass(frozen=True)
