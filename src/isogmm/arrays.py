@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 #: A NumPy array, or a JAX array where the arithmetic is compiled.
 Array: TypeAlias = np.ndarray | jax.Array
@@ -42,3 +43,8 @@ def split(vectors: Any, shapes: Iterable[tuple[int, ...]]) -> list[Any]:
         parts.append(vectors[..., begin:end].reshape((*lead, *shape)))
         begin = end
     return parts
+
+
+def mean_and_standard_error(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Mean of independent values, and its standard error sd / √n."""
+    return float(values.mean()), float(values.std() / np.sqrt(len(values)))
