@@ -1,1 +1,1 @@
-"""What people look at: reports, plots and comparisons of results."""
+"""Reports, plots and comparison tables made from results."""

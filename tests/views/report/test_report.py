@@ -1,4 +1,4 @@
-"""The report: what it says, in a terminal and as HTML, also about hostile and partial results."""
+"""The content of the report, as text and as HTML, also for hostile and for partial results."""
 
 import html.parser
 import io
@@ -13,14 +13,14 @@ import isogmm
 from helpers.results import fitted
 from isogmm import inference_data as idt
 from isogmm.errors import OptionError
-from isogmm.views.report import facts, trace
+from isogmm.views.report import facts, formatting, stylesheet, trace
 
 #: Markup of HTML and of rich, and a sequence that would color a terminal.
 HOSTILE = "<script>alert('x')</script>&[red]\x1b[31m"
 
 
 class Outline(html.parser.HTMLParser):
-    """Tags, attributes and text of a document; refuses tags that do not close in order."""
+    """Tags, attributes and text of a document; fails if tags do not close in order."""
 
     VOID = ("br", "img", "hr", "meta", "link", "input")
 
@@ -53,7 +53,7 @@ def idata():
     return fitted()
 
 
-def test_the_text_says_everything(idata):
+def test_the_text_contains_all_facts(idata):
     text = str(isogmm.report(idata))
     for piece in (
         "refined",
@@ -71,7 +71,7 @@ def test_the_text_says_everything(idata):
         "25,000",
     ):
         assert piece in text, piece
-    # The largest drift comes first.
+    # The variable with the largest shift comes first.
     assert text.index("tau ") < text.index("theta[0] ", text.index("tau "))
     assert re.search(r"tau\s+-0\.31\s+\+0\.42\s+0\.12\s+-0\.140 ± 0\.020", text)
     assert any(block in text for block in trace.BLOCKS)
@@ -109,7 +109,7 @@ def test_an_encoding_without_block_characters_is_enough(idata, monkeypatch):
     assert "refined" in text
 
 
-def test_the_html_says_everything(idata):
+def test_the_html_contains_all_facts(idata):
     outline = Outline(isogmm.report(idata)._repr_html_())
     text = " ".join(outline.texts)
     for piece in ("refined", "Use the draws", "-0.31", "0.500 ± 0.010", "theta[0]", "19,200"):
@@ -130,21 +130,22 @@ def test_the_html_is_self_contained_in_light_and_dark(idata):
 
 
 def test_dark_and_light_name_the_same_colors_and_can_be_read():
-    from isogmm.views.report import html as page
-
     def luminance(color):
         parts = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
         parts = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
         return float(parts @ [0.2126, 0.7152, 0.0722])
 
-    themes = [dict(re.findall(r"--([\w-]+):(#\w{6})", text)) for text in (page._LIGHT, page._DARK)]
+    themes = [
+        dict(re.findall(r"--([\w-]+):(#\w{6})", text))
+        for text in (stylesheet.LIGHT, stylesheet.DARK)
+    ]
     assert set(themes[0]) == set(themes[1])
     pairs = [("ink", "paper"), ("quiet", "paper"), ("good", "good-paper")]
     pairs += [("bad", "bad-paper"), ("other", "other-paper"), ("ink", "bad-paper")]
     for theme in themes:
         for front, back in pairs:
             light, dark = sorted((luminance(theme[front]), luminance(theme[back])), reverse=True)
-            # The contrast that accessibility guidelines ask of text.
+            # The minimum contrast of text in accessibility guidelines (WCAG 2, level AA).
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, back)
 
 
@@ -187,14 +188,14 @@ def test_a_partial_result_is_reported_as_far_as_it_goes(idata):
     Outline(report._repr_html_())
 
 
-def test_plain_draws_are_said_to_be_plain():
+def test_draws_of_the_mixture_have_no_table_of_variables():
     zeros = (("coordinate",), np.zeros(4))
     report = isogmm.report(fitted(tables={"mean_shift": zeros, "log_sd_shift": zeros}))
-    assert "nothing moved" in str(report)
-    assert "nothing moved" in report._repr_html_()
+    assert "no variable differs" in str(report)
+    assert "no variable differs" in report._repr_html_()
 
 
-def test_what_is_not_finite_does_not_break_the_report():
+def test_values_that_are_not_finite_do_not_break_the_report():
     history = {
         "elbo": np.full((3, 4), np.nan),
         "elbo_se": np.full((3, 4), np.nan),
@@ -211,7 +212,7 @@ def test_what_is_not_finite_does_not_break_the_report():
     assert "nan" not in str(report)
 
 
-def test_many_modes_and_variables_are_cut_and_counted():
+def test_long_tables_are_cut_and_the_total_is_shown():
     text = str(isogmm.report(fitted(num_modes=6)))
     assert text.count("0.167 ± 0.010") == 6
     names = [f"x[{i}]" for i in range(30)]
@@ -246,14 +247,14 @@ def test_other_results_are_refused():
         isogmm.report(other)
 
 
-def test_errors_set_the_digits():
-    assert facts.with_error(1.23456, 0.0123) == "1.235 ± 0.012"
-    assert facts.with_error(1234.5, 20.0) == "1,234 ± 20"
-    assert facts.with_error(2.0, float("nan")) == "2.00"
-    assert facts.with_error(float("nan"), 1.0) == "–"
+def test_standard_errors_set_the_digits():
+    assert formatting.with_error(1.23456, 0.0123) == "1.235 ± 0.012"
+    assert formatting.with_error(1234.5, 20.0) == "1,234 ± 20"
+    assert formatting.with_error(2.0, float("nan")) == "2.00"
+    assert formatting.with_error(float("nan"), 1.0) == "–"
 
 
-def test_the_steep_start_does_not_flatten_the_trace():
+def test_the_initial_climb_does_not_flatten_the_trace():
     steep = np.r_[-1e6, -40.0, -32.0, -31.0, -30.5, -30.2][:, None]
     low, high = trace.limits(steep)
     assert high == -30.2
@@ -270,5 +271,5 @@ def test_in_a_notebook_the_text_is_returned_and_nothing_is_written(idata, capsys
 
 @pytest.fixture
 def in_a_notebook(monkeypatch):
-    """What rich takes for a notebook."""
+    """Make rich believe that it runs in a notebook."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)

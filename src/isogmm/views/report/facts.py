@@ -1,65 +1,88 @@
-"""What a report says, gathered from a result: no layout here."""
+"""The content of a report, independent of its layout."""
 
-import json
-import unicodedata
-from collections.abc import Mapping
+import enum
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from isogmm.errors import OptionError
-from isogmm.results.groups import attributes, get_group, group_names
-from isogmm.results.stop_reason import StopReason
+from isogmm.results.labels import Verdict
 
-#: Rows of the tables of modes and of variables.
-MAX_MODES, MAX_VARIABLES = 8, 8
+#: Rows shown in the table of modes.
+MAX_MODES = 8
+#: Rows shown in the table of variables.
+MAX_VARIABLES = 8
 
-_SOURCES = {
-    "mixture": "drawn from the mixture",
-    "importance": "drawn from the mixture, chosen by importance weights",
-    "chains": "improved by parallel chains",
+
+class Outcome(enum.Enum):
+    """How the verdict is highlighted; the value is part of the name of a CSS class."""
+
+    SUCCESS = "good"
+    FAILURE = "bad"
+    UNKNOWN = "other"
+
+
+#: Verdicts by the text that a result stores.
+_OUTCOMES = {
+    Verdict.GOOD.value: Outcome.SUCCESS,
+    Verdict.REWEIGHTED.value: Outcome.SUCCESS,
+    Verdict.REFINED.value: Outcome.SUCCESS,
+    Verdict.UNRELIABLE.value: Outcome.FAILURE,
 }
 
 
 @dataclass(frozen=True)
-class Drift:
-    """How far the delivered draws of a coordinate are from the mixture's own.
+class Variable:
+    """How the delivered draws of one coordinate differ from draws of the mixture.
 
     Parameters
     ----------
     name
-        The coordinate, unconstrained.
-    mean, log_sd
-        Shift of the mean in sds, and of the log sd.
-    memory, drift, drift_se
-        Of the chains: correlation with their starts, and movement of the mean, in sds, between
-        the halves of what was recorded; NaN where none ran.
+        Name of the unconstrained coordinate.
+    mean_shift
+        Difference of the means, in standard deviations of the mixture.
+    log_sd_shift
+        Difference of the log standard deviations.
+    correlation
+        Correlation of the chains with their starting points; NaN if no chains ran.
+    drift, drift_se
+        Change of the mean between the two halves of the recorded chains and its standard error,
+        in standard deviations; NaN if no chains ran.
     """
 
     name: str
-    mean: float
-    log_sd: float
-    memory: float
+    mean_shift: float
+    log_sd_shift: float
+    correlation: float
     drift: float
     drift_se: float
 
 
 @dataclass(frozen=True)
 class Mode:
-    """One mode: its number, mass with standard error, and share of the components."""
+    """One mode of the posterior.
+
+    Parameters
+    ----------
+    number
+        Index of the mode in the group ``fit``.
+    mass, mass_se
+        Posterior probability of the mode and its standard error.
+    num_components
+        Components of the mixture that belong to the mode, over all chains.
+    means
+        Names of a few coordinates and the mean of the mode in each.
+    """
 
     number: int
     mass: float
     mass_se: float
-    components: int
-    place: tuple[tuple[str, float], ...]
+    num_components: int
+    means: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage of the fit cost."""
+    """Time and gradient evaluations of one stage of the fit."""
 
     name: str
     seconds: float
@@ -68,21 +91,55 @@ class Stage:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything a report shows; what a result does not say is empty or NaN."""
+    """Everything that a report shows.
+
+    Parameters
+    ----------
+    title, created_at
+        Name and version of the library, and the time of the fit.
+    verdict, advice
+        The verdict in one word and the advice in sentences, as the result stores them.
+    rows
+        Labels and values of the summary.
+    stop
+        Why the fit stopped, as a sentence.
+    modes, num_modes
+        The modes with the largest masses, and the number of all modes.
+    variables, num_variables
+        The variables with the largest shifts, and the number of all variables.
+    trace
+        ELBO by check and chain, shape (t, c).
+    trace_gradients
+        Gradient evaluations up to each check, shape (t,).
+    stages
+        Cost of each stage.
+
+    Notes
+    -----
+    Numbers that the result does not contain are NaN; texts and tables are empty.
+    """
 
     title: str
     verdict: str
     advice: str
-    numbers: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, str], ...]
     stop: str
     modes: tuple[Mode, ...]
     num_modes: int
-    variables: tuple[Drift, ...]
+    variables: tuple[Variable, ...]
     num_variables: int
     trace: np.ndarray
     trace_gradients: np.ndarray
     stages: tuple[Stage, ...]
     created_at: str
+
+    #: Shown in place of the table of variables if no draws were changed.
+    no_shift = "All draws come directly from the mixture: no variable differs from it."
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the verdict is highlighted."""
+        return _OUTCOMES.get(self.verdict, Outcome.UNKNOWN)
 
     @property
     def modes_title(self) -> str:
@@ -93,208 +150,24 @@ class Facts:
     def variables_title(self) -> str:
         """Heading of the table of variables."""
         shown = _of(len(self.variables), self.num_variables)
-        return f"Moved most away from the mixture, unconstrained{shown}"
+        return f"Largest differences between the draws and the mixture, unconstrained{shown}"
 
     @property
-    def has_moved(self) -> bool:
-        """Whether the delivered draws differ from the mixture's own at all."""
-        return any(abs(one.mean) + abs(one.log_sd) > 0 for one in self.variables)
+    def variables_header(self) -> list[str]:
+        """Head of the table of variables."""
+        header = ["variable", "mean shift, sd", "log sd shift"]
+        return [*header, "correlation with start", "drift, sd"] if self.has_chains else header
+
+    @property
+    def has_shifts(self) -> bool:
+        """Whether the delivered draws differ from draws of the mixture."""
+        return any(abs(one.mean_shift) + abs(one.log_sd_shift) > 0 for one in self.variables)
+
+    @property
+    def has_chains(self) -> bool:
+        """Whether the shown variables have diagnostics of HMC chains."""
+        return any(not np.isnan(one.correlation) for one in self.variables)
 
 
-def _of(shown: int, number: int) -> str:
-    return f" ({shown} of {number})" if shown < number else ""
-
-
-def gather(idata: Any) -> Facts:
-    """Read a result of ``fit_isogmm``.
-
-    Raises
-    ------
-    OptionError
-        If the object does not come from ``fit_isogmm``.
-    """
-    if "fit" not in group_names(idata):
-        library = attributes(idata).get("inference_library", "unknown")
-        raise OptionError(
-            "report reads results of fit_isogmm, which have a group 'fit'; this one has "
-            f"{group_names(idata)} (inference_library is {library!r})"
-        )
-    attrs, fit = attributes(idata), get_group(idata, "fit")
-    trace, gradients = _trace(idata)
-    variables = _variables(fit)
-    modes = _modes(fit)
-    version = attrs.get("inference_library_version", "")
-    return Facts(
-        title=clean(f"isogmm {version}".strip()),
-        verdict=clean(attrs.get("verdict", "unknown")),
-        advice=clean(attrs.get("advice", "The result holds no verdict.")),
-        numbers=_numbers(attrs, idata),
-        stop=_stop(attrs),
-        modes=modes[:MAX_MODES],
-        num_modes=len(modes),
-        variables=variables[:MAX_VARIABLES],
-        num_variables=len(variables),
-        trace=trace,
-        trace_gradients=gradients,
-        stages=_stages(attrs),
-        created_at=clean(str(attrs.get("created_at", ""))[:19].replace("T", " ")),
-    )
-
-
-def clean(text: Any) -> str:
-    """Text without control characters, which could move a terminal's cursor or color."""
-    return "".join(
-        " " if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter
-        for letter in str(text)
-    )
-
-
-def number(value: float | int, digits: int = 2) -> str:
-    """A number with thousands separated, or a dash."""
-    return f"{value:,.{digits}f}" if np.isfinite(value) else "–"
-
-
-def signed(value: float) -> str:
-    """A difference with its sign."""
-    return f"{round(value, 2) + 0.0:+.2f}" if np.isfinite(value) else "–"
-
-
-def with_error(value: float, error: float) -> str:
-    """A value with as many digits as its standard error can support, and that error."""
-    if not np.isfinite(value):
-        return "–"
-    if not np.isfinite(error) or error <= 0:
-        return number(value)
-    digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 6))
-    return f"{value:,.{digits}f} ± {error:,.{digits}f}"
-
-
-def seconds(value: float) -> str:
-    """A duration with the digits that matter."""
-    if not np.isfinite(value):
-        return "–"
-    return f"{value:.2f} s" if value < 10 else f"{value:,.0f} s"
-
-
-def _numbers(attrs: Mapping[str, Any], idata: Any) -> tuple[tuple[str, str], ...]:
-    def get(name: str) -> float:
-        value = attrs.get(name, np.nan)
-        return float(value) if isinstance(value, int | float) else np.nan
-
-    evidence = with_error(get("log_evidence"), get("log_evidence_se"))
-    if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
-        evidence = "withheld: the mixture is too far from the posterior"
-    rows = [
-        ("ELBO", with_error(get("elbo"), get("elbo_se"))),
-        ("log evidence", evidence),
-        ("Pareto k", number(get("pareto_k"))),
-        ("importance ESS", number(get("importance_ess"), 0)),
-    ]
-    if "posterior" in group_names(idata):
-        sizes, origin = get_group(idata, "posterior").sizes, str(attrs.get("draws_from", ""))
-        shape = f"{sizes.get('chain', 0)} chains × {sizes.get('draw', 0):,}"
-        rows.append(("draws", ", ".join(filter(None, (shape, _SOURCES.get(origin, origin))))))
-    rows.append(("funnels straightened", str(attrs.get("refine_scales") or "–")))
-    rows.append(("time", seconds(get("sampling_time"))))
-    rows.append(("gradient evaluations", number(get("num_gradient_evaluations"), 0)))
-    if get("num_nonfinite") > 0:
-        rows.append(("draws without finite density", number(get("num_nonfinite"), 0)))
-    return tuple((label, clean(text)) for label, text in rows if text != "–")
-
-
-def _stop(attrs: Mapping[str, Any]) -> str:
-    reason = str(attrs.get("stop_reason", ""))
-    if reason == StopReason.CONVERGED.value and attrs.get("iterations") == 0:
-        return "One Gaussian is enough: a mixture would gain next to nothing."
-    known = {one.value: one.sentence for one in StopReason}
-    return known.get(reason, clean(reason))
-
-
-def _modes(fit: xr.Dataset) -> tuple[Mode, ...]:
-    if "mode_mass" not in fit:
-        return ()
-    masses = fit["mode_mass"].values
-    errors = fit["mode_mass_se"].values if "mode_mass_se" in fit else np.full(len(masses), np.nan)
-    members = fit["component_mode"].values.ravel() if "component_mode" in fit else np.empty(0)
-    places = _places(fit, len(masses))
-    return tuple(
-        Mode(
-            number=int(mode),
-            mass=float(masses[mode]),
-            # A single mode has all the mass; what is left is the evidence's error.
-            mass_se=float(errors[mode]) if len(masses) > 1 else np.nan,
-            components=int((members == mode).sum()),
-            place=places[mode],
-        )
-        for mode in np.argsort(-masses, kind="stable")
-    )
-
-
-def _places(fit: xr.Dataset, number: int) -> list[tuple[tuple[str, float], ...]]:
-    """Means of the modes in the three coordinates along which they differ most."""
-    if "mode_mean" not in fit or number < 2:
-        return [()] * number
-    means = fit["mode_mean"].transpose("mode", "coordinate").values
-    # Whitened coordinates know the scale of each: a row of L has the length of one sd.
-    scale = _scales(fit)
-    # A mode without draws has no mean.
-    low = np.where(np.isfinite(means), means, np.inf).min(axis=0)
-    high = np.where(np.isfinite(means), means, -np.inf).max(axis=0)
-    spread = np.maximum(high - low, 0.0) / scale
-    names = fit["coordinate"].values
-    top = np.argsort(-spread, kind="stable")[:3]
-    return [tuple((_short(clean(names[i])), float(row[i])) for i in top) for row in means]
-
-
-def _short(name: str, length: int = 24) -> str:
-    """A name for the head of a column."""
-    return name if len(name) <= length else f"{name[: length - 1]}…"
-
-
-def _scales(fit: xr.Dataset) -> np.ndarray:
-    if "whitening_factor" in fit:
-        factor = fit["whitening_factor"].values[0]
-        return np.maximum(np.linalg.norm(factor, axis=1), 1e-300)
-    if "whitening_scale" in fit:
-        return np.maximum(fit["whitening_scale"].values[0], 1e-300)
-    return np.ones(fit.sizes["coordinate"])
-
-
-def _variables(fit: xr.Dataset) -> tuple[Drift, ...]:
-    if "mean_shift" not in fit:
-        return ()
-    size = fit.sizes["coordinate"]
-
-    def column(name: str) -> np.ndarray:
-        return fit[name].values if name in fit else np.full(size, np.nan)
-
-    mean, log_sd = column("mean_shift"), column("log_sd_shift")
-    columns = [column(name) for name in ("refine_memory", "refine_drift", "refine_drift_se")]
-    size_of = np.abs(np.nan_to_num(mean)) + np.abs(np.nan_to_num(log_sd, posinf=9, neginf=-9))
-    names = fit["coordinate"].values
-    return tuple(
-        Drift(clean(names[i]), float(mean[i]), float(log_sd[i]), *(float(c[i]) for c in columns))
-        for i in np.argsort(-size_of, kind="stable")
-    )
-
-
-def _trace(idata: Any) -> tuple[np.ndarray, np.ndarray]:
-    """ELBO (checks, chains) and the gradient evaluations up to each check."""
-    stats = get_group(idata, "fit_stats") if "fit_stats" in group_names(idata) else xr.Dataset()
-    if "elbo" not in stats:
-        return np.empty((0, 0)), np.empty(0)
-    elbo = stats["elbo"].transpose("check", "chain").values.astype(float)
-    place = stats["gradient_evaluations"].values if "gradient_evaluations" in stats else None
-    return elbo, np.arange(len(elbo)) if place is None else place
-
-
-def _stages(attrs: Mapping[str, Any]) -> tuple[Stage, ...]:
-    try:
-        times = json.loads(str(attrs["stage_seconds"]))
-        gradients = json.loads(str(attrs.get("stage_gradient_evaluations", "{}")))
-        return tuple(
-            Stage(clean(name), float(time), int(gradients.get(name, 0)))
-            for name, time in times.items()
-        )
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return ()
+def _of(shown: int, total: int) -> str:
+    return f" ({shown} of {total})" if shown < total else ""

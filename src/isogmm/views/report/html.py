@@ -1,83 +1,31 @@
-"""The report in a notebook: self-contained, light and dark, every value escaped."""
+"""The report in a notebook: self-contained HTML in which every value is escaped."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from isogmm.views.report.facts import Facts, number, seconds, signed, with_error
+from isogmm.views.report.facts import Facts
+from isogmm.views.report.formatting import number, seconds, signed, with_error
+from isogmm.views.report.stylesheet import STYLE
 from isogmm.views.report.trace import svg
 
-_LIGHT = (
-    "color-scheme:light;--ink:#1f2328;--quiet:#59636e;--paper:#ffffff;--rule:#d8dde3;--bar:#0072b2;"
-    "--good:#116b3a;--good-paper:#e3f4ea;--bad:#a5260f;--bad-paper:#fdebe5;"
-    "--other:#7a5200;--other-paper:#fdf3d8;"
-    "--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a0528a"
-)
-_DARK = (
-    "color-scheme:dark;--ink:#e6e9ed;--quiet:#9aa5b1;--paper:#16191d;--rule:#363c44;--bar:#56b4e9;"
-    "--good:#7fdca4;--good-paper:#173a27;--bad:#ffab94;--bad-paper:#4a1d12;"
-    "--other:#f3cf7a;--other-paper:#44350f;"
-    "--c0:#56b4e9;--c1:#f0905a;--c2:#3fc79f;--c3:#dd9fc6"
-)
-# Jupyter, VS Code and documentation themes say themselves which they are; elsewhere the
-# system's preference counts.
-_STYLE = f"""
-.isogmm-report{{{_LIGHT};color:var(--ink);background:var(--paper);border:1px solid var(--rule);
-border-radius:8px;padding:16px 20px;max-width:760px;box-sizing:border-box;
-font:14px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}}
-@media (prefers-color-scheme:dark){{.isogmm-report{{{_DARK}}}}}
-[data-jp-theme-light="true"] .isogmm-report,html[theme="light"] .isogmm-report,
-[data-theme="light"] .isogmm-report,.vscode-light .isogmm-report{{{_LIGHT}}}
-[data-jp-theme-light="false"] .isogmm-report,html[theme="dark"] .isogmm-report,
-[data-theme="dark"] .isogmm-report,.vscode-dark .isogmm-report{{{_DARK}}}
-div.isogmm-report .isogmm-head{{display:flex;justify-content:space-between;align-items:baseline;
-gap:12px;color:var(--quiet);font-size:12px;margin:0 0 8px}}
-div.isogmm-report .isogmm-verdict{{border-radius:6px;padding:10px 14px;margin:0 0 14px;
-color:var(--other);background:var(--other-paper)}}
-div.isogmm-report .isogmm-good{{color:var(--good);background:var(--good-paper)}}
-div.isogmm-report .isogmm-bad{{color:var(--bad);background:var(--bad-paper)}}
-div.isogmm-report .isogmm-verdict b{{font-size:16px;display:block}}
-div.isogmm-report .isogmm-verdict span{{color:var(--ink)}}
-div.isogmm-report h4{{font-size:13px;font-weight:600;margin:16px 0 4px;color:var(--ink)}}
-div.isogmm-report p{{margin:4px 0;font-size:13px;color:var(--quiet)}}
-div.isogmm-report .isogmm-scroll{{overflow-x:auto}}
-div.isogmm-report tr{{background:transparent!important}}
-div.isogmm-report table{{table-layout:auto;border-collapse:collapse;margin:0;
-font-size:13px;color:var(--ink);background:transparent;border:0}}
-div.isogmm-report th,div.isogmm-report td{{padding:3px 16px 3px 0;text-align:right;border:0;
-vertical-align:top;
-background:transparent;color:var(--ink);white-space:nowrap;font-variant-numeric:tabular-nums}}
-div.isogmm-report th{{color:var(--quiet);font-weight:400;border-bottom:1px solid var(--rule)}}
-div.isogmm-report td:first-child,div.isogmm-report th:first-child{{text-align:left}}
-div.isogmm-report .isogmm-names td:first-child{{white-space:normal;overflow-wrap:anywhere;
-min-width:120px;max-width:320px}}
-div.isogmm-report .isogmm-facts td{{text-align:left;white-space:normal}}
-div.isogmm-report .isogmm-facts td:first-child{{color:var(--quiet);white-space:nowrap}}
-div.isogmm-report .isogmm-share{{display:inline-block;height:8px;border-radius:2px;
-background:var(--bar)}}
-div.isogmm-report td.isogmm-bar{{text-align:left;min-width:120px;vertical-align:middle}}
-div.isogmm-report .isogmm-trace{{width:100%;max-width:420px;height:auto;display:block}}
-div.isogmm-report .isogmm-chain{{fill:none;stroke-width:1.6;stroke-linejoin:round}}
-div.isogmm-report .isogmm-axis{{stroke:var(--rule);stroke-width:1}}
-div.isogmm-report .isogmm-chain-0{{stroke:var(--c0)}}
-div.isogmm-report .isogmm-chain-1{{stroke:var(--c1)}}
-div.isogmm-report .isogmm-chain-2{{stroke:var(--c2)}}
-div.isogmm-report .isogmm-chain-3{{stroke:var(--c3)}}
-""".strip()
+#: Width of a bar that stands for a share of one, in pixels.
+BAR_WIDTH = 120
 
-_KINDS = {"good": "good", "reweighted": "good", "refined": "good", "unreliable": "bad"}
+
+class _Cell(str):
+    """A table cell that already is HTML."""
 
 
 def render(facts: Facts) -> str:
-    """One ``div`` with its own style, no script and nothing from outside."""
-    kind = _KINDS.get(facts.verdict, "other")
-    rows = [*facts.numbers, *([("stopped", facts.stop)] if facts.stop else [])]
+    """One ``div`` with its own style, without scripts and without external resources."""
+    rows = [*facts.rows, *([("stopped", facts.stop)] if facts.stop else [])]
     return "".join(
         (
-            f'<div class="isogmm-report"><style>{_STYLE}</style>',
+            f'<div class="isogmm-report"><style>{STYLE}</style>',
             f'<div class="isogmm-head"><span>{escape(facts.title)}</span>'
             f"<span>{escape(facts.created_at)}</span></div>",
-            f'<div class="isogmm-verdict isogmm-{kind}"><b>{escape(facts.verdict)}</b>'
-            f"<span>{escape(facts.advice)}</span></div>",
+            f'<div class="isogmm-verdict isogmm-{facts.outcome.value}">'
+            f"<b>{escape(facts.verdict)}</b><span>{escape(facts.advice)}</span></div>",
             '<table class="isogmm-facts">',
             *(f"<tr><td>{escape(label)}</td><td>{escape(text)}</td></tr>" for label, text in rows),
             "</table>",
@@ -101,8 +49,8 @@ def _trace(facts: Facts) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    """A table of text, escaped; cells that are HTML already have a type of their own."""
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], css_class: str = "") -> str:
+    """A table; cells are escaped unless they already are HTML."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join(
         "<tr>"
@@ -111,17 +59,14 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "")
         for row in rows
     )
     return (
-        f'<div class="isogmm-scroll{kind}"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="isogmm-scroll{css_class}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
 
-class _Cell(str):
-    """A cell that is HTML already."""
-
-
 def _bar(share: float) -> _Cell:
-    width = round(120 * min(max(share, 0.0), 1.0))
+    """A cell with a bar whose length is proportional to a share between 0 and 1."""
+    width = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
     return _Cell(
         f'<td class="isogmm-bar"><span class="isogmm-share" style="width:{width}px"></span></td>'
     )
@@ -131,14 +76,14 @@ def _modes(facts: Facts) -> str:
     if not facts.modes:
         return ""
     header = ["mode", "mass", "", "components"]
-    header += [f"mean of {name}" for name, _ in facts.modes[0].place]
+    header += [f"mean of {name}" for name, _ in facts.modes[0].means]
     rows = (
         [
             str(mode.number),
             with_error(mode.mass, mode.mass_se),
             _bar(mode.mass) if facts.num_modes > 1 else "",
-            str(mode.components),
-            *(f"{value:#.3g}" for _, value in mode.place),
+            str(mode.num_components),
+            *(f"{value:#.3g}" for _, value in mode.means),
         ]
         for mode in facts.modes
     )
@@ -148,20 +93,23 @@ def _modes(facts: Facts) -> str:
 def _variables(facts: Facts) -> str:
     if not facts.variables:
         return ""
-    if not facts.has_moved:
-        return "<p>The delivered draws are the mixture's own: nothing moved.</p>"
-    has_chains = any(one.memory == one.memory for one in facts.variables)
-    header = ["variable", "mean, sds", "log sd", *(["memory", "drift, sds"] * has_chains)]
+    if not facts.has_shifts:
+        return f"<p>{escape(facts.no_shift)}</p>"
     rows = (
         [
             one.name,
-            signed(one.mean),
-            signed(one.log_sd),
-            *([number(one.memory), with_error(one.drift, one.drift_se)] * has_chains),
+            signed(one.mean_shift),
+            signed(one.log_sd_shift),
+            *(
+                [number(one.correlation), with_error(one.drift, one.drift_se)]
+                if facts.has_chains
+                else []
+            ),
         ]
         for one in facts.variables
     )
-    return f"<h4>{facts.variables_title}</h4>{_table(header, rows, ' isogmm-names')}"
+    table = _table(facts.variables_header, rows, " isogmm-names")
+    return f"<h4>{facts.variables_title}</h4>{table}"
 
 
 def _stages(facts: Facts) -> str:

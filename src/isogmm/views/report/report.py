@@ -1,19 +1,22 @@
-"""``report``: did it work, and what to do next."""
+"""``report``: whether a fit worked, and what to do next."""
 
 import io
 import sys
-from typing import Any
 
-from isogmm.views.report import facts, html, text
+from rich.console import Console, Group
+
+from isogmm.results.groups import Result
+from isogmm.views.report import html, text
+from isogmm.views.report.gather import gather
 
 #: Columns of the plain text.
 WIDTH = 96
 
 
 class Report:
-    """A report that shows itself: as text at a prompt, as HTML in a notebook.
+    """A report that shows itself as text at a prompt and as HTML in a notebook.
 
-    ``str(report)`` is plain text; ``rich.print(report)`` and a prompt in a terminal show it in
+    ``str(report)`` is plain text.  ``rich.print(report)`` and the prompt of a terminal show it in
     color.
 
     Parameters
@@ -24,11 +27,11 @@ class Report:
     Raises
     ------
     OptionError
-        If it is not.
+        If ``idata`` is not such a result.
     """
 
-    def __init__(self, idata: Any) -> None:
-        self.facts = facts.gather(idata)
+    def __init__(self, idata: Result) -> None:
+        self.facts = gather(idata)
 
     @property
     def verdict(self) -> str:
@@ -40,23 +43,21 @@ class Report:
         """What to do next, in words."""
         return self.facts.advice
 
-    def __rich__(self) -> Any:
+    def __rich__(self) -> Group:
         return text.render(self.facts)
 
     def __str__(self) -> str:
         return self._text(is_terminal=False)
 
     def __repr__(self) -> str:
-        return self._text(is_terminal=bool(getattr(sys.stdout, "isatty", bool)()))
+        return self._text(is_terminal=_is_terminal())
 
     def _repr_html_(self) -> str:
         return html.render(self.facts)
 
     def _text(self, *, is_terminal: bool) -> str:
-        from rich.console import Console
-
         stream = io.StringIO()
-        # In a notebook rich would write to the cell, whatever the file is.
+        # In a notebook, rich would write to the output of the cell and ignore ``file``.
         console = Console(
             file=stream,
             width=WIDTH,
@@ -74,22 +75,29 @@ class Report:
         return found if is_unicode else found.encode(encoding, "replace").decode(encoding)
 
 
-def report(idata: Any) -> Report:
-    """Whether a fit worked and what to do next.
+def _is_terminal() -> bool:
+    """Whether the standard output is a terminal; a replaced ``sys.stdout`` may not know."""
+    return bool(getattr(sys.stdout, "isatty", bool)())
 
-    Verdict and advice, modes with their masses, the variables whose draws moved most away from
-    the mixture, why the fit stopped, the ELBO trace, and the cost of every stage.
+
+def report(idata: Result) -> Report:
+    """Whether a fit worked, and what to do next.
+
+    The report shows the verdict and the advice, the modes with their masses, the variables whose
+    draws differ most from the mixture, why the fit stopped, the ELBO trace, and the cost of every
+    stage.
 
     Parameters
     ----------
     idata
-        A result of ``fit_isogmm``, fresh or read from a file; neither the model nor its data are
+        A result of ``fit_isogmm``, new or read from a file.  The model and its data are not
         needed.
 
     Returns
     -------
     Report
-        Shows itself at a prompt and in a notebook; ``print(report(idata))`` elsewhere.
+        An object that shows itself at a prompt and in a notebook.  Elsewhere use
+        ``print(report(idata))``.
 
     Raises
     ------

@@ -1,50 +1,59 @@
-"""The ELBO trace as a small picture: inline SVG, and a line of block characters."""
+"""The ELBO trace as a small picture: inline SVG, or one line of block characters."""
 
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.views.elbo_range import lower_limit
+
+#: Size of the SVG and its margin, in pixels.
 WIDTH, HEIGHT, PAD = 420, 96, 6
+#: Number of colors that the style sheet defines for chains.
+NUM_COLORS = 4
+#: Characters from the lowest to the highest ELBO.
 BLOCKS = "▁▂▃▄▅▆▇█"
+#: Smallest range of the ELBO after the initial climb that counts, in nats.
+MIN_SPREAD = 1e-9
+#: Half the range that is shown if all ELBO values are equal, in nats.
+HALF_RANGE_OF_CONSTANT = 0.5
+#: How far a line may leave the picture, as a share of its height.
+OVERSHOOT = 0.05
 
 
 def limits(trace: Float[np.ndarray, "t c"]) -> tuple[float, float] | None:
-    """The range worth showing: the first steep climb must not flatten the rest."""
+    """The range of the ELBO to show; None if no entry is finite."""
     finite = trace[np.isfinite(trace)]
     if not finite.size:
         return None
     high = float(finite.max())
-    late = trace[len(trace) // 3 :]
-    late = late[np.isfinite(late)]
-    low = float(finite.min())
-    if late.size:
-        low = max(low, high - 4 * max(high - float(late.min()), 1e-9))
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    low = lower_limit(trace, float(finite.min()), high, MIN_SPREAD)
+    if high > low:
+        return low, high
+    return low - HALF_RANGE_OF_CONSTANT, high + HALF_RANGE_OF_CONSTANT
 
 
-def svg(trace: Float[np.ndarray, "t c"], place: np.ndarray) -> str:
-    """A self-contained SVG of the ELBO of every chain against gradient evaluations.
+def svg(trace: Float[np.ndarray, "t c"], gradients: np.ndarray) -> str:
+    """An SVG of the ELBO of every chain against gradient evaluations.
 
-    Colors come from classes, so that the page decides about light and dark.  Empty where there
-    are fewer than two checks.
+    Colors come from CSS classes, so that the page chooses between light and dark.  The text is
+    empty if there are fewer than two checks.
     """
     bounds = limits(trace)
     if bounds is None or len(trace) < 2:
         return ""
     low, high = bounds
-    place = place.astype(float)
-    across = (place - place[0]) / max(place[-1] - place[0], 1e-300) * (WIDTH - 2 * PAD) + PAD
+    gradients = gradients.astype(float)
+    across = (gradients - gradients[0]) / max(gradients[-1] - gradients[0], 1e-300)
+    across = across * (WIDTH - 2 * PAD) + PAD
     lines = []
     for chain in range(trace.shape[1]):
-        level = np.clip((trace[:, chain] - low) / (high - low), -0.05, 1.05)
+        level = np.clip((trace[:, chain] - low) / (high - low), -OVERSHOOT, 1 + OVERSHOOT)
         down = HEIGHT - PAD - level * (HEIGHT - 2 * PAD)
         points = " ".join(
             f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True) if np.isfinite(y)
         )
-        lines.append(f'<polyline class="isogmm-chain isogmm-chain-{chain % 4}" points="{points}"/>')
-    last = trace[-1][np.isfinite(trace[-1])]
-    label = f"ELBO of {trace.shape[1]} chains"
-    if last.size:
-        label += f", at the end {last.mean():,.2f} nats"
+        css_class = f"isogmm-chain isogmm-chain-{chain % NUM_COLORS}"
+        lines.append(f'<polyline class="{css_class}" points="{points}"/>')
+    label = _label(trace)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}" '
         f'class="isogmm-trace"><title>{label}</title>'
@@ -53,16 +62,23 @@ def svg(trace: Float[np.ndarray, "t c"], place: np.ndarray) -> str:
     )
 
 
+def _label(trace: Float[np.ndarray, "t c"]) -> str:
+    """The picture in words."""
+    label = f"ELBO of {trace.shape[1]} chains"
+    last = trace[-1][np.isfinite(trace[-1])]
+    return f"{label}, final mean {last.mean():,.2f} nats" if last.size else label
+
+
 def blocks(trace: Float[np.ndarray, "t c"], width: int = 48) -> str:
-    """The mean over chains as a line of block characters."""
+    """The mean over chains as a line of block characters, at most ``width`` of them."""
     bounds = limits(trace)
     if bounds is None or len(trace) < 2:
         return ""
     low, high = bounds
     with np.errstate(all="ignore"):
-        number = np.isfinite(trace).sum(axis=1)
-        mean = np.where(np.isfinite(trace), trace, 0.0).sum(axis=1) / number
-    mean = mean[number > 0]
+        num_finite = np.isfinite(trace).sum(axis=1)
+        mean = np.where(np.isfinite(trace), trace, 0.0).sum(axis=1) / num_finite
+    mean = mean[num_finite > 0]
     if len(mean) > width:
         mean = mean[np.linspace(0, len(mean) - 1, width).round().astype(int)]
     level = np.clip((mean - low) / (high - low), 0.0, 1.0)
