@@ -1,4 +1,4 @@
-"""``compare``: exact methods score at the floor, wrong ones above it, misfits are named."""
+"""``compare``: exact methods score near the floor, others above it; errors name what differs."""
 
 import numpy as np
 import pytest
@@ -181,7 +181,7 @@ def test_one_row_per_scalar_names_the_worst():
     assert (table["mean_error_floor"] > 0).all()
 
 
-# --- what results are, and whether they fit ------------------------------------------------------
+# --- forms of results, and whether they can be compared ---------------------------------------
 
 
 def test_costs_evidence_and_diagnostics_come_from_the_result():
@@ -346,10 +346,12 @@ def test_results_that_do_not_fit_are_named(other, words):
 
 
 def test_options_that_make_no_sense_are_named():
-    with pytest.raises(OptionError, match="none of the results"):
+    with pytest.raises(OptionError, match="not a key of results"):
         isogmm.compare({"a": gaussian_draws(1)}, reference="nuts")
     with pytest.raises(OptionError, match="mapping such as"):
         isogmm.compare({}, reference="nuts")
+    with pytest.raises(OptionError, match="Rename the key"):
+        isogmm.compare({"reference": gaussian_draws(1)}, reference=gaussian_draws(2))
     with pytest.raises(OptionError, match="give an ArviZ object"):
         isogmm.compare({"a": 3}, reference=gaussian_draws(1))
     constant = {"mu": np.ones((4, 100))}

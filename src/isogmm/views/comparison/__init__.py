@@ -1,1 +1,1 @@
-"""Results of different methods side by side, in units of a reference and of its own noise."""
+"""Comparison of the results of several methods with a reference."""

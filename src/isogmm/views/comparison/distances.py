@@ -1,7 +1,7 @@
-"""Distances between samples as wholes: sliced Wasserstein and maximum mean discrepancy.
+"""Distances between samples as a whole: sliced Wasserstein and maximum mean discrepancy.
 
-Both work on scalars in units of the reference (its mean at 0, its sd 1), so that no scalar
-counts for more because of its scale.
+Both work on scalars standardized by the reference (its mean is 0, its standard deviation 1), so
+that the scale of a scalar has no influence.
 """
 
 from typing import NamedTuple
@@ -9,16 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-#: Random directions of the sliced distance.
+#: Number of random directions of the sliced Wasserstein distance.
 DIRECTIONS = 100
-#: Bootstrap pairs behind its floor, and their size.
-PAIRS, PAIR_SIZE = 20, 1000
-#: Draws of each sample that the quadratic cost of the discrepancy allows.
+#: Number of pairs of bootstrap samples from which the floor of that distance is computed.
+PAIRS = 20
+#: Draws in each of these bootstrap samples.
+PAIR_SIZE = 1000
+#: Largest number of draws of each sample in the discrepancy, whose cost is quadratic.
 KERNEL_ROWS = 1000
 
 
 def directions(dim: int, generator: np.random.Generator) -> Float[np.ndarray, "p l"]:
-    """Uniform on the unit sphere; the one axis there is for p = 1."""
+    """Directions uniform on the unit sphere, as columns; for p = 1 the only axis."""
     if dim == 1:
         return np.ones((1, 1))
     normal = generator.standard_normal((dim, DIRECTIONS))
@@ -28,8 +30,9 @@ def directions(dim: int, generator: np.random.Generator) -> Float[np.ndarray, "p
 def sliced_wasserstein(first: Float[np.ndarray, "n l"], second: Float[np.ndarray, "m l"]) -> float:
     """Sliced 2-Wasserstein distance of projected samples (Rabin et al. 2012).
 
-    SW₂² = E_θ ∫ (F⁻¹(u) - G⁻¹(u))² du, the mean over the directions θ of the columns; the
-    integral is over the levels of the smaller sample, exact for equal sizes.
+    SW₂² = E_θ ∫ (F⁻¹(u) - G⁻¹(u))² du, the mean over the directions θ of the columns.  The
+    integral is a sum over the quantile levels of the smaller sample; it is exact for samples of
+    equal size.
     """
     size = min(len(first), len(second))
     levels = (np.arange(size) + 0.5) / size
@@ -40,7 +43,10 @@ def sliced_wasserstein(first: Float[np.ndarray, "n l"], second: Float[np.ndarray
 
 
 def sliced_noise(projected: Float[np.ndarray, "m l"], generator: np.random.Generator) -> float:
-    """Typical distance of two exact samples, per √(1/n + 1/n'): pairs of bootstrap samples."""
+    """Median distance of two samples of the same distribution, divided by √(1/n + 1/n').
+
+    It is estimated from pairs of bootstrap samples.
+    """
     found = [
         sliced_wasserstein(
             projected[generator.integers(len(projected), size=PAIR_SIZE)],
@@ -57,13 +63,17 @@ def thinned(rows: Float[np.ndarray, "m p"], size: int) -> Float[np.ndarray, "n p
 
 
 def bandwidth(rows: Float[np.ndarray, "n p"]) -> float:
-    """2 h² of the kernel: the median squared distance within the reference."""
+    """2 h² of the kernel: the median squared distance between draws of the reference."""
     squared = _squared_distances(rows, rows)
     return float(np.median(squared[np.triu_indices(len(rows), 1)]))
 
 
 class Discrepancy(NamedTuple):
-    """Unbiased estimate of MMD², its standard error, and the latter for an exact method."""
+    """An unbiased estimate of MMD².
+
+    ``se`` is its standard error, ``floor`` the standard error for draws of the reference's own
+    distribution.
+    """
 
     value: float
     se: float
@@ -75,10 +85,10 @@ def maximum_mean_discrepancy(
 ) -> Discrepancy:
     """Unbiased MMD² with the kernel exp(-|x - y|² / width) (Gretton et al. 2012, lemma 6).
 
-    A U-statistic of h_ij = k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i), so it may be
-    negative.  Its variance is 4(n-2)/(n(n-1)) ζ₁ + 2/(n(n-1)) ζ₂ with ζ₁ the variance of
-    E[h_ij | i] and ζ₂ that of h_ij.  Equal distributions have ζ₁ = 0 and ζ₂ = 4 E[k̃²], k̃ the
-    centered kernel, which gives the floor: the standard deviation for exact draws.
+    It is a U-statistic of h_ij = k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i), so it
+    may be negative.  Its variance is 4(n-2)/(n(n-1)) ζ₁ + 2/(n(n-1)) ζ₂, where ζ₁ is the
+    variance of E[h_ij | i] and ζ₂ the variance of h_ij.  For equal distributions ζ₁ = 0 and
+    ζ₂ = 4 E[k̃²] with the centered kernel k̃; this gives the floor.
     """
     n = len(rows)
     outside = ~np.eye(n, dtype=bool)
@@ -97,10 +107,14 @@ def maximum_mean_discrepancy(
     return Discrepancy(float(value), float(se), float(floor))
 
 
-def _squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _squared_distances(
+    first: Float[np.ndarray, "n p"], second: Float[np.ndarray, "m p"]
+) -> Float[np.ndarray, "n m"]:
     squared = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2.0 * first @ second.T
     return np.maximum(squared, 0.0)
 
 
-def _kernel(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:
+def _kernel(
+    first: Float[np.ndarray, "n p"], second: Float[np.ndarray, "m p"], width: float
+) -> Float[np.ndarray, "n m"]:
     return np.exp(-_squared_distances(first, second) / width)

@@ -1,40 +1,45 @@
-"""Errors of means, spreads and quantiles, and how large they are for an exact method.
+"""Errors of means, standard deviations and quantiles, and their sizes for an exact method.
 
-Every error is in the reference's own units, scalar by scalar:
+Every error is in units of the reference, scalar by scalar:
 
 ``mean``      (mean - mean of the reference) / sd of the reference
 ``log_sd``    log(sd / sd of the reference)
 ``quantile``  at 5, 25, 50, 75 and 95 %, in units of (q95 - q5) / 3.29, which is the sd of a
               normal distribution and exists for heavy tails too
 
-A reference made of draws is itself uncertain.  For a statistic T of n independent draws,
-Var T ≈ τ²/n; an exact method with effective size n' then differs from the reference by about
-τ √(1/n + 1/n').  The joint distribution of these differences over all scalars is taken from a
-bootstrap of the reference, so that a maximum over correlated scalars has its own floor.
+A reference made of draws has a Monte Carlo error.  For a statistic T of n independent draws,
+Var T ≈ τ²/n.  An exact method with effective size n' therefore differs from the reference by about
+τ √(1/n + 1/n').  The joint distribution of these differences over all scalars is estimated by a
+bootstrap of the reference.  The maximum over correlated scalars thus has a floor of its own.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.results.arviz_versions import ess
 
+#: Levels of the quantiles.
 LEVELS = np.array([0.05, 0.25, 0.50, 0.75, 0.95])
-#: q95 - q5 of a standard normal.
+#: q95 - q5 of a standard normal distribution.
 NORMAL_RANGE = 3.2897072539029435
-#: Bootstrap samples, and rows of the reference they are taken from.
-REPLICATES, BOOTSTRAP_ROWS = 100, 1000
-#: Chains shorter than this are too short to show autocorrelation.
+#: Number of bootstrap samples.
+REPLICATES = 100
+#: Largest number of draws of the reference from which bootstrap samples are taken.
+BOOTSTRAP_ROWS = 1000
+#: Fewest draws of a chain from which an autocorrelation is estimated.
 MIN_CHAIN = 8
+#: Smallest standard deviation, relative to the mean, of a scalar that varies.
+MIN_RELATIVE_SD = 1e-10
 
-#: ``mean`` and ``log_sd``: (..., p); ``quantile``: (..., 5, p).
-Statistics = dict[str, np.ndarray]
+#: ``mean`` and ``log_sd`` have shape (..., p), ``quantile`` has shape (..., 5, p).
+Statistics: TypeAlias = dict[str, np.ndarray]
 
 
 def statistics(rows: Float[np.ndarray, "m p"]) -> Statistics:
-    """Mean, log sd and quantiles of every scalar."""
+    """Mean, log standard deviation and quantiles of every scalar."""
     with np.errstate(divide="ignore", invalid="ignore"):
         log_sd = np.log(rows.std(axis=0, ddof=1))
     return {
@@ -45,13 +50,14 @@ def statistics(rows: Float[np.ndarray, "m p"]) -> Statistics:
 
 
 def varies(reference: Statistics) -> np.ndarray:
-    """Scalars that have a spread; entries fixed by the model (a factor's diagonal) have none."""
+    """Which scalars vary; entries that the model fixes (diagonal of a Cholesky factor) do not."""
     sd = np.exp(reference["log_sd"])
-    return np.isfinite(sd) & (sd > 1e-10 * np.abs(reference["mean"])) & (_width(reference) > 0)
+    has_sd = np.isfinite(sd) & (sd > MIN_RELATIVE_SD * np.abs(reference["mean"]))
+    return has_sd & (_width(reference) > 0)
 
 
 def errors(found: Statistics, reference: Statistics) -> Statistics:
-    """Differences from the reference in its own units (see the module's text)."""
+    """Differences from the reference in its units, as the docstring of the module defines them."""
     return {
         "mean": (found["mean"] - reference["mean"]) / np.exp(reference["log_sd"]),
         "log_sd": found["log_sd"] - reference["log_sd"],
@@ -60,15 +66,16 @@ def errors(found: Statistics, reference: Statistics) -> Statistics:
 
 
 def _width(reference: Statistics) -> np.ndarray:
+    """(q95 - q5) / 3.29 of every scalar."""
     quantile = reference["quantile"]
     return (quantile[-1] - quantile[0]) / NORMAL_RANGE
 
 
 def effective_draws(values: Float[np.ndarray, "c n p"]) -> Statistics:
-    """Effective sample size behind each statistic, by autocorrelation (Vehtari et al. 2021).
+    """Effective sample size of each statistic, from autocorrelations (Vehtari et al. 2021).
 
-    Each statistic is a function of means: of the draws, of squared deviations, of the
-    indicators x ≤ q; the sizes are those of these means.
+    Each statistic is a function of means: of the draws, of squared deviations, or of the
+    indicators x ≤ q.  Its effective sample size is that of this mean.
     """
     rows = values.reshape(-1, values.shape[-1])
     below = [values <= quantile for quantile in np.quantile(rows, LEVELS, axis=0)]
@@ -79,17 +86,17 @@ def effective_draws(values: Float[np.ndarray, "c n p"]) -> Statistics:
     }
 
 
-def _effective(values: Float[np.ndarray, "c n p"]) -> np.ndarray:
-    number = values.shape[0] * values.shape[1]
+def _effective(values: Float[np.ndarray, "c n p"]) -> Float[np.ndarray, " p"]:
+    num_draws = values.shape[0] * values.shape[1]
     if values.shape[1] < MIN_CHAIN:
-        return np.full(values.shape[-1], float(number))
+        return np.full(values.shape[-1], float(num_draws))
     size = ess(values, method="mean")
-    # Scalars that never move have no autocorrelation.
-    return np.where(np.isfinite(size), np.maximum(size, 1.0), number)
+    # The effective sample size of a constant scalar is NaN.
+    return np.where(np.isfinite(size), np.maximum(size, 1.0), num_draws)
 
 
 def sampling_noise(rows: Float[np.ndarray, "m p"], generator: np.random.Generator) -> Statistics:
-    """√n times the errors of bootstrap samples: leading axis replicates."""
+    """Errors of bootstrap samples, multiplied by √n; the leading axis is the replicates."""
     keep = np.linspace(0, len(rows) - 1, min(len(rows), BOOTSTRAP_ROWS)).round().astype(int)
     rows = rows[keep]
     center = statistics(rows)
@@ -102,20 +109,20 @@ def sampling_noise(rows: Float[np.ndarray, "m p"], generator: np.random.Generato
 
 
 def exact_errors(noise: Statistics, *sizes: Mapping[str, np.ndarray]) -> Statistics:
-    """Errors of exact methods: noise scaled by √(1/n + 1/n') for the effective sizes given."""
+    """Errors of exact methods: the noise scaled by √(1/n + 1/n') for these effective sizes."""
     return {
         name: values * np.sqrt(sum(1.0 / size[name] for size in sizes))
         for name, values in noise.items()
     }
 
 
-def rms(error: np.ndarray, axis: tuple[int, ...]) -> Any:
+def rms(error: np.ndarray, axis: tuple[int, ...]) -> np.ndarray | np.floating:
     """Root mean square."""
     return np.sqrt(np.mean(error**2, axis=axis))
 
 
 def scores(error: Statistics) -> dict[str, float]:
-    """``mean_rms``, ``mean_max`` and the same of ``log_sd`` and ``quantile``, over scalars."""
+    """Root mean square and maximum over scalars: ``mean_rms``, ``mean_max``, ``log_sd_rms``, ..."""
     found = {}
     for name, values in error.items():
         axes = tuple(range(values.ndim))
@@ -125,7 +132,7 @@ def scores(error: Statistics) -> dict[str, float]:
 
 
 def floors(exact: Statistics) -> dict[str, float]:
-    """What :func:`scores` typically gives for an exact method: medians over the replicates."""
+    """Typical values of :func:`scores` for an exact method: medians over the replicates."""
     found = {}
     for name, values in exact.items():
         axes = tuple(range(1, values.ndim))

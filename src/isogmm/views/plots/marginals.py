@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.errors import OptionError
-from isogmm.views.comparison.align import Draws, read
+from isogmm.views.comparison.draws import Draws, read
 from isogmm.views.plots.density import density
 from isogmm.views.plots.style import INK, REFERENCE, color, line, panels, shorten, style
 

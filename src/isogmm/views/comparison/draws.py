@@ -1,0 +1,151 @@
+"""Draws of several methods as matrices with the same columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.errors import OptionError
+from isogmm.results.groups import Result
+from isogmm.views.comparison.align import aligned, common_names, scalar_labels
+from isogmm.views.comparison.variables import DrawsLike, Variable, is_arviz, variables_of
+
+#: Name of a reference that is given as draws and not as a key of the results.
+REFERENCE = "reference"
+#: Fewest draws of a method, over all chains.
+MIN_DRAWS = 10
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of one method.
+
+    Parameters
+    ----------
+    name
+        The method.
+    values
+        (c, n, p): chains, draws, scalars.  All methods have the same scalars in the same order.
+    labels
+        One label per scalar: ``mu``, ``theta[school A]``.
+    idata
+        The ArviZ object of the method, or None for plain draws.
+    """
+
+    name: str
+    values: Float[np.ndarray, "c n p"]
+    labels: tuple[str, ...]
+    idata: Result | None = None
+
+    @property
+    def rows(self) -> Float[np.ndarray, "m p"]:
+        """The draws of all chains, one below the other."""
+        return self.values.reshape(-1, self.values.shape[-1])
+
+
+def read(
+    results: Mapping[str, DrawsLike],
+    reference: str | DrawsLike,
+    var_names: str | Sequence[str] | None = None,
+) -> tuple[list[Draws], str]:
+    """Draws of all methods with equal columns, those of the reference included, and its name.
+
+    Parameters
+    ----------
+    results
+        Method to ArviZ object, ``xarray.Dataset`` of draws, or mapping from variable to an array
+        (chain, draw, ...) or (draw, ...).
+    reference
+        A key of ``results``, or draws in any of these forms, which are then called
+        ``reference``.
+    var_names
+        Variables to compare; all by default.
+
+    Raises
+    ------
+    OptionError
+        If the reference is unknown, or variables, shapes or labels differ.  The message names
+        them.
+    """
+    methods, reference = _with_reference(results, reference)
+    wanted = [var_names] if isinstance(var_names, str) else var_names
+    found = {name: variables_of(name, result) for name, result in methods.items()}
+    names = common_names(found, reference, wanted)
+    # Plain arrays have no names of dimensions: the first method that has some gives the template.
+    named = [name for name in (reference, *found) if _is_named(found[name], names)]
+    source = named[0] if named else reference
+    template = found[source]
+    if not named:
+        template = {name: v.with_chains(v.values.ndim - 2) for name, v in template.items()}
+    columns, problems = {}, []
+    for method, variables in found.items():
+        parts = []
+        for name in names:
+            try:
+                parts.append(aligned(variables[name], template[name], name))
+            except OptionError as error:
+                problems.append(f"{method!r}: {error}")
+        columns[method] = parts
+    if problems:
+        raise OptionError(
+            f"the results cannot be compared, because they differ from {source!r}. "
+            + " ".join(problems)
+        )
+    labels = tuple(label for name in names for label in scalar_labels(name, template[name]))
+    draws = [
+        Draws(method, _joined(method, parts), labels, _arviz_or_none(methods[method]))
+        for method, parts in columns.items()
+    ]
+    return draws, reference
+
+
+def _with_reference(
+    results: Mapping[str, DrawsLike], reference: str | DrawsLike
+) -> tuple[dict[str, DrawsLike], str]:
+    """All results by method, a reference given as draws among them, and the reference's name."""
+    if not isinstance(results, Mapping) or not results:
+        raise OptionError('results must be a mapping such as {"isogmm": idata, "nuts": other}')
+    methods = {str(name): result for name, result in results.items()}
+    if isinstance(reference, str):
+        if reference not in methods:
+            raise OptionError(unknown_reference(reference, methods))
+        return methods, reference
+    if REFERENCE in methods:
+        raise OptionError(
+            f"the name {REFERENCE!r} is used twice: by a key of results and by the draws passed "
+            f"as reference=. Rename the key, or pass reference={REFERENCE!r} to compare with the "
+            "result of that name."
+        )
+    return {**methods, REFERENCE: reference}, REFERENCE
+
+
+def unknown_reference(reference: str, methods: Mapping[str, DrawsLike]) -> str:
+    """The message for a reference that is not among the results."""
+    return f"reference={reference!r} is not a key of results. Use one of {list(methods)}."
+
+
+def _is_named(variables: Mapping[str, Variable], names: Sequence[str]) -> bool:
+    """Whether all variables have names of dimensions."""
+    return all(variables[name].dims is not None for name in names)
+
+
+def _joined(method: str, parts: Sequence[np.ndarray]) -> Float[np.ndarray, "c n p"]:
+    """The scalars of all variables side by side."""
+    sizes = {part.shape[:2] for part in parts}
+    if len(sizes) > 1:
+        raise OptionError(
+            f"the variables of {method!r} have different numbers of chains and draws, "
+            f"{sorted(sizes)}. Give the same number for each, or choose variables with var_names."
+        )
+    values = np.concatenate([part.reshape(*part.shape[:2], -1) for part in parts], axis=-1)
+    if values.shape[0] * values.shape[1] < MIN_DRAWS:
+        raise OptionError(
+            f"{method!r} has {values.shape[0]} chains of {values.shape[1]} draws, too few to "
+            f"compare. Give at least {MIN_DRAWS} draws."
+        )
+    return values
+
+
+def _arviz_or_none(result: DrawsLike) -> Result | None:
+    return result if is_arviz(result) else None
