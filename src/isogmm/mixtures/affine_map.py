@@ -11,6 +11,9 @@ from isogmm.errors import OptionError
 
 #: What a map is made of.
 PARTS = ("center", "scale", "factor", "vectors", "values")
+#: Largest dimension d with dense maps and full covariances.  A dense matrix costs d² numbers and d²
+#: operations for each position, its factorization d³; beyond, maps are diagonal or low-rank.
+MAX_DENSE_DIM = 500
 
 
 @dataclass(frozen=True)
