@@ -20,7 +20,7 @@ from picture import BLUE, GRAY, IMAGE, INK, ellipse
 
 import isogmm
 import isogmm.draws.refine
-from isogmm.draws.chains.memory import forgotten_below, memory
+from isogmm.draws.chains.convergence import independence_threshold, start_correlation
 from isogmm.locate.batch_and_match import (
     Gaussians,
     batch_and_match_step,
@@ -360,8 +360,8 @@ def windows() -> None:
 def refine() -> None:
     _, _, positions, recorded = banana_fit()
     begin, one_mode = int(np.argmax(recorded)) - 1, np.zeros(positions.shape[1], dtype=int)
-    remembered = np.stack([memory(positions[0], now, one_mode) for now in positions[1:]])
-    limit = forgotten_below(*positions[0].shape)
+    remembered = np.stack([start_correlation(positions[0], now, one_mode) for now in positions[1:]])
+    limit = independence_threshold(*positions[0].shape)
     forgotten = 1 + int(np.argmax(remembered.max(axis=1) < limit))
     print("refine: forgotten at", forgotten, "recorded from", begin, "to", len(positions) - 1)
     figure, (left, middle, right) = plt.subplots(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from isogmm.draws.importance import (
-    SHORTAGE,
+    MAX_SHORTAGE,
     chosen,
     effective_sample_size,
     shortage,
@@ -69,7 +69,7 @@ def test_chances_are_proportional_to_the_weights():
     weights = np.r_[2.0, np.linspace(0.2, 0.8, 299)]
     due = 150 * weights / weights.sum()
     assert due[0] > 1.9
-    assert shortage(weights, 300 / 150) < SHORTAGE
+    assert shortage(weights, 300 / 150) < MAX_SHORTAGE
     counts = np.zeros(300)
     for _ in range(4000):
         counts += np.bincount(chosen(np.log(weights), 150, generator), minlength=300)

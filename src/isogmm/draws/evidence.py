@@ -1,16 +1,28 @@
-"""The mass of every mode and the evidence, by bridge sampling or importance sampling."""
+"""Mass of every mode and the evidence, by bridge sampling or importance sampling."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
+from isogmm.mixtures.abstract import AbstractMixture
+
+#: Draws of chains in a region below which its mass is estimated by importance sampling.
+MIN_BRIDGE_DRAWS = 10
+#: Draws of each chain that enter the bridge.
+BRIDGE_DRAWS_PER_CHAIN = 10
+#: Number of these draws that are worth one independent draw.
+BRIDGE_INEFFICIENCY = 4.0
+#: Largest number of iterations of the bridge, and the change of the log mass that ends them.
+MAX_BRIDGE_ITERATIONS, BRIDGE_TOLERANCE = 1000, 1e-10
+#: Draws whose mixture density is evaluated at a time.
+CHUNK_SIZE = 1000
 
 
 class Evidence(NamedTuple):
-    """log ∫π over each region and over all, with standard errors of the logs.
+    """log ∫π over each region and over all of them, with standard errors of the logs.
 
     ``log_masses`` (r,), ``log_masses_se`` (r,), ``log_evidence``, ``log_evidence_se``.
     """
@@ -35,78 +47,86 @@ def bridge(
 
     r = mean_q[l/(s₁ l + s₂ r)] / mean_chains[1/(s₁ l + s₂ r)],   l = π/q,
 
-    with s₁, s₂ the shares of (effective) draws; the mass is r times the share of q's draws in
-    the region.  Chains that never leave their mode still give the right mass of each, because
-    only q ties the regions together.  Standard errors follow Frühwirth-Schnatter (2004,
-    Econometrics Journal 7), with the chains' draws counted 1/``inefficiency`` each, plus the
-    binomial error of q's shares.
+    with s₁, s₂ the shares of (effective) draws.  The mass of a region is r times the share of
+    q's draws in it.  The masses are correct even if no chain leaves its mode, because only q
+    determines their proportions.  Standard errors follow Frühwirth-Schnatter (2004,
+    Econometrics Journal 7), plus the binomial error of q's shares.
+
+    Parameters
+    ----------
+    ratios_q, regions_q
+        log π - log q and the region of each draw of q.
+    ratios_chains, regions_chains
+        The same for draws of the chains.
+    num_regions
+        Number of regions.
+    inefficiency
+        Number of draws of the chains that are worth one independent draw.
     """
     log_masses = np.full(num_regions, -np.inf)
     variances = np.zeros(num_regions)
+    share_variances = np.zeros(num_regions)
     for region in range(num_regions):
         from_q = ratios_q[regions_q == region]
-        from_chains = ratios_chains[regions_chains == region]
         if len(from_q) == 0:
             continue
         share = len(from_q) / len(ratios_q)
-        if len(from_chains) < 10:
-            top = from_q.max()
-            weights = np.exp(from_q - top)
-            log_ratio = top + np.log(weights.mean())
-            variance = weights.var() / weights.mean() ** 2 / len(from_q)
-        else:
-            log_ratio, variance = _region(from_q, from_chains, inefficiency)
+        from_chains = ratios_chains[regions_chains == region]
+        log_ratio, variance = _log_ratio(from_q, from_chains, inefficiency)
         log_masses[region] = log_ratio + np.log(share)
-        variances[region] = variance + (1.0 - share) / (share * len(ratios_q))
-    top = log_masses.max()
-    masses = np.exp(log_masses - top)
+        share_variances[region] = (1.0 - share) / (share * len(ratios_q))
+        variances[region] = variance + share_variances[region]
+    largest = log_masses.max()
+    masses = np.exp(log_masses - largest)
     total = masses.sum()
-    # Shares of q sum to one: only the regions' own errors reach the total.
-    own = variances - np.array(
-        [
-            (1.0 - s) / (s * len(ratios_q)) if s > 0 else 0.0
-            for s in np.bincount(regions_q, minlength=num_regions) / len(ratios_q)
-        ]
-    )
-    total_variance = float(((masses / total) ** 2 * np.maximum(own, 0.0)).sum())
-    return Evidence(
-        log_masses, np.sqrt(variances), float(top + np.log(total)), float(np.sqrt(total_variance))
-    )
+    # The shares of q sum to one, so that their errors do not affect the total.
+    own = np.maximum(variances - share_variances, 0.0)
+    total_variance = float(((masses / total) ** 2 * own).sum())
+    log_evidence = float(largest + np.log(total))
+    return Evidence(log_masses, np.sqrt(variances), log_evidence, float(np.sqrt(total_variance)))
 
 
-def _region(
-    from_q: np.ndarray, from_chains: np.ndarray, inefficiency: float
+def _log_ratio(
+    from_q: Float[np.ndarray, " n"], from_chains: Float[np.ndarray, " n2"], inefficiency: float
 ) -> tuple[float, float]:
+    """log r of one region and its variance."""
+    if len(from_chains) < MIN_BRIDGE_DRAWS:
+        return _log_mean(from_q), _relative_variance(from_q, len(from_q))
     center = float(np.median(from_chains))
     log_q, log_chains = from_q - center, from_chains - center
     effective = max(len(log_chains) / inefficiency, 1.0)
     s1 = effective / (effective + len(log_q))
     s2 = 1.0 - s1
     log_r = 0.0
-    for _ in range(1000):
-        # 1/(s₁ l + s₂ r) in logs: l spans hundreds of nats.
-        down_q = -np.logaddexp(np.log(s1) + log_q, np.log(s2) + log_r)
-        down_chains = -np.logaddexp(np.log(s1) + log_chains, np.log(s2) + log_r)
-        new = _log_mean(log_q + down_q) - _log_mean(down_chains)
-        if abs(new - log_r) < 1e-10:
+    for _ in range(MAX_BRIDGE_ITERATIONS):
+        # Logs of 1/(s₁ l + s₂ r), because l spans hundreds of nats.
+        inverse_q = -np.logaddexp(np.log(s1) + log_q, np.log(s2) + log_r)
+        inverse_chains = -np.logaddexp(np.log(s1) + log_chains, np.log(s2) + log_r)
+        new = _log_mean(log_q + inverse_q) - _log_mean(inverse_chains)
+        if abs(new - log_r) < BRIDGE_TOLERANCE:
             break
         log_r = new
-    f_q = np.exp(log_q + down_q - (log_q + down_q).max())
-    f_chains = np.exp(down_chains - down_chains.max())
-    variance = f_q.var() / f_q.mean() ** 2 / len(f_q)
-    variance += f_chains.var() / f_chains.mean() ** 2 / effective
+    variance = _relative_variance(log_q + inverse_q, len(log_q))
+    variance += _relative_variance(inverse_chains, effective)
     return float(new + center), float(variance)
 
 
-def _log_mean(values: np.ndarray) -> float:
-    top = values.max()
-    return float(top + np.log(np.exp(values - top).mean()))
+def _log_mean(log_values: Float[np.ndarray, " n"]) -> float:
+    """log of the mean of exp(log_values)."""
+    largest = log_values.max()
+    return float(largest + np.log(np.exp(log_values - largest).mean()))
+
+
+def _relative_variance(log_values: Float[np.ndarray, " n"], num_effective: int | float) -> float:
+    """Variance of the mean of exp(log_values), relative to its square."""
+    values = np.exp(log_values - log_values.max())
+    return float(values.var() / values.mean() ** 2 / num_effective)
 
 
 def modes_of_components(
-    mixture: Any, centers: Float[np.ndarray, "m d"] | None
+    mixture: AbstractMixture, centers: Float[np.ndarray, "m d"] | None
 ) -> Int[np.ndarray, "c k"]:
-    """The mode whose center lies nearest, in the coordinates of the mixture; 0 without centers."""
+    """The mode with the nearest center, in the coordinates of the mixture; 0 without centers."""
     chains, count, dim = mixture.means.shape
     if centers is None or len(centers) < 2:
         return np.zeros((chains, count), dtype=int)
@@ -118,48 +138,72 @@ def modes_of_components(
 
 def evidence_by_mode(
     pool: Pool,
-    pool_modes: np.ndarray,
+    pool_modes: Int[np.ndarray, " cn"],
     refined: Refined | None,
-    mixture: Any,
-    component_modes: np.ndarray,
+    mixture: AbstractMixture,
+    component_modes: Int[np.ndarray, "c k"],
 ) -> Evidence:
-    """Mass of every mode and the evidence: bridge sampling, or importance where no chains ran."""
+    """Mass of every mode and the evidence.
+
+    Parameters
+    ----------
+    pool
+        Draws of the mixture.
+    pool_modes
+        The mode of the component that each was drawn from.
+    refined
+        The chains, for bridge sampling; None for importance sampling.
+    mixture
+        The mixture of every chain of the fit.
+    component_modes
+        The mode of every component.
+    """
     num_modes = int(component_modes.max()) + 1
     finite = np.isfinite(pool.log_ratios)
-    ratios, regions = pool.log_ratios[finite], pool_modes[finite]
     if not finite.any():
-        nothing = np.full(num_modes, np.nan)
-        return Evidence(nothing, nothing, float("nan"), float("nan"))
-    pooled = mixture.pooled()
-    flat = component_modes.ravel()
+        unknown = np.full(num_modes, np.nan)
+        return Evidence(unknown, unknown, float("nan"), float("nan"))
+    pooled, modes = mixture.pooled(), component_modes.ravel()
+    ratios, regions = pool.log_ratios[finite], pool_modes[finite]
     if num_modes > 1:
-        regions = regions_of(pool.positions.reshape(-1, mixture.dim)[finite], pooled, flat)
+        positions = pool.positions.reshape(-1, mixture.dim)[finite]
+        regions = regions_of(positions, pooled, modes)
     if refined is None:
-        empty = np.zeros(0)
-        found = bridge(ratios, regions, empty, empty.astype(int), num_modes, 1.0)
-        return _with_outside(found, finite)
-    every = max(1, refined.draws.shape[1] // 10)
-    draws = refined.draws[:, ::every].reshape(-1, mixture.dim)
-    chain_ratios = refined.log_density[:, ::every].ravel() - _log_prob(pooled, draws)
-    chain_regions = regions_of(draws, pooled, flat) if num_modes > 1 else np.zeros(len(draws), int)
-    found = bridge(ratios, regions, chain_ratios, chain_regions, num_modes, 4.0)
+        none = np.zeros(0)
+        found = bridge(ratios, regions, none, none.astype(int), num_modes, 1.0)
+    else:
+        thinning = max(1, refined.draws.shape[1] // BRIDGE_DRAWS_PER_CHAIN)
+        draws = refined.draws[:, ::thinning].reshape(-1, mixture.dim)
+        chain_ratios = refined.log_density[:, ::thinning].ravel() - _log_prob(pooled, draws)
+        chain_regions = np.zeros(len(draws), int)
+        if num_modes > 1:
+            chain_regions = regions_of(draws, pooled, modes)
+        found = bridge(ratios, regions, chain_ratios, chain_regions, num_modes, BRIDGE_INEFFICIENCY)
     return _with_outside(found, finite)
 
 
 def _with_outside(evidence: Evidence, finite: Bool[np.ndarray, " n"]) -> Evidence:
-    """Count the draws of q outside the support, where π is zero."""
-    share = float(np.log(finite.mean()))
+    """The evidence with the draws of q outside the support included, where π is zero."""
+    log_share = float(np.log(finite.mean()))
     return evidence._replace(
-        log_masses=evidence.log_masses + share, log_evidence=evidence.log_evidence + share
+        log_masses=evidence.log_masses + log_share, log_evidence=evidence.log_evidence + log_share
     )
 
 
-def _log_prob(mixture: Any, draws: np.ndarray) -> np.ndarray:
-    parts = np.array_split(draws, max(1, len(draws) // 1000))
-    return np.concatenate([mixture.log_prob(part) for part in parts])
+def _chunks(draws: Float[np.ndarray, "n d"]) -> list[np.ndarray]:
+    """The draws in parts, to bound the memory of the evaluations."""
+    return np.array_split(draws, max(1, len(draws) // CHUNK_SIZE))
 
 
-def regions_of(draws: np.ndarray, pooled: Any, modes: np.ndarray) -> np.ndarray:
-    """The mode of the component most responsible for each draw."""
-    parts = np.array_split(draws, max(1, len(draws) // 1000))
-    return np.concatenate([modes[pooled.responsibilities(part).argmax(axis=1)] for part in parts])
+def _log_prob(mixture: AbstractMixture, draws: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """log q of many draws."""
+    return np.concatenate([mixture.log_prob(chunk) for chunk in _chunks(draws)])
+
+
+def regions_of(
+    draws: Float[np.ndarray, "n d"], pooled: AbstractMixture, modes: Int[np.ndarray, " ck"]
+) -> Int[np.ndarray, " n"]:
+    """The mode of the component with the largest responsibility for each draw."""
+    return np.concatenate(
+        [modes[pooled.responsibilities(chunk).argmax(axis=1)] for chunk in _chunks(draws)]
+    )

@@ -1,12 +1,20 @@
-"""Importance weights of a fit's own draws: where they come from, where they help."""
+"""Importance weights: effective sample size, tempering, and resampling."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
-#: Share of the draws by which heavy rows may fall short, rather than appear twice.
-SHORTAGE = 0.02
-#: A pool grows until that share is no larger than this; bounds of its size.
-SCARCE, SMALLEST_FACTOR, LARGEST_FACTOR = 0.005, 1.25, 10.0
+#: Share of the draws that heavy rows may miss, so that no row is drawn twice.
+MAX_SHORTAGE = 0.02
+#: The same share in a pool that is large enough.
+MAX_POOL_SHORTAGE = 0.005
+#: Bounds of the size of a pool, as a multiple of the draws, and the factor of its growth.
+MIN_POOL_FACTOR, MAX_POOL_FACTOR, POOL_GROWTH = 1.25, 10.0, 1.1
+#: Factor by which the power of the weights is lowered, and its lower bound.
+TEMPERING_FACTOR, MIN_POWER = 0.8, 0.01
+#: Largest effective sample size that tempering aims at, relative to the number of weights.
+MAX_RELATIVE_ESS = 0.9
+#: Largest inclusion probability; with exactly one, rounding could take a row twice.
+MAX_INCLUSION = 1.0 - 1e-6
 
 
 def effective_sample_size(log_weights: Float[np.ndarray, " n"]) -> float:
@@ -16,70 +24,76 @@ def effective_sample_size(log_weights: Float[np.ndarray, " n"]) -> float:
 
 
 def tempered(
-    log_ratios: Float[np.ndarray, " n"], least_ess: float
+    log_ratios: Float[np.ndarray, " n"], min_ess: float
 ) -> tuple[Float[np.ndarray, " n"], float]:
-    """Weights π/q to the largest power, at most 1, that leaves this effective sample size.
+    """Weights (π/q)^p with the largest power p <= 1 that has this effective sample size.
 
-    Returns the normalized weights and the power.  Starts of chains chosen by them are nearer
-    the target than those of q, without resting on a handful of draws.
+    Starting points of chains that are drawn with these weights are closer to π than draws of q,
+    and do not depend on a few draws only.
+
+    Returns
+    -------
+    weights, power
+        The normalized weights and p.
     """
     power = 1.0
     while True:
         weights = np.exp(power * (log_ratios - np.max(log_ratios)))
         weights /= weights.sum()
-        if 1.0 / (weights**2).sum() >= min(least_ess, 0.9 * len(weights)) or power < 0.01:
+        wanted = min(min_ess, MAX_RELATIVE_ESS * len(weights))
+        if 1.0 / (weights**2).sum() >= wanted or power < MIN_POWER:
             return weights, power
-        power *= 0.8
+        power *= TEMPERING_FACTOR
 
 
 def systematic(
     weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """Indices drawn in proportion to the weights, in strata, in random order."""
+    """Indices drawn in proportion to the weights by systematic resampling, in random order."""
     levels = (np.arange(count) + generator.uniform()) / count
     index = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
     return generator.permutation(np.minimum(index, len(weights) - 1))
 
 
 def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:
-    """Share of the draws that heavy rows would miss, were none of a pool chosen twice.
+    """Share of the draws that heavy rows would miss if no row were drawn twice.
 
-    E[max(w - f, 0)] for weights of mean one, of a pool f times as large as the draws chosen:
-    a row heavier than f is due more than one of them.
+    E[max(w - f, 0)] for weights w of mean one and a pool f times as large as the draws.  The
+    expected number of draws of a row is w / f, more than one where w > f.
     """
     return float(np.maximum(weights / weights.mean() - factor, 0.0).mean())
 
 
 def pool_factor(log_weights: Float[np.ndarray, " n"]) -> float:
-    """Size of a pool to choose draws from, as a multiple of the draws, by weights of some of it.
+    """Size of the pool that draws are chosen from, as a multiple of the draws.
 
-    The pool is large enough where heavy rows would miss hardly any of the draws.
+    The smallest size with a shortage of at most ``MAX_POOL_SHORTAGE``, given the weights of a
+    part of the pool.
     """
     weights = np.exp(log_weights - np.max(log_weights))
-    factor = SMALLEST_FACTOR
-    while factor < LARGEST_FACTOR and shortage(weights, factor) > SCARCE:
-        factor *= 1.1
+    factor = MIN_POOL_FACTOR
+    while factor < MAX_POOL_FACTOR and shortage(weights, factor) > MAX_POOL_SHORTAGE:
+        factor *= POOL_GROWTH
     return factor
 
 
 def chosen(
     log_weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """``count`` indices with chances proportional to the weights, none twice where that can be.
+    """``count`` indices with probabilities proportional to the weights, if possible distinct.
 
-    Systematic sampling (Madow 1949, Annals of Mathematical Statistics 20) with chances
-    min(1, c w).  Where the chances that are cut off make up ``SHORTAGE`` of the draws or more,
-    heavy rows appear as often as they are due.
+    Systematic sampling (Madow 1949, Annals of Mathematical Statistics 20) with inclusion
+    probabilities min(1, c w).  Where these fall short of the weights by ``MAX_SHORTAGE`` of the
+    draws or more, indices repeat in proportion to the weights.
     """
     weights = np.exp(log_weights - np.max(log_weights))
-    if shortage(weights, len(weights) / count) >= SHORTAGE:
+    if shortage(weights, len(weights) / count) >= MAX_SHORTAGE:
         return systematic(weights, count, generator)
-    # A little less than one: rounding could take a row of chance one twice.
-    largest = 1.0 - 1e-6
-    chances = weights * (count / weights.sum())
-    while np.any(chances > largest) and np.any(free := (chances < largest) & (chances > 0.0)):
-        chances = np.minimum(chances, largest)
-        chances[free] *= (count - largest * np.count_nonzero(chances == largest)) / (
-            chances[free].sum()
-        )
-    return systematic(chances, count, generator)
+    inclusion = weights * (count / weights.sum())
+    while np.any(inclusion > MAX_INCLUSION) and np.any(
+        free := (inclusion < MAX_INCLUSION) & (inclusion > 0.0)
+    ):
+        inclusion = np.minimum(inclusion, MAX_INCLUSION)
+        num_certain = np.count_nonzero(inclusion == MAX_INCLUSION)
+        inclusion[free] *= (count - MAX_INCLUSION * num_certain) / inclusion[free].sum()
+    return systematic(inclusion, count, generator)

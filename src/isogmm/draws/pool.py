@@ -1,29 +1,34 @@
-"""Fresh draws of the fitted mixtures and what their importance ratios say."""
+"""Draws of the fitted mixtures, independent of the fit, and estimates from their ratios."""
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.arrays import mean_and_standard_error
 from isogmm.draws.importance import effective_sample_size
+from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.model.target import Target
+
+#: Parts in which the density of the pooled mixture is evaluated.  The responsibilities of all
+#: draws at once would be the largest array of a fit.
+NUM_PARTS = 16
 
 
 @dataclass
 class Pool:
-    """Fresh draws of every chain's mixture, never those of the fit.
+    """New draws of the mixture of every chain; none of them was used in the fit.
 
     Axes: c chains, n draws, d coordinates.
 
     Parameters
     ----------
     positions, components
-        (c, n, d), (c, n).
+        (c, n, d), (c, n): the draws and the component that each was drawn from.
     log_density
-        (c, n): log joint; -inf outside the support.
+        (c, n): log joint density; -inf outside the support.
     log_q_own, log_q_pooled
-        (c, n): density of the chain's own mixture, and of all chains pooled.
+        (c, n): log density of the chain's own mixture, and of the mixture of all chains.
     """
 
     positions: Float[np.ndarray, "c n d"]
@@ -34,38 +39,25 @@ class Pool:
 
     @property
     def log_ratios(self) -> Float[np.ndarray, " cn"]:
-        """log π - log q of all draws, against the pooled mixture."""
+        """log π - log q of all draws, with q the mixture of all chains."""
         return (self.log_density - self.log_q_pooled).ravel()
 
     def elbos(self) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
-        """ELBO of every chain, E_q[log π - log q], and its standard error.
-
-        Draws outside the support are left out; a mixture with such draws has an ELBO of minus
-        infinity in theory, their share is reported as ``nonfinite``.  Where no draw is inside
-        it is that: -inf, with an infinite error.
-        """
-        ratios = self.log_density - self.log_q_own
-        finite = np.isfinite(ratios)
-        count = np.maximum(finite.sum(axis=1), 1)
-        mean = np.where(finite, ratios, 0.0).sum(axis=1) / count
-        spread = np.where(finite, (ratios - mean[:, None]) ** 2, 0.0).sum(axis=1) / count
-        none = ~finite.any(axis=1)
-        return np.where(none, -np.inf, mean), np.where(none, np.inf, np.sqrt(spread / count))
+        """ELBO of every chain, E_q[log π - log q], and its standard error."""
+        estimates = [_elbo(ratios) for ratios in self.log_density - self.log_q_own]
+        elbos, errors = zip(*estimates, strict=True)
+        return np.array(elbos), np.array(errors)
 
     def pooled_elbo(self) -> tuple[float, float]:
-        """ELBO of the pooled mixture and its standard error."""
-        ratios = self.log_ratios
-        ratios = ratios[np.isfinite(ratios)]
-        if not len(ratios):
-            return -np.inf, np.inf
-        return float(ratios.mean()), float(ratios.std() / np.sqrt(len(ratios)))
+        """ELBO of the mixture of all chains, and its standard error."""
+        return _elbo(self.log_ratios)
 
     def importance_ess(self) -> float:
         """Kish's effective sample size of the importance ratios."""
         return effective_sample_size(self.log_ratios) if np.isfinite(self.log_ratios).any() else 0.0
 
     def joined(self, other: "Pool") -> "Pool":
-        """The draws of both, chain by chain."""
+        """The draws of both pools, chain by chain."""
         return Pool(
             *(
                 np.concatenate([getattr(self, part.name), getattr(other, part.name)], axis=1)
@@ -74,19 +66,30 @@ class Pool:
         )
 
     @property
-    def nonfinite(self) -> int:
-        """Draws without a finite log density."""
+    def num_nonfinite(self) -> int:
+        """Number of draws without a finite log density."""
         return int((~np.isfinite(self.log_density)).sum())
 
 
-def draw_pool(target: Target, mixture: Any, generator: np.random.Generator, num_draws: int) -> Pool:
-    """Draw ``num_draws`` a chain, in strata over the components, and evaluate them."""
+def _elbo(log_ratios: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """Mean of the finite log π - log q and its standard error; -inf and inf if none is finite.
+
+    The ELBO of a mixture with draws outside the support is -inf.  Such draws are left out here,
+    and reported as ``num_nonfinite``.
+    """
+    finite = log_ratios[np.isfinite(log_ratios)]
+    return mean_and_standard_error(finite) if len(finite) else (-np.inf, np.inf)
+
+
+def draw_pool(
+    target: Target, mixture: AbstractMixture, generator: np.random.Generator, num_draws: int
+) -> Pool:
+    """Draw ``num_draws`` for every chain, in strata over the components, and evaluate them."""
     positions, components = mixture.sample(generator, num_draws)
     log_density, _ = target.evaluate(positions)
     chains = len(positions)
     own = np.stack([mixture[chain].log_prob(positions[chain]) for chain in range(chains)])
     pooled = mixture.pooled()
-    # In pieces: n by c k responsibilities of all draws at once would be the largest array.
     flat = positions.reshape(-1, positions.shape[-1])
-    log_q = np.concatenate([pooled.log_prob(part) for part in np.array_split(flat, 16)])
+    log_q = np.concatenate([pooled.log_prob(part) for part in np.array_split(flat, NUM_PARTS)])
     return Pool(positions, components, log_density, own, log_q.reshape(chains, num_draws))

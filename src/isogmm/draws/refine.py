@@ -1,4 +1,4 @@
-"""Refine: parallel chains from the draws of a fit until they have forgotten where they started."""
+"""Refinement: parallel HMC chains that start from draws of a fit and run until independent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,20 +6,36 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.draws.chains.hmc import start_chains
-from isogmm.draws.chains.memory import Drift, drift, forgotten_below, memory, tail_error
+from isogmm.draws.chains.convergence import Drift, drift, start_correlation, tail_error
 from isogmm.draws.chains.recording import Recording
 from isogmm.draws.chains.sampler import Sampler
+from isogmm.draws.chains.state import start_chains
+from isogmm.draws.chains.warmup import WarmUp
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.validation import check_counts
 
-#: A recording goes on until the tails are known about as well as 4,000 independent draws know
-#: them (0.034), but not beyond this multiple of its first length.
-TAIL_ERROR, LONGEST_RECORDING = 0.037, 3.0
-#: Transitions at the end of a recording that memory is looked for at.
-LAST_LOOKS = 4
+#: A recording is extended until the standard error of the 5 % and 95 % quantiles is at most this,
+#: in standard deviations; 4,000 independent draws have 0.034.
+MAX_TAIL_ERROR_SD = 0.037
+#: Largest length of a recording after extensions, as a multiple of its planned length.
+MAX_RECORDING_FACTOR = 3.0
+#: Extensions per planned length of a recording.
+EXTENSIONS_PER_LENGTH = 4
+#: Change between the halves of a recording, in standard deviations, that is not a drift.
+MAX_DRIFT_SD = 0.05
+#: A recording is repeated, with twice its length, while this multiple of the gradients spent is
+#: within the budget.
+REPEATED_COST_FACTOR = 2.5
+#: Last transitions of a recording over which the minimum of the correlations with the starting
+#: points is taken; heavy tails make single ones noisy.
+NUM_FINAL_CORRELATIONS = 4
+#: Excess over the threshold of independence that the Monte Carlo error of many coordinates may
+#: cause after the warm-up.
+CORRELATION_MARGIN = 0.05
+#: A chain that moved in a smaller share of the recorded transitions counts as stuck.
+MIN_MOVE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,15 +45,16 @@ class Refine:
     Parameters
     ----------
     num_chains
-        Parallel chains; a multiple of the batch size wastes no evaluations.
+        Number of parallel chains; a multiple of the batch size wastes no evaluations.
     max_numbers
-        Coordinates that may be kept in memory: beyond, fewer chains run and fewer of their
-        positions are recorded.
+        Largest number of coordinates kept in memory.  Where more would be needed, fewer chains
+        run and fewer of their positions are recorded.
     max_gradients
-        Budget of gradient evaluations.  Half of it ends the warm-up, all of it the recording
-        once ``min_recorded`` transitions are recorded, twice of it once half of them are.
+        Budget of gradient evaluations.  The warm-up ends after half of it.  The recording ends
+        after all of it if ``min_recorded`` transitions are recorded, and after twice of it if
+        half as many are.
     min_warmup, min_recorded
-        Transitions before recording and while recording, at least.
+        Smallest numbers of transitions before the recording and in it.
     """
 
     num_chains: int = 384
@@ -47,52 +64,58 @@ class Refine:
     min_recorded: int = 20
 
     def __post_init__(self) -> None:
-        # The halves of a recording are compared.
+        # The two halves of a recording are compared.
         check_counts(self, least={"min_warmup": 0, "min_recorded": 2})
 
 
 @dataclass
 class Refined:
-    """What the chains found.
+    """Draws of the chains and their diagnostics.
+
+    Axes: m chains, t recorded transitions, d coordinates.
 
     Parameters
     ----------
     draws
         (m, t, d): every recorded position of every chain.
     log_density
-        (m, t).
-    start
-        (m, d): where the chains began.
+        (m, t): log π of the draws.
+    starting_points
+        (m, d): starting points.
     groups
-        (m,): the mode each chain began in.
-    memory
-        (d,): correlation with the start when the recording ended.
-    forgotten
-        Whether all of it fell below the threshold before the recording, and stayed there.
+        (m,): the mode of each starting point.
+    start_correlation
+        (d,): correlation with the starting points at the end of the recording.
+    is_independent
+        Whether it fell below the threshold before the recording, and stayed there.
     still_drifting
         Whether the halves of the recording differ.
-    acceptance, step_size, num_transitions
-        Of the recording.
-    stuck
+    drift
+        The differences between the halves.
+    acceptance, step_size
+        Mean acceptance probability and step size of the recording.
+    num_transitions
+        Number of transitions, warm-up included.
+    stuck_share
         Share of chains that hardly moved while recording.
     neck
-        (·, d): where chains stood, in the warm-up, that needed steps many times smaller.
+        (p, d): positions in the warm-up at which chains needed steps many times smaller.
     scales
         Coordinates that are scales of others, where the chains ran in a non-centered form.
     """
 
     draws: Float[np.ndarray, "m t d"]
     log_density: Float[np.ndarray, "m t"]
-    start: Float[np.ndarray, "m d"]
+    starting_points: Float[np.ndarray, "m d"]
     groups: Int[np.ndarray, " m"]
-    memory: Float[np.ndarray, " d"]
-    forgotten: bool
+    start_correlation: Float[np.ndarray, " d"]
+    is_independent: bool
     still_drifting: bool
     drift: Drift
     acceptance: float
     step_size: float
     num_transitions: int
-    stuck: float
+    stuck_share: float
     neck: Float[np.ndarray, "p d"]
     scales: Int[np.ndarray, " s"]
 
@@ -104,75 +127,99 @@ def refine(
     affine_map: AffineMap,
     generator: np.random.Generator,
     options: Refine,
-    is_enough: Callable[[np.ndarray], bool] | None = None,
+    is_confirmed: Callable[[np.ndarray], bool] | None = None,
 ) -> Refined | None:
-    """Run the chains until they have forgotten their starts, then record as long again.
+    """Run chains until they are independent of their starting points, then record them.
 
-    Memory is the correlation across chains between now and the start, or the last change to a
-    non-centered form; once it has faded for every coordinate, the same number of transitions
-    again passes before the recording begins.
-    The recording is extended until the tails are known well enough.  One whose halves differ
-    counts as warm-up, and another of twice its length follows, as long as the budget allows.
-    ``is_enough`` sees the positions (m, d) after the shortest warm-up; where it answers True the
-    chains were only a check, and None is returned.
+    The warm-up ends when the correlation across chains with the starting points has vanished for
+    every coordinate, and as many transitions again have passed.  The recording is at least as
+    long as the warm-up, and is extended until the tails are accurate.  A recording whose halves
+    differ counts as warm-up: another one of twice its length follows, as far as the budget
+    allows.
+
+    Parameters
+    ----------
+    target
+        The target.
+    positions
+        Starting points.
+    groups
+        The mode of each starting point.
+    affine_map
+        The map that whitens the target.
+    generator
+        Source of random numbers.
+    options
+        Lengths and budgets.
+    is_confirmed
+        Called with the positions (m, d) after the shortest warm-up.  Where it returns True the
+        draws of the mixture are good enough, and no chains are recorded.
+
+    Returns
+    -------
+    Refined or None
+        None where ``is_confirmed`` returned True.
     """
     target = FitTarget.of(target)
     sampler = Sampler(target, start_chains(target, positions, affine_map), groups, generator)
-    begin = target.num_gradient_evaluations
-    start = origin = sampler.positions
-    limit = forgotten_below(*start.shape)
-    forgotten_at, warmup = None, options.min_warmup
-    while sampler.count < max(warmup, sampler.settled_at) or forgotten_at is None:
-        sampler.transition(tune=True)
-        if sampler.straightened == sampler.count:
-            # In new coordinates the clock starts anew.
-            origin, forgotten_at, warmup = sampler.positions, None, options.min_warmup
-        remembered = memory(origin, sampler.positions, groups)
-        age = sampler.count - sampler.straightened
-        if forgotten_at is None and age > 1 and remembered.max() < limit:
-            forgotten_at = sampler.count
-            warmup = max(warmup, 2 * forgotten_at - sampler.straightened)
-        if (
-            is_enough is not None
-            and sampler.count == options.min_warmup
-            and is_enough(sampler.positions)
-        ):
-            return None
-        if target.num_gradient_evaluations - begin > 0.5 * options.max_gradients:
-            break
-    num_recorded = max(options.min_recorded, sampler.count - sampler.straightened)
-    while True:
-        record = Recording(sampler, begin, num_recorded, options.max_numbers, options.max_gradients)
-        record.extend(num_recorded, at_least=options.min_recorded)
-        more = max(num_recorded // 4, 1)
-        while (
-            len(record.accepted) < LONGEST_RECORDING * num_recorded
-            and record.has_room(more)
-            and tail_error(record.draws, groups) > TAIL_ERROR
-        ):
-            record.extend(more)
-        moving = drift(record.draws)
-        # Far tails make correlations noisy: what is remembered is so at several looks.
-        looks = [memory(origin, positions, groups) for positions in record.positions[-LAST_LOOKS:]]
-        remembered = np.minimum.reduce(looks)
-        still = moving.is_significant(0.05)
-        if not still or record.spent() * 2.5 > options.max_gradients:
-            break
-        num_recorded = 2 * len(record.accepted)
+    warmup, start = WarmUp(sampler, options.min_warmup, options.max_gradients), sampler.positions
+    if not warmup.run(is_confirmed):
+        return None
+    recording, change = _record_until_stationary(warmup, options)
+    correlation = _final_correlation(recording, warmup)
+    is_low = correlation.max() < warmup.threshold + CORRELATION_MARGIN
     return Refined(
-        draws=record.draws,
-        log_density=np.stack(record.log_density, axis=1),
-        start=start,
+        draws=recording.draws,
+        log_density=np.stack(recording.log_density, axis=1),
+        starting_points=start,
         groups=groups,
-        memory=remembered,
-        # A little above the limit may be the noise of many coordinates.
-        forgotten=bool(forgotten_at is not None and remembered.max() < limit + 0.05),
-        still_drifting=still,
-        drift=moving,
-        acceptance=float(np.mean(record.accepted)),
+        start_correlation=correlation,
+        is_independent=bool(warmup.independent_at is not None and is_low),
+        still_drifting=change.is_significant(MAX_DRIFT_SD),
+        drift=change,
+        acceptance=float(np.mean(recording.acceptance)),
         step_size=sampler.step_size,
         num_transitions=sampler.count,
-        stuck=float((record.moves < 0.1 * len(record.accepted)).mean()),
+        stuck_share=float((recording.num_moves < MIN_MOVE_SHARE * len(recording)).mean()),
         neck=np.concatenate([start[:0], *sampler.neck]),
-        scales=sampler.scales,
+        scales=sampler.coordinates.scales,
+    )
+
+
+def _record_until_stationary(warmup: WarmUp, options: Refine) -> tuple[Recording, Drift]:
+    """A recording without drift if the budget allows it, and its drift."""
+    length = max(options.min_recorded, warmup.age)
+    while True:
+        recording = _record(warmup, length, options)
+        change = drift(recording.draws)
+        is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients
+        if not change.is_significant(MAX_DRIFT_SD) or not is_affordable:
+            return recording, change
+        length = 2 * len(recording)
+
+
+def _record(warmup: WarmUp, length: int, options: Refine) -> Recording:
+    """A recording of this length, extended until the tails are accurate."""
+    sampler = warmup.sampler
+    recording = Recording(
+        sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
+    )
+    recording.extend(length, min_length=options.min_recorded)
+    extension = max(length // EXTENSIONS_PER_LENGTH, 1)
+    while (
+        len(recording) < MAX_RECORDING_FACTOR * length
+        and recording.has_room(extension)
+        and tail_error(recording.draws, sampler.groups) > MAX_TAIL_ERROR_SD
+    ):
+        recording.extend(extension)
+    return recording
+
+
+def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:
+    """Smallest correlation with the starting points over the last transitions."""
+    return np.minimum.reduce(
+        [
+            start_correlation(warmup.starting_points, positions, warmup.sampler.groups)
+            for positions in recording.positions[-NUM_FINAL_CORRELATIONS:]
+        ]
     )

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from isogmm.draws.chains.hmc import start_chains
 from isogmm.draws.chains.sampler import Sampler
+from isogmm.draws.chains.state import start_chains
 from isogmm.errors import OptionError
 from isogmm.locate.batch_and_match import Gaussians
 from isogmm.locate.candidates import Candidate
@@ -121,7 +121,7 @@ def _distant_chains(
         return []
     chains = start_chains(target, starts, affine_map)
     groups = np.zeros(NUM_CHAINS, dtype=int)
-    sampler = Sampler(target, chains, groups, generator, retries=False)
+    sampler = Sampler(target, chains, groups, generator, adapt_to_funnels=False)
     # Chains may run away from a density that falls too slowly.
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(num_transitions):

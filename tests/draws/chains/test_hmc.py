@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space
-from isogmm.draws.chains.hmc import hmc_transition, start_chains
+from isogmm.draws.chains.hmc import TrajectorySettings, hmc_transition
+from isogmm.draws.chains.state import start_chains
 from isogmm.mixtures.affine_map import dense_map, identity_map
 
 #: A needle in a haystack: steps that suit the wide part are rejected in the narrow one, and the
@@ -38,14 +39,19 @@ def statistics(draws):
     )
 
 
-def worst_error(transition):
+def transition(target, chains, generator, step_size, length, **settings):
+    settings = TrajectorySettings(step_size, length, **settings)
+    return hmc_transition(target, chains, generator, settings)
+
+
+def worst_error(step):
     """Largest change of a mean in standard errors, chains that start exactly distributed."""
     generator = np.random.default_rng(11)
     start = exact_draws(TRUTH, generator, NUM_CHAINS)
     chains = start_chains(TRUTH.target(512), start, identity_map(2))
     moves = np.zeros(NUM_CHAINS)
     for _ in range(NUM_TRANSITIONS):
-        chains, _, moved = transition(TRUTH.target(512), chains, generator)[:3]
+        chains, _, moved = step(TRUTH.target(512), chains, generator)[:3]
         moves += moved
     reference = statistics(exact_draws(TRUTH, np.random.default_rng(12), 400_000))
     found = statistics(chains.positions)
@@ -54,13 +60,13 @@ def worst_error(transition):
 
 
 def right(target, chains, generator):
-    return hmc_transition(target, chains, generator, 0.7, 1.5, retry=4.0)
+    return transition(target, chains, generator, 0.7, 1.5)
 
 
 def wrong(target, chains, generator):
     """The tempting mistake: a rejected chain simply tries again, without the ghost's factor."""
-    first, probability, moved, _ = hmc_transition(target, chains, generator, 0.7, 1.5, retry=0)
-    second, _, moved_again, _ = hmc_transition(target, first, generator, 0.175, 1.5, retry=0)
+    first, probability, moved, _ = transition(target, chains, generator, 0.7, 1.5, retry_factor=0.0)
+    second, _, moved_again, _ = transition(target, first, generator, 0.175, 1.5, retry_factor=0.0)
     positions = np.where(moved[:, None], first.positions, second.positions)
     return start_chains(target, positions, chains.affine_map), probability, moved | moved_again
 
@@ -70,14 +76,14 @@ def test_second_tries_leave_the_target_invariant():
     error, moves = worst_error(right)
     assert error < 5
     # And they are used: with the large step alone far fewer proposals are accepted.
-    _, moves_without = worst_error(lambda t, c, g: hmc_transition(t, c, g, 0.7, 1.5, retry=0))
+    _, moves_without = worst_error(lambda t, c, g: transition(t, c, g, 0.7, 1.5, retry_factor=0.0))
     assert moves > 1.2 * moves_without
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_third_tries_leave_the_target_invariant():
     def tries(number):
-        return lambda t, c, g: hmc_transition(t, c, g, 0.7, 1.5, retry=2.0, tries=number)
+        return lambda t, c, g: transition(t, c, g, 0.7, 1.5, retry_factor=2.0, num_tries=number)
 
     # Half of the step is still too large where the target is narrow, a quarter is not.
     error, moves = worst_error(tries(3))
@@ -91,11 +97,11 @@ def test_chains_that_no_try_moves_are_told():
     target = correlated_gaussian(2, 1e6).target(512)
     start = exact_draws(correlated_gaussian(2, 1e6), np.random.default_rng(3), 300)
     chains = start_chains(target, start, identity_map(2))
-    stuck = hmc_transition(target, chains, np.random.default_rng(4), 0.7, 1.5)
-    assert np.array_equal(stuck.hopeless, ~stuck.moved)
-    assert stuck.hopeless.mean() > 0.9
-    fine = hmc_transition(target, chains, np.random.default_rng(4), 1e-3, 0.01)
-    assert not fine.hopeless.any()
+    stuck = transition(target, chains, np.random.default_rng(4), 0.7, 1.5)
+    assert np.array_equal(stuck.step_too_large, ~stuck.moved)
+    assert stuck.step_too_large.mean() > 0.9
+    fine = transition(target, chains, np.random.default_rng(4), 1e-3, 0.01)
+    assert not fine.step_too_large.any()
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -112,7 +118,7 @@ def test_a_map_changes_the_coordinates_and_not_the_target():
     chains = start_chains(target, start, affine_map)
     np.testing.assert_allclose(chains.positions, start, atol=1e-10)
     for _ in range(4):
-        chains, probability, _, _ = hmc_transition(target, chains, generator, 0.5, 1.5)
+        chains, probability, _, _ = transition(target, chains, generator, 0.5, 1.5)
     # In whitened coordinates a step of half a standard deviation suits every direction.
     assert probability.mean() > 0.9
     error = np.sqrt(np.diag(truth.covariances[0]) / 3000)
@@ -138,7 +144,7 @@ def test_no_chain_leaves_the_support():
     start[:, 1] *= generator.choice([-1.0, 1.0], 2000)
     chains = start_chains(target, start, identity_map(2))
     for _ in range(10):
-        chains, *_ = hmc_transition(target, chains, generator, 0.4, 1.5)
+        chains, *_ = transition(target, chains, generator, 0.4, 1.5)
     assert np.all(chains.positions[:, 0] > 0)
     # A half normal: mean sqrt(2/pi), variance 1 - 2/pi.
     error = np.sqrt((1 - 2 / np.pi) / 2000)

@@ -6,11 +6,13 @@ import pytest
 from helpers.targets import make_target, rotation
 from helpers.tolerances import assert_close, assert_mean, assert_within_error
 from isogmm import LogDensity, fit_isogmm
-from isogmm.draws.chains.coordinates import straightened
-from isogmm.draws.chains.hmc import hmc_transition, start_chains
+from isogmm.draws.chains.adaptation import MAX_SD_RATIO
+from isogmm.draws.chains.coordinates import noncentered_map
+from isogmm.draws.chains.hmc import TrajectorySettings, hmc_transition
 from isogmm.draws.chains.learn_noncentering import learn_noncentering
 from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
-from isogmm.draws.chains.sampler import CALMER, Sampler
+from isogmm.draws.chains.sampler import Sampler
+from isogmm.draws.chains.state import start_chains
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.precision import in_precision
 
@@ -105,9 +107,9 @@ def test_a_hierarchy_is_seen_through():
     assert_within_error(found.exponents[groups, column], np.ones(8), error)
 
 
-def is_calmer(positions, log_density):
+def is_used(positions, log_density):
     found = learn_noncentering(positions, log_density, 400)
-    return found is not None and found[1] < CALMER
+    return found is not None and found[1] < MAX_SD_RATIO
 
 
 def test_what_is_not_a_funnel_is_left_alone():
@@ -116,11 +118,11 @@ def test_what_is_not_a_funnel_is_left_alone():
         generator = np.random.default_rng(seed)
         white = generator.standard_normal((NUM_DRAWS, 12))
         log_density = -0.5 * (white**2).sum(axis=1)
-        assert not is_calmer(white @ generator.standard_normal((12, 12)), log_density)
+        assert not is_used(white @ generator.standard_normal((12, 12)), log_density)
         heavy = generator.standard_t(4, (NUM_DRAWS, 12))
-        assert not is_calmer(heavy, -2.5 * np.log1p(heavy**2 / 4.0).sum(axis=1))
+        assert not is_used(heavy, -2.5 * np.log1p(heavy**2 / 4.0).sum(axis=1))
         bent = white[:, :2] * [1.0, 0.3] + np.column_stack([np.zeros(NUM_DRAWS), white[:, 0] ** 2])
-        assert not is_calmer(bent, -0.5 * (white[:, :2] ** 2).sum(axis=1))
+        assert not is_used(bent, -0.5 * (white[:, :2] ** 2).sum(axis=1))
     assert learn_noncentering(np.zeros((NUM_DRAWS, 3)), np.zeros(NUM_DRAWS), 400) is None
 
 
@@ -138,7 +140,7 @@ def test_degenerate_draws_neither_bend_nor_fail(kind):
         positions = np.repeat(positions[:10], NUM_DRAWS // 10, axis=0)
     else:
         positions[:, 1:] = np.sign(positions[:, 1:])
-    assert not is_calmer(positions, generator.standard_normal(NUM_DRAWS))
+    assert not is_used(positions, generator.standard_normal(NUM_DRAWS))
 
 
 def test_thin_ridges_stay_thin():
@@ -148,9 +150,9 @@ def test_thin_ridges_stay_thin():
     noise = generator.standard_normal(NUM_DRAWS)
     positions = np.column_stack([draws, 1e-4 * noise - draws[:, 0]])
     found, ratio = learn_noncentering(positions, log_density - 0.5 * noise**2, NUM_DRAWS)
-    assert ratio < CALMER
+    assert ratio < MAX_SD_RATIO
     affine_map = dense_map(positions.mean(axis=0), np.cov(positions.T))
-    points = straightened(found, affine_map, positions, 384).inverse(found.inverse(positions))
+    points = noncentered_map(found, affine_map, positions, 384).inverse(found.inverse(positions))
     values = np.linalg.eigvalsh(np.cov(points.T))
     # The shrinkage by 2d/384 and the funnel's own share are all that keeps them from one.
     assert values.min() > 0.5
@@ -173,7 +175,8 @@ def test_chains_in_the_new_coordinates_leave_the_target_as_it_is():
     points = noncentering.inverse(start)
     chains = start_chains(space, points, dense_map(points.mean(0), np.cov(points.T)))
     for _ in range(10):
-        chains = hmc_transition(space, chains, generator, 0.3, 1.2, retry=4.0).chains
+        settings = TrajectorySettings(step_size=0.3, length=1.2)
+        chains = hmc_transition(space, chains, generator, settings).chains
     ends = noncentering.forward(chains.positions)
     # The map makes funnels of a Gaussian here: a fifth of the chains stays where it was.
     assert np.mean(np.abs(ends - start).max(axis=1) > 0.1) > 0.5
@@ -216,9 +219,9 @@ def test_what_straightens_a_funnel_is_learned_three_times():
     )
     sampler = Sampler(target, chains, np.zeros(400, dtype=int), generator)
     looked, deepest = set(), []
-    while sampler.count < max(8, sampler.settled_at):
+    while sampler.count < max(8, sampler.coordinates.settled_at):
         sampler.transition(tune=True)
-        looked.add(sampler.straightened)
+        looked.add(sampler.coordinates.changed_at)
         deepest.append(np.quantile(sampler.positions[:, 0], 0.01))
     assert looked == {0, 6, 12, 24}
     assert deepest[11] < deepest[5]
@@ -229,7 +232,7 @@ def test_what_later_looks_do_not_confirm_is_undone(monkeypatch):
     generator = np.random.default_rng(8)
     found, ratios = example(generator), iter([0.5, 0.95])
     monkeypatch.setattr(
-        "isogmm.draws.chains.sampler.learn_noncentering", lambda *args: (found, next(ratios))
+        "isogmm.draws.chains.adaptation.learn_noncentering", lambda *args: (found, next(ratios))
     )
     target = make_target(lambda x: (-(x**2).sum(axis=1) / 2, -x), 5, 400)
     start = generator.standard_normal((400, 5))
@@ -237,10 +240,10 @@ def test_what_later_looks_do_not_confirm_is_undone(monkeypatch):
     sampler = Sampler(target, chains, np.zeros(400, dtype=int), generator)
     for _ in range(11):
         sampler.transition(tune=True)
-    assert sampler.noncentering is found
+    assert sampler.coordinates.noncentering is found
     sampler.transition(tune=True)
-    assert sampler.noncentering is None
-    assert sampler.straightened == 12
+    assert sampler.coordinates.noncentering is None
+    assert sampler.coordinates.changed_at == 12
     assert_close(sampler.chains.positions, sampler.positions)
     assert_close(sampler.log_density, -(sampler.positions**2).sum(axis=1) / 2)
     # The chains' own covariance, shrunk by 2d/400, is whitened again.

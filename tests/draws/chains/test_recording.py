@@ -40,6 +40,6 @@ class Walker(Sampler):
 )
 def test_dear_transitions_are_fewer(price, length):
     record = Recording(Walker(price), 0, 40, 10**6, BUDGET)
-    record.extend(40, at_least=20)
-    assert len(record.accepted) == length
+    record.extend(40, min_length=20)
+    assert len(record) == length
     assert record.draws.shape == (2, length, 1)

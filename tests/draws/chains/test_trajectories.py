@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from isogmm.draws.chains.hmc import start_chains
-from isogmm.draws.chains.memory import forgotten_below
+from isogmm.draws.chains.convergence import independence_threshold
 from isogmm.draws.chains.sampler import Sampler
-from isogmm.draws.chains.trajectories import FIRST, Trajectories
+from isogmm.draws.chains.state import start_chains
+from isogmm.draws.chains.trajectories import MIN_RATED_TRANSITIONS, Kind, Trajectories
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.model.target import Target
 
@@ -22,55 +22,55 @@ def left_over(share: float) -> tuple[np.ndarray, np.ndarray]:
 def noted(short: float, long: float) -> Trajectories:
     """Transitions that leave these memories for 4 and 12 gradients."""
     trajectories = Trajectories()
-    trajectories.note("short", *left_over(short), ONE, 4.0)
-    trajectories.note("long", *left_over(long), ONE, 12.0)
+    trajectories.update(Kind.SHORT, *left_over(short), ONE, 4.0)
+    trajectories.update(Kind.LONG, *left_over(long), ONE, 12.0)
     return trajectories
 
 
-def kinds(trajectories: Trajectories, begin: int, *, has_neck: bool = False) -> list[str]:
+def kinds(trajectories: Trajectories, begin: int, *, has_neck: bool = False) -> list[Kind]:
     return [trajectories.choose(count, has_neck=has_neck) for count in range(begin, begin + 3)]
 
 
 def test_every_third_is_long_until_both_kinds_are_known():
     trajectories = Trajectories()
-    assert kinds(trajectories, 9) == ["short", "short", "long"]
-    trajectories.note("short", *left_over(0.5), ONE, 4.0)
-    assert kinds(trajectories, 9) == ["short", "short", "long"]
+    assert kinds(trajectories, 9) == [Kind.SHORT, Kind.SHORT, Kind.LONG]
+    trajectories.update(Kind.SHORT, *left_over(0.5), ONE, 4.0)
+    assert kinds(trajectories, 9) == [Kind.SHORT, Kind.SHORT, Kind.LONG]
 
 
 def test_long_ones_must_forget_what_three_short_ones_do():
     # Three short ones leave 0.9³ = 0.73.
-    assert kinds(noted(0.9, 0.5), 9) == ["short", "short", "long"]
-    assert kinds(noted(0.9, 0.85), 9) == ["short"] * 3
+    assert kinds(noted(0.9, 0.5), 9) == [Kind.SHORT, Kind.SHORT, Kind.LONG]
+    assert kinds(noted(0.9, 0.85), 9) == [Kind.SHORT] * 3
 
 
 def test_where_nothing_is_left_short_ones_are_enough():
-    assert kinds(noted(0.0, 0.0), 9) == ["short"] * 3
+    assert kinds(noted(0.0, 0.0), 9) == [Kind.SHORT] * 3
 
 
 def test_what_is_left_is_not_told_from_noise():
     trajectories = noted(0.0, 0.0)
-    (worth,) = trajectories._worth["short"]
-    assert worth == -np.log(forgotten_below(400, 3)) / 4.0
+    (efficiency,) = trajectories._efficiencies[Kind.SHORT]
+    assert efficiency == -np.log(independence_threshold(400, 3)) / 4.0
 
 
 def test_the_first_transitions_decide_nothing():
-    assert kinds(noted(0.5, 0.5), FIRST - 3) == ["short", "short", "long"]
-    assert kinds(noted(0.5, 0.5), FIRST) == ["short"] * 3
+    assert kinds(noted(0.5, 0.5), MIN_RATED_TRANSITIONS - 3) == [Kind.SHORT, Kind.SHORT, Kind.LONG]
+    assert kinds(noted(0.5, 0.5), MIN_RATED_TRANSITIONS) == [Kind.SHORT] * 3
 
 
 def test_the_last_two_of_a_kind_count():
     trajectories = noted(0.5, 0.0)
     for share in (0.9, 0.9):
-        trajectories.note("short", *left_over(share), ONE, 4.0)
-    assert trajectories.long_pays
+        trajectories.update(Kind.SHORT, *left_over(share), ONE, 4.0)
+    assert trajectories.long_is_efficient
 
 
 def test_necks_get_steps_of_all_sizes():
-    assert kinds(noted(0.5, 0.5), 9, has_neck=True) == ["short", "mixed", "short"]
+    assert kinds(noted(0.5, 0.5), 9, has_neck=True) == [Kind.SHORT, Kind.MIXED, Kind.SHORT]
     trajectories = noted(0.5, 0.5)
-    trajectories.note("mixed", *left_over(0.99), ONE, 3.0)
-    assert not trajectories.long_pays
+    trajectories.update(Kind.MIXED, *left_over(0.99), ONE, 3.0)
+    assert not trajectories.long_is_efficient
 
 
 def test_chains_on_a_gaussian_take_short_trajectories_once_tuned():
@@ -91,9 +91,9 @@ def test_chains_on_a_gaussian_take_short_trajectories_once_tuned():
     sampler = Sampler(target, chains, ONE, generator)
     gradients = []
     for _ in range(12):
-        before = target.num_gradient_evaluations
+        before = sampler.target.num_gradient_evaluations
         sampler.transition(tune=True)
-        gradients.append((target.num_gradient_evaluations - before) / 400)
+        gradients.append((sampler.target.num_gradient_evaluations - before) / 400)
     # While it is not known what they are worth, the third and the sixth are long.
     assert min(gradients[2], gradients[5]) > 2 * max(gradients[3:5])
-    assert max(gradients[FIRST:]) < min(gradients[2], gradients[5])
+    assert max(gradients[MIN_RATED_TRANSITIONS:]) < min(gradients[2], gradients[5])

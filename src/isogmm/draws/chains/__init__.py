@@ -1,1 +1,1 @@
-"""Parallel Hamiltonian Monte Carlo: transitions, tuning, coordinates and what is recorded."""
+"""Parallel Hamiltonian Monte Carlo chains and their diagnostics."""

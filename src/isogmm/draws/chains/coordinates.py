@@ -1,4 +1,4 @@
-"""Coordinates of parallel chains: whitened by their own positions, straight where funnels were."""
+"""Affine maps that whiten the positions of parallel chains."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from isogmm.mixtures.affine_map import AffineMap
 def whitened(
     affine_map: AffineMap, centered: Float[np.ndarray, "n d"], num_independent: int
 ) -> AffineMap:
-    """The map that gives centered points of ``affine_map`` unit covariance.
+    """The map in whose coordinates centered points of ``affine_map`` have unit covariance.
 
-    The sample covariance of m draws is shrunk to the identity (the old coordinates) by 2d/m,
-    about the relative error of its eigenvalues.
+    The sample covariance of m draws is shrunk towards the identity (the old coordinates) by
+    2d/m, about the relative error of its eigenvalues.
     """
     dim = centered.shape[1]
     if affine_map.factor is not None:
@@ -30,7 +30,7 @@ def whitened(
     return replace(affine_map, scale=affine_map.scale * spread)
 
 
-def straightened(
+def noncentered_map(
     noncentering: NonCentering,
     affine_map: AffineMap,
     positions: Float[np.ndarray, "n d"],
@@ -38,10 +38,10 @@ def straightened(
 ) -> AffineMap:
     """A dense map that whitens the points z of positions x, where ``affine_map`` whitens x.
 
-    Correlations in x that are linear in z too, thin ridges above all, are taken over from
-    ``affine_map``: draws alone do not tell them well enough.
+    Correlations in x that are linear in z too, such as thin ridges, are taken from
+    ``affine_map``: the draws alone do not determine them well enough.
     """
     factor = noncentering.linear_part() @ affine_map.linear(np.eye(positions.shape[1])).T
     points = noncentering.inverse(positions)
-    straight = AffineMap(points.mean(axis=0), np.ones(len(factor)), factor)
-    return whitened(straight, straight.inverse(points), num_independent)
+    initial = AffineMap(points.mean(axis=0), np.ones(len(factor)), factor)
+    return whitened(initial, initial.inverse(points), num_independent)

@@ -1,21 +1,38 @@
-"""Which coordinates are scales of which others, and how: learned from draws."""
+"""Learn a partially non-centered form from draws."""
+
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from isogmm.draws.chains.find_scales import find_scales
 from isogmm.draws.chains.noncentering import NonCentering
 
-#: More coordinates than this are not compared pair by pair.
-LARGEST = 300
-#: Scales in all, scales of one child, and regressors of its location, at most.
-NUM_ROOTS, NUM_SCALES, NUM_REGRESSORS = 20, 2, 32
-#: A child speaks for a scale from this squared number of standard errors on, and follows one
-#: that others speak for from the second on.
-CLEAR, POSSIBLE = 6.0, 1.0
-#: Nats per draw that children must promise for a scale.
-PROMISE = 0.1
-#: Shrinkage of the mean of z, which a scale that hardly varies does not tell from the location.
-RIDGE = 0.01
+#: Largest number of coordinates that are compared pair by pair.
+MAX_DIM = 300
+#: Smallest number of draws for each coordinate.
+MIN_DRAWS_PER_COORDINATE = 4
+#: Largest number of regressors of the location of a child.
+MAX_REGRESSORS = 32
+#: Relative ridge penalty on the mean of z.  A scale that hardly varies does not separate this
+#: mean from the location.
+MEAN_RIDGE = 0.01
+#: Rounds of location and scale, and Newton steps for the scale in each round.
+NUM_ROUNDS, NUM_NEWTON_STEPS = 4, 4
+#: Largest change of an exponent in one Newton step.
+MAX_EXPONENT_CHANGE = 0.5
+
+
+class Children(NamedTuple):
+    """Children in order, with their locations and scales in terms of all coordinates.
+
+    ``location`` (c,), ``slopes`` (c, d) and ``exponents`` (c, d).
+    """
+
+    indices: Int[np.ndarray, " c"]
+    location: Float[np.ndarray, " c"]
+    slopes: Float[np.ndarray, "c d"]
+    exponents: Float[np.ndarray, "c d"]
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
@@ -24,12 +41,11 @@ def learn_noncentering(
     log_density: Float[np.ndarray, " n"],
     num_independent: int,
 ) -> tuple[NonCentering, float] | None:
-    """The partially non-centered form that suits draws; None where no scale is seen.
+    """The partially non-centered form that suits draws; None where no scale is found.
 
-    Scales are found from residuals: coordinate j is a scale of i where log e_i² depends on x_j,
-    e_i being the residual of x_i given all other coordinates.  Location and scale of every child
-    then maximize its Gaussian likelihood, to which the draws of small scale matter most: there
-    the location must be right.
+    Scales are found from residuals (see :func:`find_scales`).  Location and scale of each child
+    then maximize its Gaussian likelihood.  Draws of small scale have the largest weight in it,
+    because the location must be accurate there.
 
     Parameters
     ----------
@@ -38,90 +54,86 @@ def learn_noncentering(
     log_density
         log π of each, up to a constant.
     num_independent
-        The number of independent draws that they are worth at least.
+        Lower bound of the number of independent draws that they are worth.
 
     Returns
     -------
-    noncentering, ratio
-        The map, and the standard deviation of log π - log q with the Gaussian q fitted to the
-        draws in its coordinates, over that in the old ones: what it is worth.
+    noncentering, sd_ratio
+        The map, and the factor by which it changes the standard deviation of log π - log q,
+        where q is the Gaussian fitted to the draws.
     """
     count, dim = positions.shape
     center, spread = positions.mean(axis=0), positions.std(axis=0)
-    if not 2 <= dim <= min(LARGEST, count // 4) or not np.all(spread > 0):
+    max_dim = min(MAX_DIM, count // MIN_DRAWS_PER_COORDINATE)
+    if not 2 <= dim <= max_dim or not np.all(spread > 0):
         return None
     points = (positions - center) / spread
-    products = points.T @ points / count
-    precision = np.linalg.pinv(products, rcond=1e-10, hermitian=True)
+    precision = np.linalg.pinv(points.T @ points / count, rcond=1e-10, hermitian=True)
     diagonal = np.maximum(np.diag(precision), 1.0)
-    scales_of = _scales(points, points @ precision / diagonal, num_independent)
-    is_child = np.array([bool(scales) for scales in scales_of])
-    if not is_child.any():
+    scales_of = find_scales(points, points @ precision / diagonal, num_independent)
+    if not any(scales_of):
         return None
-    partial = np.abs(precision) / np.sqrt(np.outer(diagonal, diagonal))
-    np.fill_diagonal(partial, 0.0)
-    roots, children = np.flatnonzero(~is_child), np.flatnonzero(is_child)
-    # Those that many depend on come first, so that the others' locations can depend on them.
-    children = children[np.argsort(-(partial[children] ** 2).sum(axis=1), kind="stable")]
-    location = np.zeros(len(children))
-    slopes, exponents = np.zeros((2, len(children), dim))
-    for index, child in enumerate(children):
-        before = np.concatenate([roots, children[:index]])
-        chosen = before[np.argsort(-partial[child, before])[:NUM_REGRESSORS]]
-        design = np.column_stack([np.ones(count), points[:, chosen]])
+    partial_correlation = np.abs(precision) / np.sqrt(np.outer(diagonal, diagonal))
+    np.fill_diagonal(partial_correlation, 0.0)
+    children = _fit_children(points, partial_correlation, scales_of)
+    noncentering = _in_units_of(children, center, spread)
+    return noncentering, _sd_ratio(noncentering, positions, log_density)
+
+
+def _fit_children(
+    points: Float[np.ndarray, "n d"],
+    partial_correlation: Float[np.ndarray, "d d"],
+    scales_of: list[list[int]],
+) -> Children:
+    """Location and scale of every coordinate that has scales, from standardized draws."""
+    is_child = np.array([bool(scales) for scales in scales_of])
+    roots, indices = np.flatnonzero(~is_child), np.flatnonzero(is_child)
+    # A location can depend on earlier children only: the most connected children come first.
+    connection = (partial_correlation[indices] ** 2).sum(axis=1)
+    indices = indices[np.argsort(-connection, kind="stable")]
+    location = np.zeros(len(indices))
+    slopes, exponents = np.zeros((2, len(indices), points.shape[1]))
+    for row, child in enumerate(indices):
+        earlier = np.concatenate([roots, indices[:row]])
+        order = np.argsort(-partial_correlation[child, earlier])
+        regressors = earlier[order[:MAX_REGRESSORS]]
+        design = np.column_stack([np.ones(len(points)), points[:, regressors]])
         scales = scales_of[child]
-        exponents[index, scales], coefficients = _location_and_scale(
+        exponents[row, scales], coefficients = _location_and_scale(
             points[:, child], design, points[:, scales]
         )
-        location[index], slopes[index, chosen] = coefficients[0], coefficients[1:]
-    # Back to the units of x.
-    slopes = spread[children, None] * slopes / spread
-    location = center[children] + spread[children] * location - slopes @ center
-    found = NonCentering(
-        roots,
-        children,
-        location,
-        slopes[:, roots],
-        slopes[:, children],
-        (exponents / spread)[:, roots],
-        center[roots],
+        location[row], slopes[row, regressors] = coefficients[0], coefficients[1:]
+    return Children(indices, location, slopes, exponents)
+
+
+def _in_units_of(
+    children: Children, center: Float[np.ndarray, " d"], spread: Float[np.ndarray, " d"]
+) -> NonCentering:
+    """The map of positions x, from children fitted to (x - center) / spread."""
+    indices = children.indices
+    roots = np.setdiff1d(np.arange(len(center)), indices)
+    slopes = spread[indices, None] * children.slopes / spread
+    return NonCentering(
+        roots=roots,
+        children=indices,
+        location=center[indices] + spread[indices] * children.location - slopes @ center,
+        from_roots=slopes[:, roots],
+        from_children=slopes[:, indices],
+        exponents=(children.exponents / spread)[:, roots],
+        center=center[roots],
     )
+
+
+def _sd_ratio(
+    noncentering: NonCentering,
+    positions: Float[np.ndarray, "n d"],
+    log_density: Float[np.ndarray, " n"],
+) -> float:
+    """sd of log π - log q in the coordinates of a map, relative to the original coordinates."""
     old = np.std(log_density - _log_gaussian(positions))
-    points = found.inverse(positions)
-    new = np.std(log_density + found.log_det(positions) - _log_gaussian(points))
-    return found, float(new / old)
-
-
-def _scales(
-    points: Float[np.ndarray, "n d"], residuals: Float[np.ndarray, "n d"], num_independent: int
-) -> list[list[int]]:
-    """For each coordinate those that are its scales; a scale has none itself."""
-    count, dim = points.shape
-    scales_of: list[list[int]] = [[] for _ in range(dim)]
-    roots: list[int] = []
-    # log z² of a standard normal has variance π²/2.
-    standard_error = np.pi / np.sqrt(2.0 * num_independent)
-    while len(roots) < NUM_ROOTS:
-        logs = np.log(residuals**2 + 1e-300)
-        logs = np.maximum(logs, np.quantile(logs, 0.01, axis=0))
-        slopes = points.T @ (logs - logs.mean(axis=0)) / count  # of the child (column) on the scale
-        squares = (slopes / standard_error) ** 2
-        is_open = ~np.eye(dim, dtype=bool)
-        is_open[roots] = is_open[:, roots] = False
-        is_open[[bool(scales) for scales in scales_of]] = False
-        is_open[:, [len(scales) == NUM_SCALES for scales in scales_of]] = False
-        # A log-linear scale with exponent a gains a² nats; slopes are those of the square.
-        gains = np.where(is_open & (squares > CLEAR), 0.25 * slopes**2, 0.0)
-        root = int(np.argmax(gains.sum(axis=1)))
-        if gains[root].sum() < PROMISE:
-            break
-        side = np.sign((gains[root] * slopes[root]).sum())
-        follows = is_open[root] & (squares[root] > POSSIBLE) & (side * slopes[root] > 0)
-        roots.append(root)
-        for child in np.flatnonzero(follows):
-            scales_of[child].append(root)
-            residuals[:, child] *= np.exp(-0.5 * slopes[root, child] * points[:, root])
-    return scales_of
+    points = noncentering.inverse(positions)
+    new = np.std(log_density + noncentering.log_det(positions) - _log_gaussian(points))
+    return float(new / old)
 
 
 def _location_and_scale(
@@ -129,34 +141,36 @@ def _location_and_scale(
     design: Float[np.ndarray, "n p"],
     scales: Float[np.ndarray, "n s"],
 ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " p"]]:
-    """Exponents a and coefficients b of values ~ N(design b, s² exp(2 scales a)), by turns."""
+    """Exponents a and coefficients b of values ~ N(design b, s² exp(2 scales a)), in turns."""
     exponents = np.zeros(scales.shape[1])
     centered = scales - scales.mean(axis=0)
-    for _ in range(4):
+    for _ in range(NUM_ROUNDS):
         weights = np.exp(-scales @ exponents)
-        # The mean of z need not be zero: what the data say of a group moves it away from the
-        # others, in proportion to the scale, and not in the neck.
+        # The mean of z may differ from zero: data on one group move it away from the other
+        # groups, in proportion to the scale, and not in the neck.
         columns = np.column_stack([design * weights[:, None], np.ones(len(values))])
         *coefficients, mean_z = _least_squares(columns, values * weights)
         squares = (values - design @ coefficients - mean_z / weights) ** 2 + 1e-300
-        for _ in range(4):
+        for _ in range(NUM_NEWTON_STEPS):
             # Newton on log(mean(e² exp(-2 u a))) / 2 + mean(u) a, which is convex in a.
             logs = np.log(squares) - 2.0 * scales @ exponents
             shares = np.exp(logs - logs.max())
             shares /= shares.sum()
             mean = shares @ centered
-            spread = centered - mean
-            hessian = 2.0 * (spread.T * shares) @ spread + 1e-3 * np.eye(len(exponents))
-            exponents = exponents + np.clip(np.linalg.solve(hessian, mean), -0.5, 0.5)
+            deviation = centered - mean
+            hessian = 2.0 * (deviation.T * shares) @ deviation + 1e-3 * np.eye(len(exponents))
+            change = np.linalg.solve(hessian, mean)
+            exponents = exponents + np.clip(change, -MAX_EXPONENT_CHANGE, MAX_EXPONENT_CHANGE)
     return exponents, np.array(coefficients)
 
 
 def _least_squares(
     design: Float[np.ndarray, "n p"], values: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " p"]:
+    """Coefficients of a regression with a ridge penalty on the last column."""
     products = design.T @ design
     products[np.diag_indices(len(products))] *= 1.0 + 1e-9
-    products[-1, -1] *= 1.0 + RIDGE
+    products[-1, -1] *= 1.0 + MEAN_RIDGE
     return np.linalg.solve(products, design.T @ values)
 
 

@@ -1,4 +1,4 @@
-"""Coordinates in which funnels are straight: a partially non-centered form of any density."""
+"""A partially non-centered form of any density, in whose coordinates funnels are straight."""
 
 from dataclasses import dataclass, field
 
@@ -12,14 +12,14 @@ from isogmm.model.target import Target
 class NonCentering:
     """x_R = z_R and x_C = (I - W)⁻¹ (m + V z_R + exp(A (z_R - r)) ∘ z_C), roots R, children C.
 
-    Every child has a location linear in the roots and in children before it, and a scale
-    log-linear in the roots: the partially non-centered parameterization of Papaspiliopoulos,
-    Roberts and Sköld (2007, Statistical Science 22), for any density on R^d.
+    The location of every child is linear in the roots and in earlier children, and its scale is
+    log-linear in the roots.  This is the partially non-centered parameterization of
+    Papaspiliopoulos, Roberts and Sköld (2007, Statistical Science 22), for any density on R^d.
 
     Parameters
     ----------
     roots, children
-        Indices of coordinates, all d together.
+        Indices of coordinates; together all d of them.
     location
         m, shape (c,).
     from_roots, from_children
@@ -27,7 +27,7 @@ class NonCentering:
     exponents
         A (c, r).
     center
-        r, shape (r,): there the scales are those of x.
+        r, shape (r,): the values of the roots at which the scales of z and x are equal.
     """
 
     roots: Int[np.ndarray, " r"]
@@ -37,14 +37,15 @@ class NonCentering:
     from_children: Float[np.ndarray, "c c"]
     exponents: Float[np.ndarray, "c r"]
     center: Float[np.ndarray, " r"]
-    _unmix: np.ndarray = field(init=False, repr=False, compare=False)
+    #: (I - W)⁻¹.
+    _mixing: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        unmix = np.linalg.inv(np.eye(len(self.children)) - self.from_children)
-        object.__setattr__(self, "_unmix", unmix)
+        mixing = np.linalg.inv(np.eye(len(self.children)) - self.from_children)
+        object.__setattr__(self, "_mixing", mixing)
 
     def _log_scales(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n c"]:
-        """A (z_R - r): at points z or at their positions x, whose roots are the same."""
+        """A (z_R - r), at points z or at their positions x; both have the same roots."""
         return (points[:, self.roots] - self.center) @ self.exponents.T
 
     def forward(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
@@ -52,7 +53,7 @@ class NonCentering:
         inner = self.location + points[:, self.roots] @ self.from_roots.T
         inner = inner + np.exp(self._log_scales(points)) * points[:, self.children]
         positions = points.copy()
-        positions[:, self.children] = inner @ self._unmix.T
+        positions[:, self.children] = inner @ self._mixing.T
         return positions
 
     def inverse(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
@@ -65,7 +66,7 @@ class NonCentering:
         return points
 
     def linear_part(self) -> Float[np.ndarray, "d d"]:
-        """∂z/∂x where the roots are at their center and z_C = 0."""
+        """∂z/∂x at z_R = r and z_C = 0."""
         matrix = np.eye(len(self.roots) + len(self.children))
         matrix[np.ix_(self.children, self.children)] -= self.from_children
         matrix[np.ix_(self.children, self.roots)] = -self.from_roots
@@ -79,7 +80,7 @@ class NonCentering:
         self, points: Float[np.ndarray, "n d"], gradients: Float[np.ndarray, "n d"]
     ) -> Float[np.ndarray, "n d"]:
         """∇_z (log π(x(z)) + log |det ∂x/∂z|), from ∇_x log π."""
-        inner = gradients[:, self.children] @ self._unmix
+        inner = gradients[:, self.children] @ self._mixing
         scaled = inner * np.exp(self._log_scales(points))
         result = gradients.copy()
         result[:, self.children] = scaled
@@ -89,12 +90,14 @@ class NonCentering:
 
 
 class NonCenteredTarget:
-    """The density of z where x(z) has that of a target.
+    """The density of z for which x(z) has the density of a target.
 
     Parameters
     ----------
-    target, noncentering
-        The target and the map.
+    target
+        The target.
+    noncentering
+        The map x(z).
     """
 
     def __init__(self, target: Target, noncentering: NonCentering) -> None:
@@ -105,11 +108,12 @@ class NonCenteredTarget:
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n d"]]:
         """log π(x(z)) + log |det ∂x/∂z| (n,) and its gradient (n, d).
 
-        As of a target: -inf and zeros where they are not finite.
+        As for a target, -inf and zeros where either is not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             log_density, gradients = self.target.evaluate(self.noncentering.forward(points))
             log_density = log_density + self.noncentering.log_det(points)
             gradients = self.noncentering.pull_back(points, gradients)
-            good = np.isfinite(log_density) & np.isfinite(gradients.sum(axis=1))
-        return np.where(good, log_density, -np.inf), np.where(good[:, None], gradients, 0.0)
+            is_finite = np.isfinite(log_density) & np.isfinite(gradients.sum(axis=1))
+        log_density = np.where(is_finite, log_density, -np.inf)
+        return log_density, np.where(is_finite[:, None], gradients, 0.0)

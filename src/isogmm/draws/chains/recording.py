@@ -1,4 +1,4 @@
-"""What is kept of the chains' walk, within the bounds of memory and budget."""
+"""Recorded transitions of the chains, within limits of memory and gradient evaluations."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,46 +7,75 @@ from isogmm.draws.chains.sampler import Sampler
 
 
 class Recording:
-    """Transitions that are kept: every one, or as many as memory has room for."""
+    """Positions of the chains after each transition, or after every n-th if memory is short.
+
+    Parameters
+    ----------
+    sampler
+        The chains.
+    gradients_before
+        Gradient evaluations of the target when the refinement began.
+    length
+        Planned number of transitions.
+    max_numbers
+        Coordinates that may be stored.
+    max_gradients
+        Budget of gradient evaluations of the refinement.
+    """
 
     def __init__(
-        self, sampler: Sampler, begin: int, length: int, max_numbers: int, max_gradients: int
+        self,
+        sampler: Sampler,
+        gradients_before: int,
+        length: int,
+        max_numbers: int,
+        max_gradients: int,
     ) -> None:
-        self.sampler, self.begin = sampler, begin
+        self.sampler, self.gradients_before = sampler, gradients_before
         self.max_numbers, self.max_gradients = max_numbers, max_gradients
-        self.every = max(1, -(-length * sampler.chains.points.size // max_numbers))
+        self.thinning = max(1, -(-length * sampler.chains.points.size // max_numbers))
         self.positions: list[np.ndarray] = []
         self.log_density: list[np.ndarray] = []
-        self.accepted: list[float] = []
-        self.moves = np.zeros(len(sampler.chains.points))
+        self.acceptance: list[float] = []
+        self.num_moves = np.zeros(len(sampler.chains.points))
 
-    def spent(self) -> int:
-        """Gradients since the refinement began."""
-        return self.sampler.target.num_gradient_evaluations - self.begin
+    def __len__(self) -> int:
+        """Number of transitions."""
+        return len(self.acceptance)
+
+    def num_gradients(self) -> int:
+        """Gradient evaluations since the refinement began."""
+        return self.sampler.target.num_gradient_evaluations - self.gradients_before
 
     def has_room(self, count: int) -> bool:
-        """Whether memory and budget allow so many transitions more."""
+        """Whether the limits allow this number of further transitions."""
         size = self.sampler.chains.points.size
         fits = (len(self.positions) + count) * size <= self.max_numbers
-        return self.every == 1 and fits and self.spent() <= self.max_gradients
+        return self.thinning == 1 and fits and self.num_gradients() <= self.max_gradients
 
-    def extend(self, count: int, at_least: int = 0) -> None:
-        """Record so many transitions more, ``at_least`` of all where twice the budget allows.
+    def extend(self, count: int, min_length: int = 0) -> None:
+        """Record further transitions.
 
-        Half of them are recorded whatever they cost.
+        Parameters
+        ----------
+        count
+            Their number, unless the budget ends the recording.
+        min_length
+            Transitions of the whole recording that may cost twice the budget.  Half of them
+            are recorded at any cost.
         """
         for _ in range(count):
-            probability, moved = self.sampler.transition(tune=False)
-            if len(self.accepted) % self.every == 0:
+            acceptance, moved = self.sampler.transition(tune=False)
+            if len(self) % self.thinning == 0:
                 self.positions.append(self.sampler.positions)
                 self.log_density.append(self.sampler.log_density)
-            self.accepted.append(probability)
-            self.moves += moved
-            share = self.spent() / self.max_gradients
-            if share > 1 and len(self.accepted) >= at_least / (2 if share > 2 else 1):
+            self.acceptance.append(acceptance)
+            self.num_moves += moved
+            share = self.num_gradients() / self.max_gradients
+            if share > 1 and len(self) >= min_length / (2 if share > 2 else 1):
                 break
 
     @property
     def draws(self) -> Float[np.ndarray, "m t d"]:
-        """Every kept position of every chain."""
+        """Every stored position of every chain."""
         return np.stack(self.positions, axis=1)

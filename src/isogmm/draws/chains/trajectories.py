@@ -1,53 +1,86 @@
-"""Which trajectories the chains take: short ones, long ones, or some with steps of all sizes."""
+"""The kind of trajectory of each transition: short, long, or with steps of mixed sizes."""
 
+import enum
 from collections import deque
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.draws.chains.memory import forgotten_below, memory
+from isogmm.draws.chains.convergence import independence_threshold, start_correlation
 
-#: A quarter turn of a Gaussian, and how many of these a long trajectory has.
-QUARTER_TURN, LONG = 0.5 * np.pi, 3.0
-#: Transitions before what was measured counts: the coordinates change too much.
-FIRST = 6
+#: Integration time of a short trajectory: a quarter of the period of a Gaussian of unit variance.
+QUARTER_PERIOD = 0.5 * np.pi
+#: Integration time of a long trajectory, in units of a short one.
+LONG_FACTOR = 3.0
+#: Transitions before the measured efficiencies decide; the coordinates change too much until then.
+MIN_RATED_TRANSITIONS = 6
+#: Transitions after which the sequence of kinds repeats.
+CYCLE = 3
+
+
+class Kind(enum.Enum):
+    """Kinds of trajectories."""
+
+    SHORT = "short"
+    LONG = "long"
+    MIXED = "mixed"
 
 
 class Trajectories:
-    """The kind of every transition, by what the last short and long ones were worth.
+    """Chooses the kind of each trajectory by the measured efficiency of short and long ones.
 
-    One that leaves a correlation ρ with the positions before, for the coordinate that moves
-    slowest, and costs g gradients a chain, forgets -log(ρ) / g a gradient.  While warming up
-    every third trajectory is long, for heavy tails; later only where long ones forgot more.
-    Where chains stand in necks that need much smaller steps every third has steps of all sizes.
+    The efficiency of a transition is -log(ρ) / g.  Here ρ is the correlation of the positions
+    before and after it, for the coordinate with the largest one, and g the number of gradient
+    evaluations per chain.  In the first transitions every third trajectory is long, for heavy
+    tails; later only where long ones were more efficient.  Every third trajectory has steps of
+    mixed sizes where some chains need much smaller steps.
     """
 
     def __init__(self) -> None:
-        # Long ones are rare: the one before the last may stem from another step size.
-        self._worth: dict[str, deque[float]] = {"short": deque(maxlen=2), "long": deque(maxlen=1)}
+        # Long trajectories are rare: an older one may stem from another step size.
+        self._efficiencies: dict[Kind, deque[float]] = {
+            Kind.SHORT: deque(maxlen=2),
+            Kind.LONG: deque(maxlen=1),
+        }
 
-    def choose(self, count: int, *, has_neck: bool) -> str:
-        """``"short"``, ``"long"`` or ``"mixed"``, for the transition after ``count`` others."""
-        if count % 3 == 1 and has_neck:
-            return "mixed"
-        return "long" if count % 3 == 2 and (count < FIRST or self.long_pays) else "short"
+    def choose(self, count: int, *, has_neck: bool) -> Kind:
+        """The kind of the next trajectory, after ``count`` transitions."""
+        if count % CYCLE == 1 and has_neck:
+            return Kind.MIXED
+        allows_long = count < MIN_RATED_TRANSITIONS or self.long_is_efficient
+        return Kind.LONG if count % CYCLE == 2 and allows_long else Kind.SHORT
 
     @property
-    def long_pays(self) -> bool:
-        """Whether long trajectories forget more than short ones for their cost."""
-        short, long = (list(self._worth[kind]) for kind in ("short", "long"))
+    def long_is_efficient(self) -> bool:
+        """Whether long trajectories were more efficient than short ones, or were not compared."""
+        short, long = (list(self._efficiencies[kind]) for kind in (Kind.SHORT, Kind.LONG))
         return not short or not long or float(np.mean(long)) > float(np.mean(short))
 
-    def note(
+    def update(
         self,
-        kind: str,
+        kind: Kind,
         before: Float[np.ndarray, "m d"],
         after: Float[np.ndarray, "m d"],
         groups: Int[np.ndarray, " m"],
         gradients: float,
     ) -> None:
-        """What a transition of this kind was worth, with its gradient evaluations a chain."""
-        if kind in self._worth:
-            # Below the noise of a correlation across chains all is forgotten.
-            left = max(float(memory(before, after, groups).max()), forgotten_below(*before.shape))
-            self._worth[kind].append(-np.log(left) / max(gradients, 1.0))
+        """Store the efficiency of a transition.
+
+        Parameters
+        ----------
+        kind
+            Its kind; mixed ones are not compared.
+        before, after
+            Positions of the chains.
+        groups
+            The mode of each chain.
+        gradients
+            Gradient evaluations per chain.
+        """
+        if kind in self._efficiencies:
+            # Smaller correlations are not told from zero with this number of chains.
+            correlation = max(
+                float(start_correlation(before, after, groups).max()),
+                independence_threshold(*before.shape),
+            )
+            self._efficiencies[kind].append(-np.log(correlation) / max(gradients, 1.0))

@@ -1,12 +1,12 @@
-"""Memory of the start and drift within a recording."""
+"""Correlation with the starting points, drift within a recording, errors of the tails."""
 
 import numpy as np
 
-from isogmm.draws.chains.memory import (
-    WORST,
+from isogmm.draws.chains.convergence import (
+    MAX_TO_MEAN_TAIL_ERROR,
     drift,
-    forgotten_below,
-    memory,
+    independence_threshold,
+    start_correlation,
     tail_error,
     without_group_means,
 )
@@ -14,49 +14,49 @@ from isogmm.draws.chains.memory import (
 ONE = np.zeros(400, dtype=int)
 
 
-def test_chains_that_stand_still_remember_everything():
+def test_chains_that_do_not_move_have_correlation_one():
     start = np.random.default_rng(0).normal(size=(400, 3))
-    np.testing.assert_allclose(memory(start, start, ONE), 1.0)
+    np.testing.assert_allclose(start_correlation(start, start, ONE), 1.0)
 
 
-def test_independent_positions_are_forgotten():
+def test_independent_positions_are_below_the_threshold():
     generator = np.random.default_rng(1)
     start, now = generator.normal(size=(2, 400, 20))
-    assert memory(start, now, ONE).max() < forgotten_below(400, 20)
+    assert start_correlation(start, now, ONE).max() < independence_threshold(400, 20)
 
 
-def test_half_a_memory_is_its_correlation():
+def test_correlation_of_a_coordinate_is_estimated():
     generator = np.random.default_rng(2)
     start, noise = generator.normal(size=(2, 400, 1))
-    found = memory(start, 0.6 * start + 0.8 * noise, ONE)
+    found = start_correlation(start, 0.6 * start + 0.8 * noise, ONE)
     # Standard error of a correlation: (1 - r²) / sqrt(m).
     assert abs(found[0] - 0.6) < 5 * (1 - 0.36) / 20
 
 
-def test_a_remembered_scale_counts():
-    # The sign is forgotten, the distance to the center is not.
+def test_a_correlated_spread_counts():
+    # The sign is independent of the starting point, the distance to the center is not.
     generator = np.random.default_rng(3)
     start = generator.normal(size=(400, 1))
     now = start * generator.choice([-1.0, 1.0], size=(400, 1))
     assert abs(np.corrcoef(start[:, 0], now[:, 0])[0, 1]) < 5 / 20
-    assert memory(start, now, ONE)[0] > 0.9
+    assert start_correlation(start, now, ONE)[0] > 0.9
 
 
-def test_memory_is_measured_within_modes():
+def test_correlation_is_measured_within_modes():
     generator = np.random.default_rng(4)
     groups = np.repeat([0, 1], 200)
     start, now = generator.normal(size=(2, 400, 2)) + 100.0 * groups[:, None]
-    assert memory(start, now, groups).max() < forgotten_below(400, 2)
-    assert memory(start, now, ONE).max() > 0.9
+    assert start_correlation(start, now, groups).max() < independence_threshold(400, 2)
+    assert start_correlation(start, now, ONE).max() > 0.9
     centered = without_group_means(start, groups)
     for group in (0, 1):
         np.testing.assert_allclose(centered[groups == group].mean(axis=0), 0.0, atol=1e-12)
 
 
 def test_a_threshold_grows_with_the_coordinates_that_are_looked_at():
-    assert forgotten_below(400, 2) == 0.15
-    assert forgotten_below(400, 1000) > 0.15
-    assert forgotten_below(50, 10) > forgotten_below(400, 10)
+    assert independence_threshold(400, 2) == 0.15
+    assert independence_threshold(400, 1000) > 0.15
+    assert independence_threshold(50, 10) > independence_threshold(400, 10)
 
 
 def test_stationary_chains_do_not_drift():
@@ -120,5 +120,8 @@ def test_one_slow_coordinate_is_not_lost_among_many():
     found = tail_error(draws, ONE)
     # Standard error of a standard deviation over 400 chains: 1 / sqrt(2 * 400), and more for a
     # share of 5 %, whose fourth moment is large: (1 / 0.05 - 4) / 4 in place of 1 / 2.
-    assert abs(found - slow / WORST) < 5 * 2.0 / np.sqrt(400) * slow / WORST
+    assert (
+        abs(found - slow / MAX_TO_MEAN_TAIL_ERROR)
+        < 5 * 2.0 / np.sqrt(400) * slow / MAX_TO_MEAN_TAIL_ERROR
+    )
     assert found > 2 * quick

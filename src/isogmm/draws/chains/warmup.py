@@ -1,0 +1,100 @@
+"""Warm-up of parallel chains, until they are independent of their starting points."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from isogmm.draws.chains.convergence import independence_threshold, start_correlation
+from isogmm.draws.chains.sampler import Sampler
+
+#: Share of the budget of gradient evaluations after which the warm-up ends.
+MAX_WARMUP_SHARE = 0.5
+
+
+class WarmUp:
+    """Warm-up of the chains.
+
+    It lasts until the correlation with the starting points is below a threshold for every
+    coordinate, and then as many transitions again.  Where the chains change to other coordinates
+    their positions become the new starting points.
+
+    Parameters
+    ----------
+    sampler
+        The chains.
+    min_transitions
+        Smallest number of transitions.
+    max_gradients
+        Budget of gradient evaluations of the refinement.
+
+    Attributes
+    ----------
+    gradients_before
+        Gradient evaluations of the target when the warm-up began.
+    starting_points
+        (m, d): positions at the start, or at the last change of coordinates.
+    threshold
+        Correlation below which the chains count as independent of them.
+    independent_at
+        Number of transitions when they were independent first, or None.
+    """
+
+    def __init__(self, sampler: Sampler, min_transitions: int, max_gradients: int) -> None:
+        self.sampler = sampler
+        self.min_transitions, self.max_gradients = min_transitions, max_gradients
+        self.gradients_before = sampler.target.num_gradient_evaluations
+        self.starting_points = sampler.positions
+        self.threshold = independence_threshold(*self.starting_points.shape)
+        self.independent_at: int | None = None
+        self._length = min_transitions
+
+    @property
+    def age(self) -> int:
+        """Transitions since the start, or since the last change of coordinates."""
+        return self.sampler.count - self.sampler.coordinates.changed_at
+
+    def run(self, is_confirmed: Callable[[np.ndarray], bool] | None) -> bool:
+        """Run the warm-up.
+
+        Parameters
+        ----------
+        is_confirmed
+            Called with the positions (m, d) after ``min_transitions`` transitions; None to skip
+            this.
+
+        Returns
+        -------
+        bool
+            Whether the chains are needed: False where ``is_confirmed`` returned True, which ends
+            the warm-up.
+        """
+        sampler = self.sampler
+        while not self._is_complete():
+            sampler.transition(tune=True)
+            self._update_independence()
+            is_due = sampler.count == self.min_transitions
+            if is_confirmed is not None and is_due and is_confirmed(sampler.positions):
+                return False
+            num_gradients = sampler.target.num_gradient_evaluations - self.gradients_before
+            if num_gradients > MAX_WARMUP_SHARE * self.max_gradients:
+                break
+        return True
+
+    def _is_complete(self) -> bool:
+        """Whether the chains are independent and have run long enough."""
+        length = max(self._length, self.sampler.coordinates.settled_at)
+        return self.sampler.count >= length and self.independent_at is not None
+
+    def _update_independence(self) -> None:
+        """Compare the positions with the starting points, or replace these."""
+        if self.age == 0:
+            self.starting_points = self.sampler.positions
+            self.independent_at, self._length = None, self.min_transitions
+        if self.independent_at is not None or self.age <= 1:
+            return
+        correlation = start_correlation(
+            self.starting_points, self.sampler.positions, self.sampler.groups
+        )
+        if correlation.max() < self.threshold:
+            self.independent_at = self.sampler.count
+            self._length = max(self._length, self.independent_at + self.age)
