@@ -10,7 +10,7 @@ from isogmm.recipe.verdict import EVIDENCE_SE
 
 LOG_EVIDENCE = 3.0
 WEIGHTS = np.array([0.3, 0.7])
-#: Eight standard deviations apart: what one mode leaves beyond the other's half is 3e-5 of it.
+#: Eight standard deviations apart: a share of 3e-5 of each mode lies in the region of the other.
 TRUTH = isotropic_mixture([[-4.0, 0.0], [4.0, 0.0]], [1.0, 1.0], WEIGHTS)
 Q = IsotropicMixture(
     np.array([[-3.7, 0.2], [4.2, -0.1]]), np.array([1.5, 1.3]), np.log(np.array([0.5, 0.5]))
@@ -25,7 +25,7 @@ def ratios_and_regions(draws):
 def estimate(seed, *, with_chains=True):
     generator = np.random.default_rng(seed)
     from_q, _ = Q.sample(generator, 4000)
-    # Chains that never left their modes: exact within each, in the wrong proportions.
+    # Chains that never left their modes: exact within each mode, in wrong proportions.
     modes = np.repeat([0, 1], [2000, 500])
     from_chains = TRUTH.means[modes] + generator.standard_normal((2500, 2))
     from_chains = from_chains if with_chains else from_chains[:0]
@@ -55,7 +55,7 @@ def test_standard_errors_are_neither_small_nor_large():
     assert 0.3 < (evidence**2).mean() < 1 + 5 * np.sqrt(2 / 60)
 
 
-def test_chains_make_the_estimate_sharper():
+def test_chains_reduce_the_standard_errors():
     assert np.all(estimate(1).log_masses_se < estimate(1, with_chains=False).log_masses_se)
 
 
@@ -74,7 +74,7 @@ def test_ratios_of_hundreds_of_nats_do_not_overflow():
 
 
 def unit_normals(generator, distance):
-    """Bridge between unit normals in 62 dimensions, so far apart in each; the evidence is 1."""
+    """Bridge between unit normals in 62 dimensions, at this distance in each; evidence 1."""
     draws = [
         distance + generator.standard_normal((4000, 62)),
         generator.standard_normal((9000, 62)),
@@ -87,7 +87,7 @@ def unit_normals(generator, distance):
 def test_the_error_is_large_where_mixture_and_chains_do_not_overlap():
     generator = np.random.default_rng(0)
     far = unit_normals(generator, 2.0)
-    # Wrong by more than it knows, but it knows that it is not to be shown.
+    # The error exceeds its estimate, but the estimate is too large for a result.
     assert far.log_evidence > 10.0
     assert far.log_evidence_se > EVIDENCE_SE
     near = unit_normals(generator, 0.5)

@@ -1,4 +1,4 @@
-"""Weights: effective sizes, tempering, choosing draws."""
+"""Importance weights: effective sample sizes, tempering, resampling."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_systematic_counts_follow_the_weights_up_to_rounding():
     assert np.all(np.abs(counts - 1000 * weights) <= 1.0)
 
 
-def test_a_large_pool_repeats_nothing_and_skips_draws_without_weight():
+def test_a_large_pool_yields_distinct_draws_with_weight():
     generator = np.random.default_rng(3)
     log_weights = 0.3 * generator.normal(size=200)
     log_weights[:40] = -np.inf
@@ -56,15 +56,15 @@ def test_a_large_pool_repeats_nothing_and_skips_draws_without_weight():
 
 
 def test_a_large_pool_follows_the_weights():
-    # One of two: the chance of the first is its weight.
+    # One of two: the probability of the first is its weight.
     generator = np.random.default_rng(4)
     log_weights = np.log([0.2, 0.8])
     first = [chosen(log_weights, 1, generator)[0] == 0 for _ in range(4000)]
     assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
 
 
-def test_chances_are_proportional_to_the_weights():
-    # The first, due twice, comes always; the others share what it would miss.
+def test_probabilities_are_proportional_to_the_weights():
+    # The first is expected twice and always chosen; the others share the rest.
     generator = np.random.default_rng(4)
     weights = np.r_[2.0, np.linspace(0.2, 0.8, 299)]
     due = 150 * weights / weights.sum()
@@ -80,15 +80,15 @@ def test_chances_are_proportional_to_the_weights():
     np.testing.assert_array_less(np.abs(counts[1:] / 4000 - chances), 5 * error)
 
 
-def test_shortage_is_what_heavy_draws_would_miss():
-    # Due 2.4, 0.8, 0.8 and 0 of four: the first would miss 1.4 of them.
+def test_shortage_is_the_share_that_heavy_draws_would_miss():
+    # Expected counts 2.4, 0.8, 0.8 and 0 of four: the first would miss 1.4 of them.
     weights = np.array([3.0, 1.0, 1.0, 0.0])
     assert shortage(weights, factor=1.0) == pytest.approx(1.4 / 4)
     assert shortage(weights, factor=2.4) == pytest.approx(0.0)
 
 
 def test_a_small_pool_gives_heavy_draws_their_share():
-    # All of a pool, once each, would be a choice without weights.
+    # Choosing every draw of the pool once would ignore the weights.
     generator = np.random.default_rng(5)
     log_weights = generator.normal(size=300)
     log_weights[:100] = -np.inf

@@ -53,7 +53,7 @@ def test_correlation_is_measured_within_modes():
         np.testing.assert_allclose(centered[groups == group].mean(axis=0), 0.0, atol=1e-12)
 
 
-def test_a_threshold_grows_with_the_coordinates_that_are_looked_at():
+def test_the_threshold_grows_with_the_number_of_coordinates():
     assert independence_threshold(400, 2) == 0.15
     assert independence_threshold(400, 1000) > 0.15
     assert independence_threshold(50, 10) > independence_threshold(400, 10)
@@ -92,9 +92,9 @@ def test_tail_error_is_that_of_the_share_beyond_a_quantile():
     generator = np.random.default_rng(8)
     draws = generator.standard_normal((400, 10, 20))
     expected = np.sqrt(0.05 * 0.95 / 4000) / 0.103
-    # The larger side of two counts; the spread of 400 chains is known to 3.5 %.
+    # The larger of two sides; the sd over 400 chains has a relative error of 3.5 %.
     assert expected < tail_error(draws, np.zeros(400, int)) < 1.1 * expected
-    # Chains that stand still know as much as one draw of each.
+    # Chains that do not move are worth one draw each.
     still = np.repeat(draws[:, :1], 10, axis=1)
     found = tail_error(still, np.zeros(400, int))
     assert np.sqrt(10) * expected < found < 1.1 * np.sqrt(10) * expected
@@ -104,17 +104,17 @@ def test_tail_error_does_not_count_modes_that_chains_never_leave():
     generator = np.random.default_rng(9)
     groups = np.repeat([0, 1], 200)
     draws = generator.standard_normal((400, 10, 20)) + 100.0 * groups[:, None, None]
-    # A tail of the whole is a tenth of one mode: the share there has the variance of a tenth.
+    # A tail of 5 % of the whole is a tenth of one mode.
     expected = np.sqrt(0.5 * 0.1 * 0.9 / 4000) / 0.103
     assert 0.95 * expected < tail_error(draws, groups) < 1.1 * expected
     assert tail_error(draws, np.zeros(400, int)) > 1.1 * expected
 
 
-def test_one_slow_coordinate_is_not_lost_among_many():
+def test_one_slow_coordinate_among_many_is_detected():
     generator = np.random.default_rng(8)
     draws = generator.normal(size=(400, 20, 30))
     quick = tail_error(draws, ONE)
-    # A chain keeps to its side: its draws of that coordinate are worth one.
+    # All draws of a chain have the same value of that coordinate.
     draws[:, :, 7] = generator.normal(size=(400, 1))
     slow = np.sqrt(0.05 * 0.95 / 400) / 0.103
     found = tail_error(draws, ONE)

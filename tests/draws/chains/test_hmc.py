@@ -1,4 +1,4 @@
-"""Parallel chains leave their target as it is, second tries included."""
+"""Transitions of parallel chains, delayed rejection included, leave the target invariant."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from isogmm.draws.chains.hmc import TrajectorySettings, hmc_transition
 from isogmm.draws.chains.state import start_chains
 from isogmm.mixtures.affine_map import dense_map, identity_map
 
-#: A needle in a haystack: steps that suit the wide part are rejected in the narrow one, and the
-#: second try with smaller steps is what moves the chains there.
+#: A narrow Gaussian inside a wide one: proposals with steps that suit the wide part are rejected
+#: in the narrow one, where only the second try with smaller steps moves the chains.
 TRUTH = GaussianMixtureTruth(
     np.zeros((2, 2)), np.array([np.eye(2), np.diag([0.01, 0.04])]), np.array([0.5, 0.5])
 )
@@ -64,7 +64,7 @@ def right(target, chains, generator):
 
 
 def wrong(target, chains, generator):
-    """The tempting mistake: a rejected chain simply tries again, without the ghost's factor."""
+    """A common mistake: a rejected chain tries again without the factor of the rejections."""
     first, probability, moved, _ = transition(target, chains, generator, 0.7, 1.5, retry_factor=0.0)
     second, _, moved_again, _ = transition(target, first, generator, 0.175, 1.5, retry_factor=0.0)
     positions = np.where(moved[:, None], first.positions, second.positions)
@@ -75,7 +75,7 @@ def wrong(target, chains, generator):
 def test_second_tries_leave_the_target_invariant():
     error, moves = worst_error(right)
     assert error < 5
-    # And they are used: with the large step alone far fewer proposals are accepted.
+    # With the large step alone far fewer proposals are accepted.
     _, moves_without = worst_error(lambda t, c, g: transition(t, c, g, 0.7, 1.5, retry_factor=0.0))
     assert moves > 1.2 * moves_without
 
@@ -85,15 +85,15 @@ def test_third_tries_leave_the_target_invariant():
     def tries(number):
         return lambda t, c, g: transition(t, c, g, 0.7, 1.5, retry_factor=2.0, num_tries=number)
 
-    # Half of the step is still too large where the target is narrow, a quarter is not.
+    # Half of the step is too large where the target is narrow, a quarter is not.
     error, moves = worst_error(tries(3))
     assert error < 5
     assert moves > 1.5 * worst_error(tries(2))[1]
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_chains_that_no_try_moves_are_told():
-    # A scale of 1 beside one of 1e-3: every step is too large by far, and so is its quarter.
+def test_chains_with_too_large_steps_are_reported():
+    # Scales of 1 and 1e-3: the step is far too large, and so is a quarter of it.
     target = correlated_gaussian(2, 1e6).target(512)
     start = exact_draws(correlated_gaussian(2, 1e6), np.random.default_rng(3), 300)
     chains = start_chains(target, start, identity_map(2))
@@ -105,7 +105,7 @@ def test_chains_that_no_try_moves_are_told():
 
 
 @pytest.mark.usefixtures("unchecked")
-def test_a_wrong_acceptance_is_found_out():
+def test_a_wrong_acceptance_is_detected():
     assert worst_error(wrong)[0] > 5
 
 
@@ -130,7 +130,7 @@ def test_a_map_changes_the_coordinates_and_not_the_target():
     )
 
 
-def test_chains_outside_the_support_take_the_place_of_others():
+def test_starting_points_outside_the_support_are_replaced():
     positions = np.array([[-1.0, 0.0], [1.0, 0.5], [2.0, 0.5], [-3.0, 0.0]])
     chains = start_chains(half_space(2), positions, identity_map(2))
     assert np.all(chains.positions[:, 0] > 0)

@@ -1,4 +1,4 @@
-"""Funnels are found in draws, straightened, and the chains still target the same density."""
+"""Non-centered forms are learned from draws of funnels, and leave the target invariant."""
 
 import numpy as np
 import pytest
@@ -91,11 +91,11 @@ def test_beyond_the_range_of_floats_there_is_no_density():
     assert not gradients.any()
 
 
-def test_a_hierarchy_is_seen_through():
-    """log tau is the scale of all groups; mu, on which they rest, is their location."""
+def test_the_form_of_a_hierarchy_is_learned():
+    """log tau is the scale of all groups, and mu is their location."""
     generator = np.random.default_rng(3)
     found, ratio = learn_noncentering(*hierarchy(generator, NUM_DRAWS), NUM_DRAWS)
-    # In the new coordinates the density is Gaussian but for the noise of what was learned.
+    # In the new coordinates the density is Gaussian up to the error of the estimates.
     assert ratio < 0.3
     scale = found.roots[found.exponents.any(axis=0)]
     assert scale.tolist() == [1]
@@ -112,8 +112,8 @@ def is_used(positions, log_density):
     return found is not None and found[1] < MAX_SD_RATIO
 
 
-def test_what_is_not_a_funnel_is_left_alone():
-    """Correlated Gaussians, heavy tails, bananas: of sixty such sets of draws none is bent."""
+def test_no_form_is_used_where_there_is_no_funnel():
+    """Sixty sets of draws of correlated Gaussians, heavy tails and bananas."""
     for seed in range(20):
         generator = np.random.default_rng(seed)
         white = generator.standard_normal((NUM_DRAWS, 12))
@@ -127,7 +127,7 @@ def test_what_is_not_a_funnel_is_left_alone():
 
 
 @pytest.mark.parametrize("kind", ["heavy", "scales", "copies", "repeats", "signs"])
-def test_degenerate_draws_neither_bend_nor_fail(kind):
+def test_no_form_is_used_for_degenerate_draws(kind):
     generator = np.random.default_rng(6)
     positions = generator.standard_normal((NUM_DRAWS, 6))
     if kind == "heavy":
@@ -143,8 +143,8 @@ def test_degenerate_draws_neither_bend_nor_fail(kind):
     assert not is_used(positions, generator.standard_normal(NUM_DRAWS))
 
 
-def test_thin_ridges_stay_thin():
-    """A sum known to 1e-4 beside a funnel: the new coordinates whiten both."""
+def test_thin_ridges_are_whitened():
+    """A sum with sd 1e-4 and a funnel: the new coordinates whiten both."""
     generator = np.random.default_rng(4)
     draws, log_density = hierarchy(generator, NUM_DRAWS)
     noise = generator.standard_normal(NUM_DRAWS)
@@ -154,13 +154,13 @@ def test_thin_ridges_stay_thin():
     affine_map = dense_map(positions.mean(axis=0), np.cov(positions.T))
     points = noncentered_map(found, affine_map, positions, 384).inverse(found.inverse(positions))
     values = np.linalg.eigvalsh(np.cov(points.T))
-    # The shrinkage by 2d/384 and the funnel's own share are all that keeps them from one.
+    # They differ from one by the shrinkage of 2d/384 and by the errors of the form.
     assert values.min() > 0.5
     assert values.max() < 2.0
 
 
-def test_chains_in_the_new_coordinates_leave_the_target_as_it_is():
-    """Chains that start exactly distributed stay so, whatever the map."""
+def test_chains_in_the_new_coordinates_leave_the_target_invariant():
+    """Chains that start with the exact distribution keep it."""
     generator = np.random.default_rng(5)
     mixing = rotation(generator, 5) * [0.5, 1.0, 1.5, 2.0, 0.7]
     precision = np.linalg.inv(mixing @ mixing.T)
@@ -178,7 +178,7 @@ def test_chains_in_the_new_coordinates_leave_the_target_as_it_is():
         settings = TrajectorySettings(step_size=0.3, length=1.2)
         chains = hmc_transition(space, chains, generator, settings).chains
     ends = noncentering.forward(chains.positions)
-    # The map makes funnels of a Gaussian here: a fifth of the chains stays where it was.
+    # The map turns the Gaussian into a funnel here, where a fifth of the chains does not move.
     assert np.mean(np.abs(ends - start).max(axis=1) > 0.1) > 0.5
     white = ends @ np.linalg.inv(mixing).T
     assert_mean(white, np.zeros(5))
@@ -199,12 +199,12 @@ def test_the_neck_of_a_funnel_is_reached(width):
     draws = np.asarray(idata["posterior"]["x"])[..., 0].ravel() / width
     assert idata.attrs["refine_scales"] == "x[0]"
     for level, quantile in ((0.01, -2.3263479), (0.05, -1.6448536), (0.5, 0.0)):
-        # Some ten draws of a chain follow each other: means of fifty are all but independent.
+        # About ten successive draws come from one chain: means of fifty are nearly independent.
         assert_mean((draws < quantile).reshape(80, 50).mean(axis=1), level)
 
 
-def test_what_straightens_a_funnel_is_learned_three_times():
-    """After 6 transitions, and after 12 and 24, since the chains have been deeper by then."""
+def test_the_form_of_a_funnel_is_learned_three_times():
+    """After 6, 12 and 24 transitions, since the chains reach further into the neck by then."""
 
     def funnel(x):
         squares, precision = (x[:, 1:] ** 2).sum(axis=1), np.exp(-x[:, 0])
@@ -218,17 +218,17 @@ def test_what_straightens_a_funnel_is_learned_three_times():
         target, 0.5 * generator.standard_normal((400, 5)), dense_map(np.zeros(5), np.eye(5))
     )
     sampler = Sampler(target, chains, np.zeros(400, dtype=int), generator)
-    looked, deepest = set(), []
+    changes, lowest = set(), []
     while sampler.count < max(8, sampler.coordinates.settled_at):
         sampler.transition(tune=True)
-        looked.add(sampler.coordinates.changed_at)
-        deepest.append(np.quantile(sampler.positions[:, 0], 0.01))
-    assert looked == {0, 6, 12, 24}
-    assert deepest[11] < deepest[5]
+        changes.add(sampler.coordinates.changed_at)
+        lowest.append(np.quantile(sampler.positions[:, 0], 0.01))
+    assert changes == {0, 6, 12, 24}
+    assert lowest[11] < lowest[5]
 
 
-def test_what_later_looks_do_not_confirm_is_undone(monkeypatch):
-    """A map that seemed worth it once, and no more when the chains had moved on."""
+def test_a_form_that_a_later_attempt_does_not_confirm_is_removed(monkeypatch):
+    """A form with a small sd ratio at the first attempt and a large one at the second."""
     generator = np.random.default_rng(8)
     found, ratios = example(generator), iter([0.5, 0.95])
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""How long a recording goes on as transitions become dearer."""
+"""Length of a recording, by the cost of a transition."""
 
 import types
 
@@ -11,8 +11,8 @@ from isogmm.draws.chains.sampler import Sampler
 BUDGET = 1_000
 
 
-class Walker(Sampler):
-    """Two chains in one dimension that stand still, at a given price for a transition."""
+class CostlySampler(Sampler):
+    """Two chains in one dimension that do not move, with a given cost of a transition."""
 
     positions = log_density = None
 
@@ -30,16 +30,16 @@ class Walker(Sampler):
 @pytest.mark.parametrize(
     ("price", "length"),
     [
-        (10, 40),  # all that were asked for cost less than the budget
+        (10, 40),  # the planned transitions cost less than the budget
         (30, 34),  # the budget ends it
-        (60, 20),  # what must be recorded costs more than the budget, not twice as much
-        (150, 14),  # until it costs twice as much
-        (400, 10),  # half of what must be recorded, whatever it costs
+        (60, 20),  # the smallest recording costs more than the budget, but not twice as much
+        (150, 14),  # twice the budget ends it
+        (400, 10),  # half of the smallest recording, at any cost
         (100_000, 10),
     ],
 )
-def test_dear_transitions_are_fewer(price, length):
-    record = Recording(Walker(price), 0, 40, 10**6, BUDGET)
+def test_costly_transitions_are_fewer(price, length):
+    record = Recording(CostlySampler(price), 0, 40, 10**6, BUDGET)
     record.extend(40, min_length=20)
     assert len(record) == length
     assert record.draws.shape == (2, length, 1)
