@@ -119,8 +119,8 @@ class TestOptions:
             ({"max_seconds": -1.0}, "max_seconds must be a number above 0, not -1"),
             ({"max_seconds": "10"}, "max_seconds must be a number above 0, not '10'"),
             ({"max_seconds": True}, "max_seconds must be a number above 0, not True"),
-            ({"tolerance": -0.1}, "tolerance must be a number, zero or positive"),
-            ({"tolerance": np.nan}, "tolerance must be a number, zero or positive"),
+            ({"tolerance": -0.1}, "tolerance must be a number that is at least 0"),
+            ({"tolerance": np.nan}, "tolerance must be a number that is at least 0"),
             ({"num_samples": 0}, "num_samples must be a whole number"),
             ({"random_seed": "a"}, "random_seed must be an int.* not str"),
             ({"random_seed": -1}, "random_seed must not be negative"),
@@ -188,7 +188,7 @@ class TestOptions:
 @pytest.fixture
 def counted(monkeypatch):
     """Names of the programs that contain a model, as they are traced."""
-    begun, begin = [], JaxPrograms._begin
+    begun, begin = [], JaxPrograms._compilation
 
     def counting(self, name):
         before = self.num_programs
@@ -196,7 +196,7 @@ def counted(monkeypatch):
         begun.extend([name] * (self.num_programs - before))
         return result
 
-    monkeypatch.setattr(JaxPrograms, "_begin", counting)
+    monkeypatch.setattr(JaxPrograms, "_compilation", counting)
     return begun
 
 

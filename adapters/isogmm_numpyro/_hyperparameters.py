@@ -10,7 +10,7 @@ from numpyro.distributions import biject_to, constraints
 
 from isogmm.errors import OptionError
 from isogmm.model.jax_target import JaxPrograms
-from isogmm.model.target import Hyperparameters
+from isogmm.model.target import Hyperparameters, ModelFields
 from isogmm_numpyro._prepare import prepare
 from isogmm_numpyro._sites import at_origin
 from isogmm_numpyro._target import ReadModel, keep_alive
@@ -55,9 +55,9 @@ def hyperparameters(
         }
         return {**read.data, "params": {**known, **given}}
 
-    def bind(new: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        fields = programs.bind(data_with(new))
-        return {**fields, **keep_alive(fields, model), "hyperparameters": None}
+    def bind(new: Mapping[str, np.ndarray]) -> ModelFields:
+        fields = keep_alive(programs.bind(data_with(new)), model)
+        return {**fields, "hyperparameters": None}
 
     return Hyperparameters(
         values=values,

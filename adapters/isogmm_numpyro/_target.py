@@ -14,8 +14,8 @@ import numpyro
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.model.jax_target import JaxPrograms, jax_target
-from isogmm.model.target import Hyperparameters, Target
+from isogmm.model.jax_target import JaxPrograms
+from isogmm.model.target import Hyperparameters, ModelFields, Target
 from isogmm_numpyro._arguments import (
     Arguments,
     bind,
@@ -112,9 +112,8 @@ def to_target(
     programs = _programs(model, read)
     names = DimensionNames(sites)
     variables = {public_name(name): shape for name, shape in sites.shapes.items()}
-    target = jax_target(
-        programs,
-        read.data,
+    target = Target(
+        **keep_alive(programs.bind(read.data), model),
         variables=variables,
         initial_positions=functools.partial(
             _uniform_positions, sum(int(np.prod(shape)) for shape in variables.values())
@@ -127,16 +126,23 @@ def to_target(
         library="numpyro",
         library_version=numpyro.__version__,
     )
-    for field, function in keep_alive(vars(target), model).items():
-        setattr(target, field, function)
     target.hyperparameters = functools.partial(_hyperparameters, model, read, programs)
     return target
 
 
-def keep_alive(fields: dict[str, Any], model: Callable[..., Any]) -> dict[str, Any]:
-    """The functions of a target that hold its model; the programs know it weakly."""
-    names = ("evaluate_point", "evaluate_batch", "constrain", "prepare", "few", "log_density")
-    return {name: functools.partial(_call, fields[name], model) for name in names}
+def keep_alive(fields: ModelFields, model: Callable[..., Any]) -> ModelFields:
+    """The fields with functions that hold the model, to which programs have a weak reference."""
+    log_density = fields["log_density"]
+    assert log_density is not None
+    return {
+        **fields,
+        "evaluate_point": functools.partial(_call, fields["evaluate_point"], model),
+        "evaluate_batch": functools.partial(_call, fields["evaluate_batch"], model),
+        "constrain": functools.partial(_call, fields["constrain"], model),
+        "prepare": functools.partial(_call, fields["prepare"], model),
+        "few": functools.partial(_call, fields["few"], model),
+        "log_density": functools.partial(_call, log_density, model),
+    }
 
 
 def _hyperparameters(

@@ -1,14 +1,14 @@
-"""Arrays of any library that follows the array API standard, and the functions shared by all."""
+"""Functions for arrays of any library that follows the array API standard."""
 
 import math
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-#: A NumPy array, or a JAX array where the arithmetic is compiled.
+#: A NumPy array, or a JAX array in compiled code.
 Array: TypeAlias = np.ndarray | jax.Array
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -27,19 +27,19 @@ def size_of(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
 
 
-def split(vectors: Any, shapes: Iterable[tuple[int, ...]]) -> list[Any]:
-    """Parts of flat vectors (..., d) with these shapes; leading axes are kept.
+def split(vectors: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
+    """Split flat vectors (..., d) into arrays of these shapes; leading axes are kept.
 
     Parameters
     ----------
     vectors
-        An array or tracer of any library with ``reshape``, shape (..., d).
+        Array of shape (..., d).
     shapes
         Shapes whose sizes sum to d, each laid out in C order.
     """
     parts, begin, lead = [], 0, vectors.shape[:-1]
     for shape in shapes:
-        end = begin + math.prod(shape)
+        end = begin + size_of(shape)
         parts.append(vectors[..., begin:end].reshape((*lead, *shape)))
         begin = end
     return parts

@@ -1,10 +1,10 @@
-"""Other methods on the same models, one call each, with results of the same shape.
+"""Other inference methods on the same models, with results of the same form.
 
-Each function takes the model as :func:`isogmm.fit_isogmm` does and returns an ArviZ object with
-the groups posterior, log_likelihood and observed_data and the attributes ``sampling_time``,
-``inference_library`` and, where it can be known, ``num_gradient_evaluations``.  The language's
-own inference is called where it has the method; what it lacks runs on the model's unconstrained
-log density with BlackJAX, SciPy (``laplace``) or NumPyro (``flow``, ``alpha_vi``).
+Each function takes the model as :func:`isogmm.fit_isogmm` does.  It returns an ArviZ object with
+the groups posterior, log_likelihood and observed_data.  The attributes are ``sampling_time``,
+``inference_library`` and, if it is known, ``num_gradient_evaluations``.  A method that the
+modeling language has is run by the language.  Other methods run on the unconstrained log density
+of the model with BlackJAX, SciPy (``laplace``) or NumPyro (``flow``, ``alpha_vi``).
 """
 
 import time
@@ -15,6 +15,8 @@ from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
+from isogmm.results.groups import Result
+from isogmm.samplers.density_methods import METHODS
 from isogmm.validation import seed_of
 
 __all__ = [
@@ -31,28 +33,32 @@ __all__ = [
 
 def _run(
     name: str,
-    model: Any,
-    model_args: tuple[Any, ...],
-    model_kwargs: Mapping[str, Any] | None,
-    random_seed: Any,
+    model: object,
+    model_args: tuple[object, ...],
+    model_kwargs: Mapping[str, object],
+    random_seed: object,
     draws: int,
     chains: int,
-    options: Mapping[str, Any],
-) -> Any:
+    options: Mapping[str, object],
+) -> Result:
+    """Run a method by the modeling language if it has it, else on the log density."""
     seed = seed_of(random_seed)
-    own: Mapping[str, Callable[..., Any]] = {}
+    methods: Mapping[str, Callable[..., Any]] = {}
     if not isinstance(model, Target | LogDensity):
-        own = find_adapter(model).baselines()
+        methods = find_adapter(model).baselines()
     begin = time.perf_counter()
-    if name in own:
-        kwargs = {"model_kwargs": dict(model_kwargs or {})}
-        result = own[name](
-            model, *model_args, **kwargs, random_seed=seed, draws=draws, chains=chains, **options
+    if name in methods:
+        result = methods[name](
+            model,
+            *model_args,
+            model_kwargs=dict(model_kwargs),
+            random_seed=seed,
+            draws=draws,
+            chains=chains,
+            **options,
         )
     else:
-        from isogmm.samplers.density_methods import METHODS
-
-        target = to_target(model, model_args, model_kwargs or {}, seed)
+        target = to_target(model, model_args, model_kwargs, seed)
         result = METHODS[name](target, seed, draws, chains, **options)
     for key, value in (("sampling_time", time.perf_counter() - begin), ("algorithm", name)):
         if key not in result.attrs:
@@ -60,17 +66,21 @@ def _run(
     return result
 
 
-def _method(name: str, summary: str, options: str) -> Callable[..., Any]:
+def _method(name: str, summary: str, options: str) -> Callable[..., Result]:
+    """The public function of a method, with its docstring."""
+
     def method(
-        model: Any = None,
-        *model_args: Any,
-        model_kwargs: Mapping[str, Any] | None = None,
-        random_seed: Any = 0,
+        model: object = None,
+        *model_args: object,
+        model_kwargs: Mapping[str, object] | None = None,
+        random_seed: object = 0,
         draws: int = 1000,
         chains: int = 4,
-        **options: Any,
-    ) -> Any:
-        return _run(name, model, model_args, model_kwargs, random_seed, draws, chains, options)
+        **options: object,
+    ) -> Result:
+        return _run(
+            name, model, model_args, model_kwargs or {}, random_seed, draws, chains, options
+        )
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""{summary}
@@ -82,29 +92,29 @@ def _method(name: str, summary: str, options: str) -> Callable[..., Any]:
     random_seed
         An int, a NumPy Generator or a JAX key.
     draws, chains
-        Shape of the result.
+        Number of draws of each chain, and number of chains.
     **options
         {options}
 
     Returns
     -------
     InferenceData or DataTree
-        The draws, on the user's scale.
+        The draws on the user's scale.
 
     Raises
     ------
     MissingPackageError
-        If the package that does the work is not installed: names the extra.
+        If the package that runs the method is not installed; the message names the extra.
     ModelError
-        If no adapter recognizes the model, or it cannot be fitted.
+        If no adapter recognizes the model, or the model cannot be fitted.
     """
     return method
 
 
 nuts = _method(
     "nuts",
-    "The No-U-Turn sampler: that of NumPyro, of PyMC, of BlackJAX elsewhere.",
-    "``tune`` warm-up transitions, 1000 unless given, and those of the language's sampler.",
+    "The No-U-Turn sampler of NumPyro or PyMC, and of BlackJAX for other models.",
+    "``tune`` (number of warm-up transitions, 1000 by default) and those of the sampler.",
 )
 advi = _method(
     "advi",
@@ -113,12 +123,12 @@ advi = _method(
 )
 fullrank_advi = _method(
     "fullrank_advi",
-    "Automatic differentiation variational inference with one Gaussian of any covariance.",
+    "Automatic differentiation variational inference with a full-covariance Gaussian.",
     "As for :func:`advi`.",
 )
 laplace = _method(
     "laplace",
-    "The Gaussian of the curvature at the mode.",
+    "The Laplace approximation: the Gaussian with the mode and curvature of the density.",
     "``num_steps`` and ``step_size`` in NumPyro, ``num_starts`` elsewhere.",
 )
 pathfinder = _method(
@@ -133,11 +143,11 @@ svgd = _method(
 )
 flow = _method(
     "flow",
-    "An inverse autoregressive flow, by NumPyro; on two dimensions or more.",
+    "An inverse autoregressive flow, by NumPyro; for two or more dimensions.",
     "``num_steps``, ``step_size``, ``num_particles``.",
 )
 alpha_vi = _method(
     "alpha_vi",
-    "Independent Gaussians fitted by Rényi's divergence of order 0.5, by NumPyro.",
+    "Independent Gaussians fitted with the Rényi divergence of order 0.5, by NumPyro.",
     "``num_steps``, ``step_size``, ``num_particles``.",
 )

@@ -1,4 +1,4 @@
-"""Empirical Bayes: hyperparameters maximized together with the ELBO."""
+"""Empirical Bayes: hyperparameters that maximize the ELBO together with the posterior."""
 
 import time
 import warnings
@@ -8,62 +8,70 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import minimize
 
 from isogmm.api import fit_isogmm
-from isogmm.arrays import split
+from isogmm.arrays import Array, split
 from isogmm.errors import FitWarning, OptionError, warn_user
-from isogmm.model.target import Hyperparameters, Target
+from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
 from isogmm.results.fit_group import positions_from
-from isogmm.results.groups import add_group, attributes, dataset, get_group
+from isogmm.results.groups import Result, add_group, attributes, dataset, get_group
 from isogmm.validation import real_number, seed_of, whole_number
 
-#: Draws of q in the expected log joint.
+#: Draws of q that estimate the expected log joint density, in two chains.
 NUM_DRAWS = 2000
+#: Longest step of the extrapolation in units of a plain EM step.  The steps are noisy, because
+#: each averages over draws, and longer extrapolations of them are unreliable.
+MAX_EXTRAPOLATION = 8.0
+#: Smallest divisor of the extrapolation, where two steps are equal.
+MIN_CURVATURE = 1e-300
+#: Objective where the log density or its gradient is not finite; L-BFGS then shortens the step.
+NOT_FINITE = 1e300
 
 
 def empirical_bayes(
-    model: Any = None,
-    *model_args: Any,
-    model_kwargs: Mapping[str, Any] | None = None,
-    maximize: Any = None,
+    model: object = None,
+    *model_args: object,
+    model_kwargs: Mapping[str, object] | None = None,
+    maximize: str | Maximize = None,
     max_rounds: int = 60,
     tolerance: float = 0.005,
-    random_seed: Any = None,
+    random_seed: object = None,
     **fit_options: Any,
-) -> Any:
+) -> Result:
     """Fit the posterior and the hyperparameters φ that maximize the ELBO (type-II likelihood).
 
-    Variational EM (Neal and Hinton 1998): with q fitted at the current φ, the next maximizes
-    E_q[log p(y, x; φ)] over the same draws of q by L-BFGS; where q is good this climbs the
-    evidence p(y; φ).  Pairs of such steps are extrapolated (SQUAREM, Varadhan and Roland 2008),
-    because plain EM crawls where y says little about x.  Each round continues the mixture of the
-    one before; a whole fit at the final φ ends it.
+    This is variational EM (Neal and Hinton 1998).  With q fitted at the current φ, the next φ
+    maximizes E_q[log p(y, x; φ)] over the same draws of q by L-BFGS.  If q is accurate, this
+    increases the evidence p(y; φ).  Pairs of such steps are extrapolated (SQUAREM, Varadhan and
+    Roland 2008), because plain EM is slow if y contains little information about x.  Each round
+    continues the mixture of the previous one, and a complete fit at the final φ follows.
 
     Parameters
     ----------
     model, *model_args, model_kwargs
         As in :func:`isogmm.fit_isogmm`.
     maximize
-        NumPyro: names of ``param`` sites, all unless given; their constraints hold.  PyMC: names
-        of ``pm.Data``, or a mapping to ``"real"`` and ``"positive"``:
+        NumPyro: names of ``param`` sites, by default all; their constraints hold.  PyMC: names of
+        ``pm.Data``, or a mapping from name to ``"real"`` or ``"positive"``:
         ``maximize={"tau": "positive"}``.
     max_rounds
-        Fits at most, two or more, the last not counted.
+        Maximum number of fits, at least two, without the final fit.
     tolerance
-        The rounds end when a pair of steps moves no hyperparameter by more than this on its
-        unconstrained scale (for a positive one: relatively).
+        The rounds end when no hyperparameter changes by more than this in a pair of steps, on its
+        unconstrained scale.  For a positive hyperparameter this is a relative change.
     random_seed
         An int, a NumPy Generator or a JAX key.
     **fit_options
-        For the final :func:`isogmm.fit_isogmm`.
+        Options of :func:`isogmm.fit_isogmm` for the final fit.
 
     Returns
     -------
     InferenceData or DataTree
-        The fit at the maximum, with a group ``empirical_bayes`` of the values and the attributes
-        ``empirical_bayes_rounds`` and ``empirical_bayes_converged``.
+        The fit at the maximum.  The group ``empirical_bayes`` contains the values, and the
+        attributes include ``empirical_bayes_rounds`` and ``empirical_bayes_converged``.
 
     Raises
     ------
@@ -80,129 +88,140 @@ def empirical_bayes(
             "this model has no hyperparameters to maximize: declare numpyro.param sites in a "
             "NumPyro model, or name floating-point pm.Data of a PyMC model that runs in JAX"
         )
-    found = target.hyperparameters([maximize] if isinstance(maximize, str) else maximize)
-    climb = _climb(target, found, seed, max_rounds, tolerance)
+    names = [maximize] if isinstance(maximize, str) else maximize
+    hyperparameters = target.hyperparameters(names)
+    maximum = _maximum(target, hyperparameters, seed, max_rounds, tolerance)
     with target.precision():
-        bound = replace(target, **found.bind(climb.values))
+        bound = replace(target, **hyperparameters.bind(maximum.values))
     result = fit_isogmm(bound, random_seed=seed, **fit_options)
-    labels: dict[str, Any] = {"dims": target.dims, "coords": target.coords}
-    notes = {
-        "empirical_bayes_rounds": climb.rounds,
-        "empirical_bayes_converged": int(climb.converged),
-        "empirical_bayes_gradient_evaluations": climb.num_gradients,
+    if not maximum.converged:
+        warn_user(
+            f"isogmm: the hyperparameters still changed after {maximum.rounds} rounds; raise "
+            "max_rounds, or use initial values nearer to the maximum."
+        )
+    attrs = {
+        "empirical_bayes_rounds": maximum.rounds,
+        "empirical_bayes_converged": int(maximum.converged),
+        "empirical_bayes_gradient_evaluations": maximum.num_gradients,
         "sampling_time": time.perf_counter() - begin,
     }
-    if not climb.converged:
-        warn_user(
-            f"isogmm: the hyperparameters still moved after {climb.rounds} rounds; raise "
-            "max_rounds, or start nearer."
-        )
-    result.attrs.update(notes)
-    posterior = get_group(result, "posterior").assign_attrs(notes)
-    add_group(result, "posterior", posterior)
-    return add_group(result, "empirical_bayes", dataset(climb.values, (), **labels, attrs=notes))
+    result.attrs.update(attrs)
+    add_group(result, "posterior", get_group(result, "posterior").assign_attrs(attrs))
+    group = dataset(maximum.values, (), dims=target.dims, coords=target.coords, attrs=attrs)
+    return add_group(result, "empirical_bayes", group)
 
 
 @dataclass(frozen=True)
-class _Climb:
+class _Maximum:
+    """Hyperparameters at the end of the rounds, and what the rounds cost."""
+
     values: dict[str, np.ndarray]
     rounds: int
     converged: bool
     num_gradients: int
 
 
-def _climb(
+def _maximum(
     target: Target,
-    found: Hyperparameters,
+    hyperparameters: Hyperparameters,
     seed: int,
     max_rounds: int,
     tolerance: float,
-) -> _Climb:
-    """EM steps in pairs, each pair extrapolated, until a pair hardly moves."""
-    flat = _Flat(found)
-    step = _EMStep(target, found, flat, seed)
-    current = second = flat.start
+) -> _Maximum:
+    """Pairs of EM steps, each followed by an extrapolation, until a step is below the tolerance."""
+    vectors = _Vectors(hyperparameters)
+    step = _EMStep(target, hyperparameters, vectors, seed)
+    current = second = vectors.initial
     converged = False
     while step.rounds + 2 <= max_rounds and not converged:
         first = step(current)
         second = step(first)
-        change, curve = first - current, second - 2.0 * first + current
+        change, curvature = first - current, second - 2.0 * first + current
         converged = bool(np.abs(second - first).max() < tolerance)
-        length = np.linalg.norm(change) / max(float(np.linalg.norm(curve)), 1e-300)
-        # One is plain EM; eight is as far as noisy steps can be trusted.
-        alpha = float(np.clip(length, 1.0, 8.0))
-        current = current + 2.0 * alpha * change + alpha**2 * curve
-    # Where an extrapolation leads nobody knows before the next step has been there.
+        length = np.linalg.norm(change) / max(float(np.linalg.norm(curvature)), MIN_CURVATURE)
+        # A length of one is plain EM.
+        alpha = float(np.clip(length, 1.0, MAX_EXTRAPOLATION))
+        current = current + 2.0 * alpha * change + alpha**2 * curvature
+    # The extrapolated vector has not been tested by a step, so the last step is the result.
     with target.precision():
-        values = flat.values(second)
-    return _Climb(values, step.rounds, converged, step.num_gradients)
+        values = vectors.to_values(second)
+    return _Maximum(values, step.rounds, converged, step.num_gradients)
 
 
-class _Flat:
-    """Hyperparameters as one real vector."""
+class _Vectors:
+    """Conversion between hyperparameters and one vector on the real line."""
 
-    def __init__(self, found: Hyperparameters) -> None:
-        self._found = found
-        self._shapes = {name: np.shape(value) for name, value in found.unconstrained.items()}
-        self.start = np.concatenate(
-            [np.ravel(value) for value in found.unconstrained.values()]
-        ).astype(np.float64)
+    def __init__(self, hyperparameters: Hyperparameters) -> None:
+        self._to_support = hyperparameters.to_support
+        initial = hyperparameters.unconstrained
+        self._shapes = {name: np.shape(value) for name, value in initial.items()}
+        parts = [np.ravel(value) for value in initial.values()]
+        self.initial = np.concatenate(parts).astype(np.float64)
 
-    def split(self, vector: Any) -> dict[str, Any]:
+    def split(self, vector: Float[Array, " p"]) -> dict[str, Array]:
+        """The unconstrained hyperparameters by name."""
         return dict(zip(self._shapes, split(vector, self._shapes.values()), strict=True))
 
-    def values(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+    def to_values(self, vector: Float[np.ndarray, " p"]) -> dict[str, np.ndarray]:
+        """The hyperparameters on their support."""
         reals = {name: jax.numpy.asarray(part) for name, part in self.split(vector).items()}
-        return {name: np.asarray(value) for name, value in self._found.to_support(reals).items()}
+        return {name: np.asarray(value) for name, value in self._to_support(reals).items()}
 
 
 class _EMStep:
-    """φ -> the maximum of E_q[log p(y, x; ·)] with q fitted at φ; remembers the last q."""
+    """One step of EM: φ -> argmax of E_q[log p(y, x; ·)] with q fitted at φ.
+
+    Each call continues the mixture of the previous call.
+    """
 
     def __init__(
-        self,
-        target: Target,
-        found: Hyperparameters,
-        flat: _Flat,
-        seed: int,
+        self, target: Target, hyperparameters: Hyperparameters, vectors: _Vectors, seed: int
     ) -> None:
-        self._target, self._found, self._flat = target, found, flat
-        self._seed = seed
-        self._last: Any = None
+        self._target, self._hyperparameters = target, hyperparameters
+        self._vectors, self._seed = vectors, seed
+        self._previous: Result | None = None
         self.rounds, self.num_gradients = 0, 0
 
-        def expected(vector: jax.Array, positions: jax.Array, weights: jax.Array) -> jax.Array:
-            values = found.to_support(flat.split(vector))
-            each = jax.vmap(lambda position: found.log_density(position, values))(positions)
-            return -jax.numpy.sum(weights * each)
+        def objective(vector: jax.Array, positions: jax.Array, weights: jax.Array) -> jax.Array:
+            values = hyperparameters.to_support(vectors.split(vector))
+            log_joint = jax.vmap(lambda position: hyperparameters.log_density(position, values))
+            return -jax.numpy.sum(weights * log_joint(positions))
 
-        self._objective = jax.jit(jax.value_and_grad(expected))
+        self._objective = jax.jit(jax.value_and_grad(objective))
 
-    def __call__(self, vector: np.ndarray) -> np.ndarray:
+    def __call__(self, vector: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+        result = self._fit(vector)
+        positions = positions_from(result).reshape(-1, self._target.dim)
+        weights = np.exp(get_group(result, "sample_stats")["log_weight"].to_numpy().ravel())
+
+        def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = self._objective(vector, positions, weights)
+            value, gradient = float(value), np.asarray(gradient, np.float64)
+            is_finite = np.isfinite(value) and np.isfinite(gradient).all()
+            return (value, gradient) if is_finite else (NOT_FINITE, np.zeros_like(gradient))
+
         with self._target.precision():
-            bound = replace(self._target, **self._found.bind(self._flat.values(vector)))
+            return minimize(objective, vector, jac=True, method="L-BFGS-B").x
+
+    def _fit(self, vector: Float[np.ndarray, " p"]) -> Result:
+        """Fit q at these hyperparameters."""
+        with self._target.precision():
+            fields = self._hyperparameters.bind(self._vectors.to_values(vector))
+            bound = replace(self._target, **fields)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FitWarning)  # the final fit is judged, these are not
-            self._last = fit_isogmm(
+            # Only the final fit is reported to the user.
+            warnings.simplefilter("ignore", FitWarning)
+            result = fit_isogmm(
                 bound,
                 random_seed=self._seed,
                 draws=NUM_DRAWS // 2,
                 chains=2,
                 refine=0,
-                resume=self._last,
+                resume=self._previous,
                 progressbar=False,
                 idata_kwargs={"log_likelihood": False, "log_prior": False},
             )
+        self._previous = result
         self.rounds += 1
-        self.num_gradients += int(attributes(self._last)["num_gradient_evaluations"])
-        positions = positions_from(self._last).reshape(-1, self._target.dim)
-        weights = np.exp(get_group(self._last, "sample_stats")["log_weight"].to_numpy().ravel())
-
-        def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = self._objective(vector, positions, weights)
-            value, gradient = float(value), np.asarray(gradient, np.float64)
-            good = np.isfinite(value) and np.isfinite(gradient).all()
-            return (value, gradient) if good else (1e300, np.zeros_like(gradient))
-
-        with self._target.precision():
-            return minimize(objective, vector, jac=True, method="L-BFGS-B").x
+        self.num_gradients += int(attributes(result)["num_gradient_evaluations"])
+        return result

@@ -1,12 +1,12 @@
-"""The exceptions of the library and the one place that imports optional packages."""
+"""Exceptions and warnings of the library, and imports of optional packages."""
 
 import importlib
 import sys
 import warnings
 from types import FrameType, ModuleType
 
-#: The packages whose frames a warning does not point at; jaxtyping's stand around ours in tests.
-_OURS = ("isogmm", "isogmm_numpyro", "isogmm_pymc", "jaxtyping")
+#: Packages whose frames a warning skips.  jaxtyping wraps functions of the library in its tests.
+_OWN_PACKAGES = ("isogmm", "isogmm_numpyro", "isogmm_pymc", "jaxtyping")
 
 
 class IsogmmError(Exception):
@@ -14,11 +14,11 @@ class IsogmmError(Exception):
 
 
 class ModelError(IsogmmError, ValueError):
-    """The model cannot be fitted as it stands; the message names the site and the remedy."""
+    """The model cannot be fitted as it is; the message names the variable and the remedy."""
 
 
 class OptionError(IsogmmError, ValueError):
-    """An option has a value that makes no sense; the message names it and what is accepted."""
+    """An option has an invalid value; the message names the option and the valid values."""
 
 
 class MissingPackageError(IsogmmError, ImportError):
@@ -26,29 +26,44 @@ class MissingPackageError(IsogmmError, ImportError):
 
 
 class DeadlineReachedError(KeyboardInterrupt):
-    """The time limit of a fit has passed; like Ctrl-C, it ends the stage it interrupts."""
+    """The time limit of a fit has passed; like Ctrl-C, this ends the running stage."""
 
 
 class FitWarning(UserWarning):
-    """The fit ended, but something about it deserves attention."""
+    """The fit has ended, but its result has a problem that the message describes."""
 
 
 def warn_user(message: str) -> None:
-    """A :class:`FitWarning` that names the line of the caller's own code which led here.
+    """Issue a :class:`FitWarning` that points at the line of the caller's own code.
 
-    A number of frames would count decorators and type checks too.
+    The frames of the library are found by the names of their modules.  A fixed number of frames
+    would be wrong under decorators and run-time type checks.
     """
     frame: FrameType | None = sys._getframe(1)
     level, outermost = 1, 1
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in _OWN_PACKAGES:
             outermost = level
         frame, level = frame.f_back, level + 1
     warnings.warn(message, FitWarning, stacklevel=outermost + 2)
 
 
+def how_to_install(*extras: str) -> str:
+    """The command that installs one of these extras, for use inside a message.
+
+    isogmm is not on PyPI, and another package could have its name there.  The command therefore
+    installs from a checkout of the repository.
+
+    >>> how_to_install("numpyro", "pymc")
+    'run pip install ".[numpyro]" or ".[pymc]" in a checkout of the isogmm repository'
+    """
+    requirements = [f'".[{extra}]"' for extra in extras]
+    choice = " or ".join(filter(None, [", ".join(requirements[:-1]), requirements[-1]]))
+    return f"run pip install {choice} in a checkout of the isogmm repository"
+
+
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module, or name the extra that installs it.
 
     Parameters
     ----------
@@ -69,5 +84,5 @@ def require(module: str, *, extra: str) -> ModuleType:
             raise
         raise MissingPackageError(
             f"this needs the package '{module.split('.')[0]}', which is not installed: "
-            f'pip install "isogmm[{extra}]"'
+            f"{how_to_install(extra)}"
         ) from error

@@ -120,7 +120,7 @@ def test_ard_regression_agrees_with_coordinate_ascent():
 @pytest.mark.numpyro
 def test_some_parameters_can_stay_fixed():
     pytest.importorskip("numpyro")
-    with pytest.warns(isogmm.FitWarning, match="still moved after 2 rounds"):
+    with pytest.warns(isogmm.FitWarning, match="still changed after 2 rounds"):
         idata = maximized("numpyro", maximize=["tau"], max_rounds=2)
     assert set(get_group(idata, "empirical_bayes").data_vars) == {"tau"}
 
@@ -143,7 +143,7 @@ def test_budgets_are_checked(option):
 
 
 @pytest.mark.numpyro
-@pytest.mark.filterwarnings("ignore:.*still moved after 2 rounds:isogmm.errors.FitWarning")
+@pytest.mark.filterwarnings("ignore:.*still changed after 2 rounds:isogmm.errors.FitWarning")
 def test_rounds_that_run_out_end_at_a_step_not_at_a_guess(exact):
     """The guess beyond the first two steps has a log likelihood of minus thousands."""
     pytest.importorskip("numpyro")

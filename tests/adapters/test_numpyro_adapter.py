@@ -345,7 +345,7 @@ def test_missing_funsor_names_the_extra(monkeypatch):
         side = numpyro.sample("side", dist.Bernoulli(p))
         numpyro.sample("y", dist.Normal(side, 1), obs=y)
 
-    with pytest.raises(MissingPackageError, match=r"funsor.*isogmm\[numpyro\]"):
+    with pytest.raises(MissingPackageError, match=r'funsor.*pip install "\.\[numpyro\]"'):
         target_of(model, Y)
 
 

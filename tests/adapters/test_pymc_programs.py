@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply  # noqa: E402
 from pytensor.graph.op import Op  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
-from isogmm.model.jax_target import ROWS_OF_LOOPS  # noqa: E402
+from isogmm.model.program_size import BATCH_ROWS_OF_LOOPS  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
 
 pytestmark = pytest.mark.pymc
@@ -264,8 +264,8 @@ def test_costly_factorizations_get_small_batches():
         covariance = pt.exp(-0.5 * ((x[:, None] - x) / length) ** 2) + noise**2 * pt.eye(25)
         pm.MvNormal("y", np.zeros(25), cov=covariance, observed=np.sin(6 * x))
     target = PyMCAdapter().to_target(model, (), {}, 0)
-    assert target.batch_size == ROWS_OF_LOOPS
-    positions = np.random.default_rng(0).normal(size=(ROWS_OF_LOOPS + 5, 2))
+    assert target.batch_size == BATCH_ROWS_OF_LOOPS
+    positions = np.random.default_rng(0).normal(size=(BATCH_ROWS_OF_LOOPS + 5, 2))
     together, _ = target.evaluate(positions)
     logp = model.compile_logp()
     alone = [logp({"length_log__": row[0], "noise_log__": row[1]}) for row in positions]

@@ -6,6 +6,7 @@ import pytest
 
 import isogmm
 from isogmm.inference_data import attributes
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction
 from isogmm.model.to_target import to_target
 
@@ -46,7 +47,7 @@ def test_improper_densities_are_named_with_the_coordinate(name):
 
 
 def test_common_widths_cost_nothing():
-    flat = target(IMPROPER["flat"][0])
+    flat = FitTarget.of(target(IMPROPER["flat"][0]))
     assert improper_direction(flat, np.ones(2), np.diag([1.0, 1e4])) is None
     assert flat.num_gradient_evaluations == 0
 

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from isogmm.model.jax_target import ROWS, ROWS_OF_LOOPS
 from isogmm.model.log_density import LogDensity
-from isogmm.model.program_cost import ROUNDS, cost_of
+from isogmm.model.program_cost import WHILE_ITERATIONS, cost_of
+from isogmm.model.program_size import BATCH_ROWS, BATCH_ROWS_OF_LOOPS
 
 pytestmark = pytest.mark.float32
 
@@ -48,7 +48,7 @@ def test_loops_count_their_rounds():
 
     numbers, has_loops = cost(until, (3,))
     # What the condition computes, three numbers, counts too.
-    assert numbers == ROUNDS * (3 + 3)
+    assert numbers == WHILE_ITERATIONS * (3 + 3)
     assert has_loops
 
 
@@ -81,12 +81,12 @@ def regression(size):
 
 def test_costly_loops_get_small_batches(monkeypatch):
     short, long = process(10), process(10_000)
-    assert short.to_target().batch_size == ROWS
-    assert long.to_target().batch_size == ROWS_OF_LOOPS
+    assert short.to_target().batch_size == BATCH_ROWS
+    assert long.to_target().batch_size == BATCH_ROWS_OF_LOOPS
     # Rows that are evaluated together gain from large ones, whatever they cost.
-    assert regression(100_000).to_target().batch_size == ROWS
+    assert regression(100_000).to_target().batch_size == BATCH_ROWS
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert process(10_001).to_target().batch_size == ROWS
+    assert process(10_001).to_target().batch_size == BATCH_ROWS
     given = LogDensity(lambda x: -(x**2).sum(), np.zeros(2), batch_size=5)
     assert given.to_target().batch_size == 5
 
@@ -94,8 +94,8 @@ def test_costly_loops_get_small_batches(monkeypatch):
 def test_the_size_of_batches_changes_no_value():
     model = process(2_000)
     few = model.to_target()
-    many = LogDensity(model._fn, np.zeros(2), batch_size=ROWS).to_target()
-    assert (few.batch_size, many.batch_size) == (ROWS_OF_LOOPS, ROWS)
-    positions = np.random.default_rng(1).normal(size=(ROWS + 5, 2))
+    many = LogDensity(model._function.fn, np.zeros(2), batch_size=BATCH_ROWS).to_target()
+    assert (few.batch_size, many.batch_size) == (BATCH_ROWS_OF_LOOPS, BATCH_ROWS)
+    positions = np.random.default_rng(1).normal(size=(BATCH_ROWS + 5, 2))
     for one, other in zip(few.evaluate(positions), many.evaluate(positions), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4)

@@ -1,4 +1,4 @@
-"""How a modeling language meets the engine: the adapter contract and its discovery."""
+"""The interface that an adapter of a modeling language implements, and its discovery."""
 
 import abc
 import functools
@@ -6,66 +6,72 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from isogmm.errors import ModelError, warn_user
+from isogmm.errors import ModelError, how_to_install, warn_user
 from isogmm.model.target import Target
 
 ENTRY_POINT_GROUP = "isogmm.adapters"
 
 
 class AbstractAdapter(abc.ABC):
-    """Turns the models of one language into targets.
+    """Makes targets of the models of one modeling language.
 
-    An adapter is published under the entry point group ``isogmm.adapters``; the object behind
-    the entry point is the class, created without arguments.  The module that holds it must be
-    cheap to import: the language itself is imported inside the methods.
+    An adapter is registered under the entry point group ``isogmm.adapters``.  The entry point
+    names the class, which is created without arguments.  Its module must be cheap to import, so
+    the methods import the language themselves.
     """
 
     #: Name of the language, as in the entry point and the extra.
     name: str
 
     @abc.abstractmethod
-    def recognizes(self, model: Any) -> bool:
-        """Whether this adapter can read the model; must not import the language to tell.
+    def recognizes(self, model: object) -> bool:
+        """Whether this adapter can read the model.
 
-        ``model`` is None when the user passed none: a language with a model context answers
-        whether one is open.
+        The method must not import the language.  ``model`` is None if the user passed none; a
+        language with a model context then returns whether such a context is open.
         """
 
     @abc.abstractmethod
     def to_target(
-        self, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], random_seed: int
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
     ) -> Target:
         """The target of the model called with these arguments.
 
-        The same model with arguments of the same shapes must give a target that shares the
-        compiled programs of the first.
+        The same model with arguments of the same shapes must give targets that share their
+        compiled programs.
 
         Raises
         ------
         ModelError
-            If the model cannot be fitted: the message names the site, the value and the remedy.
+            If the model cannot be fitted; the message names the site, the value and the remedy.
         """
 
     @abc.abstractmethod
     def baselines(self) -> Mapping[str, Callable[..., Any]]:
-        """The language's own inference by name (``nuts``, ``advi``, ...), each
-        ``f(model, *args, model_kwargs, random_seed, draws, chains, ...) -> InferenceData``.
+        """The inference methods of the language by name (``nuts``, ``advi``, ...).
 
-        What is missing runs on the target's log density instead.  ``nuts_from``, where there is
-        one, is ``f(model, *args, starts, covariance, model_kwargs, draws, tune, random_seed)``:
+        Each is ``f(model, *args, model_kwargs, random_seed, draws, chains, ...) -> result``.  A
+        method without an entry runs on the log density of the target.
+
+        The optional entry ``nuts_from`` is
+        ``f(model, *args, starts, covariance, model_kwargs, draws, tune, random_seed)``.  It runs
         one chain from each row of ``starts`` ``(chains, d)``, with ``covariance`` (``(d, d)`` or
-        ``(d,)``) as inverse mass matrix, both in the flat coordinates of the target.
+        ``(d,)``) as the inverse mass matrix.  Both use the flat coordinates of the target.
         """
 
 
 @functools.cache
 def installed_adapters() -> dict[str, AbstractAdapter]:
-    """All adapters that could be loaded, by name; a broken one warns and is left out."""
+    """All installed adapters by name; one that cannot be loaded is skipped with a warning."""
     adapters = {}
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         try:
             adapters[entry_point.name] = entry_point.load()()
-        except Exception as error:  # a stranger's package may raise anything
+        except Exception as error:  # another package may raise any exception
             warn_user(
                 f"the isogmm adapter '{entry_point.name}' ({entry_point.value}) could not be "
                 f"loaded and is ignored: {error!r}"
@@ -73,16 +79,16 @@ def installed_adapters() -> dict[str, AbstractAdapter]:
     return adapters
 
 
-def find_adapter(model: Any) -> AbstractAdapter:
+def find_adapter(model: object) -> AbstractAdapter:
     """The adapter that recognizes the model.
 
     Raises
     ------
     ModelError
-        If none does: the message lists what is installed and what could be.
+        If no adapter does; the message lists the installed ones and those that exist.
     """
     adapters = installed_adapters()
-    # A bare callable could be anything: adapters that recognize more specific types go first.
+    # The NumPyro adapter recognizes any function, so the adapters of specific types come first.
     for name in sorted(adapters, key=lambda name: name == "numpyro"):
         if adapters[name].recognizes(model):
             return adapters[name]
@@ -90,6 +96,6 @@ def find_adapter(model: Any) -> AbstractAdapter:
     raise ModelError(
         f"cannot fit an object of type {type(model).__module__}.{type(model).__qualname__}: no "
         f"installed adapter recognizes it (installed: {known}). Pass a NumPyro model function, a "
-        "pm.Model, a bambi.Model or an isogmm.LogDensity; adapters come with "
-        'pip install "isogmm[numpyro]", "isogmm[pymc]" or "isogmm[bambi]".'
+        "pm.Model, a bambi.Model or an isogmm.LogDensity. To install a modeling language, "
+        f"{how_to_install('numpyro', 'pymc', 'bambi')}."
     )

@@ -1,4 +1,4 @@
-"""A target as one fit uses it: with its own count of gradients and its own time limit."""
+"""A target with the gradient count and the time limit of one fit."""
 
 import time
 from dataclasses import dataclass, field, fields
@@ -14,11 +14,12 @@ from isogmm.model.target import Target
 class FitTarget(Target):
     """A target that counts its gradient evaluations and stops at a deadline.
 
-    Every fit makes its own, so that two fits of one target share nothing but the compiled
-    programs.
+    Every fit makes its own.  Two fits of one target share only the compiled programs.
 
-    Parameters
+    Attributes
     ----------
+    num_gradient_evaluations
+        Number of points evaluated so far.
     deadline
         Time of ``time.perf_counter`` after which :meth:`evaluate` raises; None for no limit.
     """
@@ -28,7 +29,7 @@ class FitTarget(Target):
 
     @classmethod
     def of(cls, target: Target, max_seconds: float | None = None) -> "FitTarget":
-        """The target of a fit that may take this many seconds; one that is one already stays."""
+        """The target of a fit that may take ``max_seconds``; a FitTarget is returned unchanged."""
         if isinstance(target, FitTarget):
             return target
         own = cls(**{part.name: getattr(target, part.name) for part in fields(target)})

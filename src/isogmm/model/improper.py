@@ -1,69 +1,79 @@
-"""Does the density have a finite integral?  A look along lines far outside."""
+"""A test whether a log density has a finite integral, by its decay far from the mode."""
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.model.target import Target
 
-#: In a Gaussian that a search ended with, only directions of such a width are looked at.
-WIDE = 1e5
-#: Distances in standard deviations, in pairs a factor of ten apart, and lines at most.
+#: Standard deviation above which a principal axis of the Gaussian is tested.  Posteriors on the
+#: unconstrained scale are seldom wider.
+MIN_WIDTH = 1e5
+#: Distances from the mean in standard deviations: two pairs, a factor of ten apart in each.
 DISTANCES = np.array([1e1, 1e2, 1e3, 1e4])
-LINES = 16
+#: Number of principal axes that are tested, the widest first.
+MAX_AXES = 16
+#: Reciprocal condition number of the scaled factor below which two coordinates are taken as
+#: determined by their sum alone.  It is a small multiple of the rounding error of float64.
+MIN_RECIPROCAL_CONDITION = 1e-13
+#: Number of coordinates in the description of a direction, and their smallest loading.
+MAX_NAMED_COORDINATES, MIN_LOADING = 4, 0.05
 
 
 def improper_direction(
-    target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray, wide: float = WIDE
+    target: Target,
+    mean: Float[np.ndarray, " d"],
+    factor: np.ndarray,
+    min_width: float = MIN_WIDTH,
 ) -> str | None:
-    """A direction along which the density falls too slowly to have a finite integral.
+    """A direction along which the density decays too slowly to have a finite integral.
 
-    A density on a line has a finite integral only if it falls faster than 1/|t|: by more than
-    log 10 from one distance to one ten times farther.  Asked along the principal axes of the
-    Gaussian that the search ended with, where its width says that something is wrong, at two
-    such pairs of distances on both sides.
+    A density on a line has a finite integral only if it decays faster than 1/|t|.  Its logarithm
+    must then fall by more than log 10 between a distance and ten times that distance.  The
+    principal axes of a Gaussian are tested on both sides, at two pairs of distances each.
 
     Parameters
     ----------
     target
         The target.
     mean, factor
-        The Gaussian N(mean, L Lᵀ), L of shape (d, d) or, where it is diagonal, (d,).
-    wide
-        Directions are looked at where it is wider than this: all of them, for 0, where something
-        else has said that something is wrong.
+        The Gaussian N(mean, L Lᵀ), with L of shape (d, d), or (d,) if it is diagonal.
+    min_width
+        Smallest standard deviation of a tested axis; 0 tests all axes.
 
     Returns
     -------
     str or None
-        The direction in the names of the coordinates, ``0.71 x[0] - 0.71 x[1]``.
+        The direction as a combination of coordinate names, ``0.71 x[0] - 0.71 x[1]``; None if
+        no such direction was found.
     """
     if factor.ndim == 1:
-        order = np.argsort(-factor)[:LINES]
+        order = np.argsort(-factor)[:MAX_AXES]
         widths, axes = factor[order], np.eye(len(factor))[order]
     else:
         left, values, _ = np.linalg.svd(factor)
-        widths, axes = values[:LINES], left.T[:LINES]
-        # Two coordinates that move as one: their sum is known, their difference is anything.
+        widths, axes = values[:MAX_AXES], left.T[:MAX_AXES]
+        # The data determine the sum of two coordinates, and nothing determines their difference.
         rows = factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
-        if widths[0] > wide and 1.0 / np.linalg.cond(rows) < 1e-13:
-            return _in_words(axes[0], target.coordinate_names)
-    axes = axes[widths > wide]
-    widths = widths[widths > wide]
+        if widths[0] > min_width and 1.0 / np.linalg.cond(rows) < MIN_RECIPROCAL_CONDITION:
+            return _describe(axes[0], target.coordinate_names)
+    axes = axes[widths > min_width]
+    widths = widths[widths > min_width]
     if not len(axes):
         return None
-    sides = np.concatenate([-DISTANCES, DISTANCES])
-    points = mean + (sides[None, :] * widths[:, None])[..., None] * axes[:, None, :]
+    offsets = np.concatenate([-DISTANCES, DISTANCES])
+    points = mean + (offsets[None, :] * widths[:, None])[..., None] * axes[:, None, :]
     log_density, _ = target.evaluate(points)
     with np.errstate(invalid="ignore"):
-        # (lines, sides, pairs, inner and outer)
-        falls = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
-        too_slow = np.all(falls < np.log(10.0), axis=-1).any(axis=-1)
-    return _in_words(axes[np.argmax(too_slow)], target.coordinate_names) if too_slow.any() else None
+        # Axes: principal axis, side, pair of distances, inner and outer distance.
+        decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
+        is_slow = np.all(decay < np.log(10.0), axis=-1).any(axis=-1)
+    return _describe(axes[np.argmax(is_slow)], target.coordinate_names) if is_slow.any() else None
 
 
-def _in_words(axis: Float[np.ndarray, " d"], names: list[str]) -> str:
-    """The largest parts of a direction; a single coordinate by its name alone."""
-    order = [index for index in np.argsort(-np.abs(axis))[:4] if abs(axis[index]) > 0.05]
+def _describe(axis: Float[np.ndarray, " d"], names: list[str]) -> str:
+    """The largest loadings of a direction with their names; a single one by its name alone."""
+    largest = np.argsort(-np.abs(axis))[:MAX_NAMED_COORDINATES]
+    order = [index for index in largest if abs(axis[index]) > MIN_LOADING]
     if len(order) == 1:
         return names[order[0]]
     signed = axis if axis[order[0]] > 0 else -axis

@@ -1,254 +1,250 @@
-"""Programs that contain the model, compiled once each, for models that are JAX functions."""
+"""Targets of models that are JAX functions; each program is compiled once."""
 
 import contextlib
 import functools
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
+from jax.stages import Compiled
+from jaxtyping import Float, PyTree
 
+from isogmm.arrays import Array, size_of
+from isogmm.model.background import compile_in_background
+from isogmm.model.chunks import in_chunks
 from isogmm.model.precision import in_precision
 from isogmm.model.program_cost import Cost, cost_of
-from isogmm.model.target import Groups, Target
+from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
+from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
 
-#: Rows of the program that constrains draws; fewer where they would hold more numbers than this.
-CONSTRAIN_SIZE, CONSTRAIN_NUMBERS = 500, 2**23
-#: Rows of a batch; fewer for models with loops or factorizations whose rows compute more than so
-#: many numbers: they cost the same each, and padding costs less.  Microseconds a row among 32 and
-#: among 128: gp_pois_regr (17,000 numbers) 6.4 and 5.2, one_comp_mm_elim_abs (62,000) 26 and 30,
-#: a hidden Markov model (59,000) 45 and 45; below, a GARCH model (7,700) 7.8 and 3.6.
-ROWS, ROWS_OF_LOOPS, COSTLY_LOOPS = 128, 32, 15_000
-#: A batch of this many numbers takes about as long as twenty calls of the program of a point,
-#: which cost a tenth of a millisecond each whatever they do.
-COSTLY_BATCH = 8_000_000
-#: Draws are constrained once: where that takes milliseconds optimizing the program for longer does
-#: not pay (eight schools: 0.15 s of processor time, seeds: 0.25).
-CHEAP_CONSTRAIN = 20_000_000
+#: The programs of a model.
+Program: TypeAlias = Literal["point", "batch", "constrain"]
+
+#: Numbers computed by the program that constrains draws, below which XLA does not optimize it.  A
+#: program that runs for milliseconds once does not repay the optimization, which took 0.15 s of
+#: processor time for eight schools and 0.25 s for seeds.
+MIN_OPTIMIZED_NUMBERS = 20_000_000
 
 
 class JaxPrograms:
-    """The compiled programs of a model: one batch, constrained draws, and perhaps one point.
+    """The compiled programs of a model: a batch, constrained draws, and sometimes a point.
 
-    Where a batch costs little more than a point there is no program for a point: a row of a
-    batch serves.  :meth:`few` knows.  The model is traced once for both.
+    If a batch costs little more than a point, the point is evaluated as a row of a batch and has
+    no program; see :meth:`few`.  The model is traced once for both programs.
 
-    The data are an input of the programs, not a constant in them: a second data set of the
-    same shapes is served by the same programs (:meth:`bind`).
+    The data are an input of the programs.  A second data set of the same shapes uses the same
+    programs (:meth:`bind`).
 
     Parameters
     ----------
     log_density
-        ``(position (d,), data) -> scalar``, pure.
+        ``(position (d,), data) -> scalar``, a pure function.
     generate
-        ``(position (d,), key, data) -> {group: {name: array}}``, pure: see ``Target.constrain``.
+        ``(position (d,), key, data) -> {group: {name: array}}``, a pure function; see
+        ``Target.constrain``.
     dim
         Length d of a position.
     data
-        Any pytree of arrays; its shapes and types are fixed from here on.
+        A pytree of arrays.  It fixes the shapes and types of all data sets.
     batch_size
-        Rows of the batch program; None chooses by what a row computes.
+        Rows of the batch program; None chooses them by the cost of a row.
     x64
-        True runs the programs with 64-bit floats whatever the global switch says; None leaves
-        the precision to it.
+        Whether the programs use 64-bit floats; None follows JAX's global switch.
     """
 
     def __init__(
         self,
-        log_density: Callable[[jax.Array, Any], jax.Array],
-        generate: Callable[[jax.Array, jax.Array, Any], Any],
+        log_density: Callable[[jax.Array, PyTree], PyTree],
+        generate: Callable[[jax.Array, jax.Array, PyTree], PyTree],
         dim: int,
-        data: Any,
+        data: PyTree,
         *,
         batch_size: int | None = None,
         x64: bool | None = None,
     ) -> None:
-        self.x64 = x64
-        self.num_programs = 0
-        self._programs: dict[str, Future] = {}
-        #: The density as it was given, for what is not one of the three programs.
+        #: The density as it was given, for callers that trace it themselves.
         self.log_density = log_density
-        # The inner jits remember their traces, for many rows too.
-        value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
-        self._generate = jax.jit(generate, inline=True)
-        generate_many = jax.vmap(self._generate, in_axes=(0, 0, None))
-
-        def constrain(positions: jax.Array, seed: jax.Array, data: Any) -> Any:
-            # Keys are made inside: made outside they cost the compilation of eager operations.
-            keys = jax.random.split(jax.random.key(seed), self.constrain_size)
-            return generate_many(positions, keys, data)
-
-        self._functions = {
-            "point": value_and_grad,
-            "batch": jax.vmap(value_and_grad, in_axes=(0, None)),
-            "constrain": constrain,
-        }
+        self.dim, self.x64 = dim, x64
+        self.num_programs = 0
+        self._batch_size = batch_size
+        self._compilations: dict[Program, Future[Compiled]] = {}
         with self.precision():
             self.dtype = jax.dtypes.canonicalize_dtype(np.float64)
-            self._data_like = jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.result_type(leaf)),
-                data,
-            )
-        self.dim, self._batch_size = dim, batch_size
+            self._data_shapes = jax.tree.map(_shape_of, data)
+        # The inner jit caches its trace, also for a batch.
+        self._value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
+        self._generate = jax.jit(generate, inline=True)
+        self._functions: dict[Program, Callable[..., PyTree]] = {
+            "point": self._value_and_grad,
+            "batch": jax.vmap(self._value_and_grad, in_axes=(0, None)),
+            "constrain": self._generate_many,
+        }
+
+    def _generate_many(self, positions: jax.Array, seed: jax.Array, data: PyTree) -> PyTree:
+        # Keys made outside the program would need the compilation of further operations.
+        keys = jax.random.split(jax.random.key(seed), self.constrain_size)
+        return jax.vmap(self._generate, in_axes=(0, 0, None))(positions, keys, data)
 
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""
         return in_precision(self.x64)
 
-    @functools.cached_property
-    def constrain_size(self) -> int:
-        """Rows that are constrained at a time: by what one of them holds, data included."""
-        with self.precision():
-            position = jax.ShapeDtypeStruct((self.dim,), self.dtype)
-            key = jax.eval_shape(jax.random.key, np.uint32(0))
-            groups = jax.eval_shape(self._generate, position, key, self._data_like)
-        held = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(groups))
-        return max(1, min(CONSTRAIN_SIZE, CONSTRAIN_NUMBERS // max(self.dim, held)))
+    # --- sizes --------------------------------------------------------------------------------
 
     @functools.cached_property
     def cost(self) -> Cost:
-        """What a row computes; the model is traced for it."""
+        """What one row computes; the model is traced for it."""
         with self.precision():
-            position = jax.ShapeDtypeStruct((self.dim,), self.dtype)
-            traced = self._functions["point"].trace(position, self._data_like)
+            traced = self._value_and_grad.trace(*self._shapes("point"), self._data_shapes)
         return cost_of(traced.jaxpr.jaxpr)
 
     @functools.cached_property
     def batch_size(self) -> int:
-        """Rows of the batch program; decided once, as its shape is."""
-        if self._batch_size is not None:
-            return self._batch_size
-        # An accelerator takes the rows of a batch together, loops or not.
-        if jax.default_backend() != "cpu":
-            return ROWS
-        is_costly = self.cost.has_loops and self.cost.numbers > COSTLY_LOOPS
-        return ROWS_OF_LOOPS if is_costly else ROWS
+        """Rows of the batch program, fixed at the first use."""
+        return batch_rows(self.cost) if self._batch_size is None else self._batch_size
 
-    def _shapes(self, name: str) -> tuple[jax.ShapeDtypeStruct, ...]:
-        """Of the arguments of a program, the data excepted."""
-        # Only the one that is asked for: what generates values may not be known yet.
-        rows: tuple[int, ...] = ()
-        if name != "point":
-            rows = (self.batch_size if name == "batch" else self.constrain_size,)
-        positions = jax.ShapeDtypeStruct((*rows, self.dim), self.dtype)
-        seed = (jax.ShapeDtypeStruct((), np.uint32),) if name == "constrain" else ()
-        return (positions, *seed)
+    @functools.cached_property
+    def constrain_size(self) -> int:
+        """Rows that are constrained together, chosen by the size of their results."""
+        with self.precision():
+            key = jax.eval_shape(jax.random.key, np.uint32(0))
+            groups = jax.eval_shape(self._generate, *self._shapes("point"), key, self._data_shapes)
+        results = sum(size_of(leaf.shape) for leaf in jax.tree.leaves(groups))
+        return constrain_rows(max(self.dim, results))
 
-    def start(self, *names: str) -> None:
-        """Trace the programs here, one after the other, and compile them in the background.
+    def few(self) -> int:
+        """Up to how many positions are cheaper one at a time; 0 if batches are cheap."""
+        return max_single_points(self.batch_size, self.cost)
 
-        Tracing stays in the calling thread because modeling languages keep global handler
-        stacks; compilation releases the interpreter, so two programs use two cores.
+    def _shapes(self, name: Program) -> tuple[jax.ShapeDtypeStruct, ...]:
+        """Shapes of the arguments of a program, without the data."""
+        if name == "point":
+            return (jax.ShapeDtypeStruct((self.dim,), self.dtype),)
+        if name == "batch":
+            return (jax.ShapeDtypeStruct((self.batch_size, self.dim), self.dtype),)
+        positions = jax.ShapeDtypeStruct((self.constrain_size, self.dim), self.dtype)
+        return positions, jax.ShapeDtypeStruct((), np.uint32)
+
+    # --- compilation --------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Start the programs that a fit needs; that of a point only if batches are costly."""
+        self.start("batch")
+        if self.few():
+            self.start("point")
+        self.start("constrain")
+
+    def start(self, *names: Program) -> None:
+        """Trace programs in this thread and compile them in the background.
+
+        Modeling languages have global stacks of handlers, so tracing stays in the calling thread.
 
         Parameters
         ----------
         names
-            Of ``"point"``, ``"batch"``, ``"constrain"``; all where none is given.
+            Any of ``"point"``, ``"batch"`` and ``"constrain"``; all of them by default.
         """
         for name in names or self._functions:
-            self._begin(name)
+            self._compilation(name)
 
-    def _begin(self, name: str) -> Future:
-        if name not in self._programs:
+    def program(self, name: Program) -> Callable[..., PyTree]:
+        """The compiled program; compiles it if :meth:`start` was not called for it."""
+        return self._compilation(name).result()
+
+    def _compilation(self, name: Program) -> Future[Compiled]:
+        """The compilation of a program, started at the first call."""
+        if name not in self._compilations:
             with self.precision():
                 function = jax.jit(self._functions[name])
-                traced = function.trace(*self._shapes(name), self._data_like)
+                traced = function.trace(*self._shapes(name), self._data_shapes)
                 lowered = traced.lower()
-            options = None
-            if name == "constrain" and cost_of(traced.jaxpr.jaxpr).numbers < CHEAP_CONSTRAIN:
-                options = {"xla_backend_optimization_level": 0}
             self.num_programs += 1
-            # Draws are constrained last: that program leaves the cores to the others at first.
-            ahead = list(self._programs.values()) if name == "constrain" else []
+            options, after = None, []
+            if name == "constrain":
+                # Draws are constrained at the end of a fit: the other programs compile first.
+                after = list(self._compilations.values())
+                if cost_of(traced.jaxpr.jaxpr).numbers < MIN_OPTIMIZED_NUMBERS:
+                    options = {"xla_backend_optimization_level": 0}
+            self._compilations[name] = compile_in_background(
+                lowered, name, after=after, options=options
+            )
+        return self._compilations[name]
 
-            def compiled() -> Any:
-                wait(ahead)
-                return lowered.compile(compiler_options=options)
+    # --- one data set -------------------------------------------------------------------------
 
-            executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"isogmm-{name}")
-            self._programs[name] = executor.submit(compiled)
-            executor.shutdown(wait=False)
-        return self._programs[name]
-
-    def program(self, name: str) -> Callable[..., Any]:
-        """The compiled program, compiling it now if nobody asked before."""
-        return self._begin(name).result()
-
-    def few(self) -> int:
-        """How many positions are better evaluated one by one: none where batches are cheap."""
-        return self.batch_size // 4 if self.batch_size * self.cost.numbers > COSTLY_BATCH else 0
-
-    def prepare(self) -> None:
-        """Start what a fit needs; the program of a point only where batches are not cheap."""
-        self.start(*(("batch", "point") if self.few() else ("batch",)), "constrain")
-
-    def bind(self, data: Any) -> dict[str, Any]:
+    def bind(self, data: PyTree) -> ModelFields:
         """The fields of a :class:`Target` that contain the model, for one data set."""
         with self.precision():
-            data = jax.tree.map(
-                lambda leaf, like: (
-                    jax.device_put(np.asarray(leaf, dtype=like.dtype))
-                    if not jax.dtypes.issubdtype(like.dtype, jax.dtypes.extended)
-                    else leaf
-                ),
-                data,
-                self._data_like,
-            )
-
-        def evaluate(name: str, positions: np.ndarray) -> tuple[Any, Any]:
-            with self.precision():
-                return self.program(name)(np.asarray(positions, dtype=self.dtype), data)
-
-        def evaluate_point(position: np.ndarray) -> tuple[Any, Any]:
-            if self.few():
-                return evaluate("point", position)
-            values, gradients = evaluate("batch", np.tile(position, (self.batch_size, 1)))
-            return np.asarray(values)[0], np.asarray(gradients)[0]
-
-        def constrain(positions: np.ndarray, seed: int) -> Groups:
-            return self._constrain(np.asarray(positions, dtype=self.dtype), seed, data)
-
+            bound = _BoundPrograms(self, jax.tree.map(_on_device, data, self._data_shapes))
         return {
-            "evaluate_point": evaluate_point,
-            "evaluate_batch": lambda positions: evaluate("batch", positions),
-            "constrain": constrain,
+            "evaluate_point": bound.evaluate_point,
+            "evaluate_batch": bound.evaluate_batch,
+            "constrain": bound.constrain,
             "batch_size": self.batch_size,
             "prepare": self.prepare,
             "few": self.few,
             "num_programs": lambda: self.num_programs,
-            "log_density": lambda position: self.log_density(position, data),
+            "log_density": bound.log_density,
             "precision": self.precision,
             "single_precision": np.dtype(self.dtype) == np.float32,
         }
 
-    def _constrain(self, positions: np.ndarray, seed: int, data: Any) -> Groups:
-        whole: Any = None
-        rows = self.constrain_size
-        with self.precision():
-            program = self.program("constrain")
-            for begin in range(0, len(positions), rows):
-                chunk = positions[begin : begin + rows]
-                size = len(chunk)
-                if size < rows:
-                    chunk = np.concatenate([chunk, np.repeat(chunk[:1], rows - size, 0)])
-                groups = program(chunk, np.uint32((seed + begin) % 2**32), data)
-                if whole is None:
-                    # Filled piece by piece: the log likelihood may be the largest array there is.
-                    whole = jax.tree.map(
-                        lambda leaf: np.empty((len(positions), *leaf.shape[1:]), leaf.dtype), groups
-                    )
-                for array, leaf in zip(
-                    jax.tree.leaves(whole), jax.tree.leaves(groups), strict=True
-                ):
-                    array[begin : begin + size] = np.asarray(leaf)[:size]
-        return whole
+
+@dataclass(frozen=True)
+class _BoundPrograms:
+    """The programs of a model with one data set."""
+
+    programs: JaxPrograms
+    data: PyTree
+
+    def _call(self, name: Program, positions: np.ndarray, *arguments: np.uint32) -> PyTree:
+        with self.programs.precision():
+            positions = np.asarray(positions, dtype=self.programs.dtype)
+            return self.programs.program(name)(positions, *arguments, self.data)
+
+    def evaluate_point(self, position: Float[np.ndarray, " d"]) -> PointEvaluation:
+        if self.programs.few():
+            return self._call("point", position)
+        values, gradients = self.evaluate_batch(np.tile(position, (self.programs.batch_size, 1)))
+        return np.asarray(values)[0], np.asarray(gradients)[0]
+
+    def evaluate_batch(self, positions: Float[np.ndarray, "n d"]) -> BatchEvaluation:
+        return self._call("batch", positions)
+
+    def log_density(self, position: Float[Array, " d"]) -> Array:
+        return self.programs.log_density(position, self.data)
+
+    def constrain(self, positions: Float[np.ndarray, "n d"], seed: int) -> Groups:
+        """All draws; see ``Target.constrain``."""
+        call = functools.partial(self._call, "constrain")
+        return in_chunks(call, positions, seed, self.programs.constrain_size)
 
 
-def jax_target(programs: JaxPrograms, data: Any, **fields: Any) -> Target:
-    """A target whose model is compiled in ``programs``, bound to ``data``.
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.result_type(leaf))
 
-    ``fields`` are those of :class:`Target` that do not contain the model: variables,
-    initial_positions, dims, coords, observed_data, constant_data, library, library_version.
+
+def _on_device(leaf: Any, shape: jax.ShapeDtypeStruct) -> jax.Array:
+    """An array of the data on the device, in the type of the programs; keys stay as they are."""
+    if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.extended):
+        return leaf
+    return jax.device_put(np.asarray(leaf, dtype=shape.dtype))
+
+
+def jax_target(programs: JaxPrograms, data: PyTree, **fields: Any) -> Target:
+    """A target whose model is compiled in ``programs``, with one data set.
+
+    Parameters
+    ----------
+    programs
+        The compiled programs.
+    data
+        A pytree of arrays with the shapes of the programs.
+    **fields
+        The fields of :class:`Target` that do not contain the model: variables, initial_positions,
+        dims, coords, observed_data, constant_data, library, library_version.
     """
     return Target(**programs.bind(data), **fields)

@@ -1,22 +1,26 @@
-"""A model that is a mere function: JAX, or anything that returns value and gradient."""
+"""A model given as a function: written with JAX, or one that returns value and gradient."""
 
-import contextlib
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from isogmm.errors import ModelError, OptionError
-from isogmm.model.jax_target import ROWS, JaxPrograms, jax_target
-from isogmm.model.plain_function import Pair, PlainFunction, named
+from isogmm.model.generated import GeneratedQuantities
+from isogmm.model.jax_function import JaxFunction
+from isogmm.model.plain_function import PlainFunction, ValueAndGrad
 from isogmm.model.precision import in_precision
 from isogmm.model.structure import Structure
 from isogmm.model.target import Target
+
+#: Starting points are uniform on (-START_WIDTH, START_WIDTH) in each coordinate, as in Stan.
+START_WIDTH = 2.0
+#: Half-width of the uniform scatter of starting points around a given position.
+SCATTER_WIDTH = 1.0
 
 
 class LogDensity:
@@ -25,57 +29,61 @@ class LogDensity:
     Parameters
     ----------
     fn
-        ``fn(position) -> scalar``, or ``fn(position, data)`` where ``data`` is given; the position
-        has the structure of ``example``.  A function written with ``jax.numpy`` needs nothing
-        else.  None where ``value_and_grad`` is given.
+        ``fn(position) -> scalar``, or ``fn(position, data)`` if ``data`` is given.  The position
+        has the structure of ``example``.  A function written with ``jax.numpy`` needs no
+        gradient.  None if ``value_and_grad`` is given.
     example
-        An array, a scalar or any nesting of dicts, lists and tuples of them, floating point
-        throughout: it fixes structure, names and shapes; its values are only used to check the
-        function.  All of R^d must be allowed: transform what is bounded and add the
-        log-determinant, then give ``constrain``.
+        An array, a scalar, or any nesting of dicts, lists and tuples of them, all floating point.
+        It determines structure, names and shapes; the values are used only to check the function.
+        Every position of R^d must be valid: transform bounded variables, add the log-determinant,
+        and pass ``constrain``.
     gradient
-        For functions that are not JAX: ``gradient(position[, data])``, of the structure of
-        ``example``.
+        ``gradient(position[, data])``, of the structure of ``example``, for a function ``fn``
+        that is not written with JAX.
     value_and_grad
-        The same in one function, ``-> (scalar, gradient)``; scipy's convention with the sign of
-        a log density, and that of BridgeStan's ``log_density_gradient``.
+        ``value_and_grad(position[, data]) -> (scalar, gradient)``, in place of ``fn`` and
+        ``gradient``.  This is SciPy's convention with the sign of a log density, and that of
+        BridgeStan's ``log_density_gradient``.
     vectorized
-        The functions that are not JAX take a leading batch axis in every leaf and return one.
+        Whether functions that are not written with JAX take and return a leading batch axis in
+        every leaf.
     map
-        What applies ``value_and_grad`` to the points of a batch: ``map`` of a
-        ``concurrent.futures`` executor makes a pool of workers of it (a pool of processes asks
-        for functions defined at the top of a module).
+        Applies ``value_and_grad`` to the points of a batch.  The ``map`` of a
+        ``concurrent.futures`` executor evaluates them in a pool of workers.  A pool of processes
+        needs functions that are defined at the top level of a module.
     names
         One name for an array or scalar; d names for the entries of a vector; for a nested
         example a mapping from path (``"group.scale"``) to name, or one name per leaf.
     dims, coords
-        Names of the dimensions of each variable, and their labels.
+        Names of the dimensions of each variable, and the labels of each dimension.
     constrain
-        ``constrain(position[, data]) -> {name: array}``, variables on the user's scale, JAX if
-        ``fn`` is; they join the unconstrained variables and replace those of equal name.
+        ``constrain(position[, data]) -> {name: array}``, variables on the user's scale, written
+        with JAX if ``fn`` is.  They are added to the unconstrained variables and replace those of
+        the same name.
     log_likelihood
         ``log_likelihood(position[, data]) -> {observed name: array}``.
     initial
-        Where to start: a position (starts scatter around it, uniformly within one unit), or
-        ``initial(generator, n)`` that returns n of them on a leading axis.  Otherwise starts
+        Starting points: a position, around which they are uniform within one unit, or a function
+        ``initial(generator, n)`` that returns n positions along a leading axis.  By default they
         are uniform on (-2, 2).
     data
-        A pytree of arrays passed to all functions.  An entry of a dict named as an entry of the
-        log likelihood is observed data, others are constant data.  :meth:`with_data` changes it
-        without compiling again.
+        A pytree of arrays, passed to all functions.  An entry of a dict with the name of an entry
+        of the log likelihood is observed data; the others are constant data.  :meth:`with_data`
+        replaces the data without a new compilation.
     batch_size
-        Points evaluated together; None chooses: 128, or 32 for a JAX function
-        with costly loops or factorizations.
+        Number of points evaluated together.  The default is 128, or 32 for a JAX function with
+        costly loops or factorizations.
     x64
-        Precision of the JAX programs; None leaves it to JAX's own switch.
+        Whether the JAX programs use 64-bit floats; None follows JAX's global switch.
 
     Raises
     ------
     ModelError
-        If the function cannot be traced and no gradient is given, does not return a scalar, if a
-        gradient has the wrong shape, or if a leaf of ``example`` is not floating point.
+        If the function cannot be traced and no gradient is given, if it does not return a
+        scalar, if a gradient has the wrong shape, or if a leaf of ``example`` is not floating
+        point.
     OptionError
-        If names do not fit the example, or ``dims`` names something unknown.
+        If the names do not fit the example, or ``dims`` has an unknown name.
 
     Examples
     --------
@@ -98,203 +106,144 @@ class LogDensity:
 
     def __init__(
         self,
-        fn: Any,
-        example: Any,
+        fn: object,
+        example: PyTree,
         *,
-        gradient: Callable[..., Any] | None = None,
-        value_and_grad: Callable[..., Any] | None = None,
+        gradient: Callable[..., object] | None = None,
+        value_and_grad: Callable[..., object] | None = None,
         vectorized: bool = False,
-        map: Callable[..., Iterable[Any]] = map,
+        map: Callable[..., Iterable[object]] = map,
         names: str | Sequence[str] | Mapping[str, str] | None = None,
         dims: Mapping[str, Sequence[str]] | None = None,
-        coords: Mapping[str, Sequence[Any] | np.ndarray] | None = None,
-        constrain: Callable[..., Mapping[str, Any]] | None = None,
-        log_likelihood: Callable[..., Mapping[str, Any]] | None = None,
-        initial: Any = None,
-        data: Any = None,
+        coords: Mapping[str, Sequence[object] | np.ndarray] | None = None,
+        constrain: Callable[..., object] | None = None,
+        log_likelihood: Callable[..., object] | None = None,
+        initial: PyTree = None,
+        data: PyTree = None,
         batch_size: int | None = None,
         x64: bool | None = None,
     ) -> None:
         if fn is not None and not callable(fn):
             raise ModelError(f"fn must be a function of the position, not {type(fn).__name__}")
-        if value_and_grad is None and (fn is None or (gradient is not None and not callable(fn))):
+        if fn is None and value_and_grad is None:
             raise ModelError("give fn (JAX), fn with gradient=, or value_and_grad=")
-        if value_and_grad is not None and gradient is not None:
+        if gradient is not None and value_and_grad is not None:
             raise OptionError("gradient= and value_and_grad= say the same thing: give one of them")
-        self.is_jax = gradient is None and value_and_grad is None
+        if fn is not None and gradient is not None:
+            value_and_grad = ValueAndGrad(fn, gradient)
+        self.is_jax = value_and_grad is None
         if self.is_jax and vectorized:
             raise OptionError(
-                "vectorized=True is for functions with a gradient of their own; a JAX function "
-                "takes one position and is vectorized by the library"
+                "vectorized=True is for functions with their own gradient; a JAX function takes "
+                "one position and is vectorized by the library"
             )
         self.dims, self.coords = dict(dims or {}), dict(coords or {})
-        self.data, self.vectorized, self.batch_size = data, vectorized, batch_size
-        self.x64 = x64
-        self._fn, self._constrain, self._log_likelihood = fn, constrain, log_likelihood
-        self._initial = initial
-        with self._precision():
+        self.data, self._initial = data, initial
+        generated = GeneratedQuantities(constrain, log_likelihood)
+        self._function: JaxFunction | PlainFunction
+        with in_precision(x64):
             self._example = jax.tree.map(np.asarray, example)
             self.structure = Structure.of(self._example, names, is_jax=self.is_jax)
             if self.structure.dim < 1:
                 raise ModelError("example is empty: there is no free continuous parameter to fit")
-            if not self.is_jax:
-                self._plain = PlainFunction(
-                    self.structure,
-                    value_and_grad or Pair(fn, gradient),
-                    vectorized,
-                    map,
-                    constrain,
-                    log_likelihood,
+            if value_and_grad is not None:
+                self._function = PlainFunction(
+                    self.structure, value_and_grad, generated, vectorized, map, batch_size
                 )
-            generated = self._check_jax() if self.is_jax else self._check_plain()
-        self._observed = set(generated["log_likelihood"])
-        known = {*self.structure.variables, *generated["posterior"], *self._observed}
-        known |= set(data) if isinstance(data, Mapping) else set()
+            else:
+                assert fn is not None
+                self._function = JaxFunction(self.structure, fn, generated, batch_size, x64)
+            groups = self._function.check(self._example_position, self._arguments)
+        self._observed = set(groups["log_likelihood"])
+        self._check_dims(groups)
+        self._is_checked = False
+
+    def _check_dims(self, groups: Mapping[str, Mapping[str, object]]) -> None:
+        known = {*self.structure.variables, *groups["posterior"], *groups["log_likelihood"]}
+        known |= set(self.data) if isinstance(self.data, Mapping) else set()
         unknown = sorted(set(self.dims) - known)
         if unknown:
             raise OptionError(f"dims has unknown names {unknown}; known are {sorted(known)}")
-        # Shared by every copy with other data: programs by the shapes of the data.
-        self._programs: dict[Any, JaxPrograms] = {}
-        self._is_checked = False
 
-    def with_data(self, data: Any) -> "LogDensity":
-        """The same density given other data; equal shapes share the compiled programs."""
+    def with_data(self, data: PyTree) -> "LogDensity":
+        """The same density with other data; data of equal shapes share the compiled programs."""
         other = copy.copy(self)
         other.data, other._is_checked = data, False
         return other
 
     def to_target(self, random_seed: int = 0) -> Target:
-        """The target that the engine fits; every call shares the compiled programs.
+        """The target that the library fits; all targets share the compiled programs.
 
-        ``random_seed`` is that of the fit; nothing here is random.
+        ``random_seed``, the seed of the fit, is not used.
 
         Raises
         ------
         ModelError
-            If the gradient at ``example`` is NaN where the density is finite.
+            If the gradient at ``example`` is NaN although the density is finite.
         """
-        fields: dict[str, Any] = {
-            "variables": self.structure.variables,
-            "initial_positions": self._starts,
-            "dims": self.dims,
-            "coords": self.coords,
-            "library": "isogmm",
-            "library_version": version("isogmm"),
-            **self._data_groups(),
-        }
-        if self.is_jax:
-            data = () if self.data is None else self.data
-            with self._precision():
-                leaves, structure = jax.tree.flatten(data)
-                kinds = tuple((np.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves)
-            programs = self._programs.get((structure, kinds))
-            if programs is None:
-                programs = JaxPrograms(
-                    self._log_density,
-                    self._generate,
-                    self.structure.dim,
-                    data,
-                    batch_size=self.batch_size,
-                    x64=self.x64,
-                )
-                self._programs[structure, kinds] = programs
-            target = jax_target(programs, data, **fields)
-            target.prepare()  # the other programs compile while the point below is evaluated
-        else:
-            functions = self._plain.bind(self._arguments)
-            rows = ROWS if self.batch_size is None else self.batch_size
-            target = Target(batch_size=rows, **functions, **fields)
+        target = Target(
+            **self._function.bind(self._arguments),
+            variables=self.structure.variables,
+            initial_positions=self._initial_positions,
+            dims=self.dims,
+            coords=self.coords,
+            library="isogmm",
+            library_version=version("isogmm"),
+            observed_data=self._data_arrays(observed=True),
+            constant_data=self._data_arrays(observed=False),
+        )
+        # The other programs compile while the gradient at the example is evaluated.
+        target.prepare()
         if not self._is_checked:
             self._check_gradient(target)
             self._is_checked = True
         return target
 
-    # --- both kinds ---------------------------------------------------------------------------
-
-    def _precision(self) -> contextlib.AbstractContextManager:
-        return in_precision(self.x64)
-
     @property
-    def _arguments(self) -> tuple[Any, ...]:
+    def _arguments(self) -> tuple[PyTree, ...]:
+        """Arguments of the user's functions after the position."""
         return () if self.data is None else (self.data,)
 
-    def _starts(self, generator: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:
+    @property
+    def _example_position(self) -> Float[np.ndarray, " d"]:
+        return self.structure.ravel(self._example, (), "example")
+
+    def _initial_positions(
+        self, generator: np.random.Generator, n: int
+    ) -> Float[np.ndarray, "n d"]:
         dim = self.structure.dim
         if self._initial is None:
-            return generator.uniform(-2.0, 2.0, (n, dim))
+            return generator.uniform(-START_WIDTH, START_WIDTH, (n, dim))
         if not callable(self._initial):
-            point = self.structure.ravel(self._initial, (), "initial")
-            scatter = generator.uniform(-1.0, 1.0, (n, dim))
+            center = self.structure.ravel(self._initial, (), "initial")
+            scatter = generator.uniform(-SCATTER_WIDTH, SCATTER_WIDTH, (n, dim))
             scatter[0] = 0.0
-            return point + scatter
-        starts = self._initial(generator, n)
-        if np.shape(starts) == (n, dim):
-            return np.asarray(starts, dtype=np.float64)
-        return self.structure.ravel(starts, (n,), "initial")
+            return center + scatter
+        positions = self._initial(generator, n)
+        if np.shape(positions) == (n, dim):
+            return np.asarray(positions, dtype=np.float64)
+        return self.structure.ravel(positions, (n,), "initial")
 
-    def _data_groups(self) -> dict[str, dict[str, np.ndarray]]:
-        groups: dict[str, dict[str, np.ndarray]] = {"observed_data": {}, "constant_data": {}}
-        data = self.data
-        if data is not None and not isinstance(data, Mapping):
+    def _data_arrays(self, *, observed: bool) -> dict[str, np.ndarray]:
+        """The arrays among the data by name: those that are observed, or the others."""
+        data = {} if self.data is None else self.data
+        if not isinstance(data, Mapping):
             data = {"data": data}
-        for name, value in (data or {}).items():
-            if jax.tree.structure(value) == jax.tree.structure(0):
-                group = "observed_data" if name in self._observed else "constant_data"
-                groups[group][str(name)] = np.asarray(value)
-        return groups
+        return {
+            str(name): np.asarray(value)
+            for name, value in data.items()
+            if (name in self._observed) == observed
+            and jax.tree.structure(value) == jax.tree.structure(0)
+        }
 
     def _check_gradient(self, target: Target) -> None:
-        position = self.structure.ravel(self._example, (), "example")
-        value, gradient = (np.asarray(part) for part in target.evaluate_point(position))
-        bad = np.isnan(gradient).reshape(-1)
-        if np.isfinite(value) and bad.any():
-            names = list(itertools.compress(target.coordinate_names, bad))
+        """Check the gradient at the example for NaN."""
+        value, gradient = target.evaluate_point(self._example_position)
+        is_nan = np.isnan(np.asarray(gradient)).reshape(-1)
+        if np.isfinite(np.asarray(value)) and is_nan.any():
+            names = list(itertools.compress(target.coordinate_names, is_nan))
             raise ModelError(
                 f"the log density at the example is {float(value):.6g}, but its gradient is NaN "
-                f"for {', '.join(names[:5])}. In JAX a branch of jnp.where that is not taken "
-                "still enters the gradient: make its argument safe before the call."
+                f"for {', '.join(names[:5])}. In JAX the branch of jnp.where that is not selected "
+                "still enters the gradient: make its argument valid before the call."
             )
-
-    # --- JAX ----------------------------------------------------------------------------------
-
-    def _log_density(self, position: jax.Array, data: Any) -> Any:
-        assert self._fn is not None
-        arguments = () if self.data is None else (data,)
-        return self._fn(self.structure.unravel(position), *arguments)
-
-    def _generate(self, position: jax.Array, key: jax.Array, data: Any) -> dict[str, Any]:
-        arguments = () if self.data is None else (data,)
-        point = self.structure.unravel(position)
-        posterior = self.structure.split(position)
-        posterior |= named(self._constrain, "constrain", point, *arguments)
-        likelihood = named(self._log_likelihood, "log_likelihood", point, *arguments)
-        return {"posterior": posterior, "log_likelihood": likelihood, "log_prior": {}}
-
-    def _check_jax(self) -> dict[str, Any]:
-        position = jax.ShapeDtypeStruct(
-            (self.structure.dim,), jax.dtypes.canonicalize_dtype(np.float64)
-        )
-        data = () if self.data is None else self.data
-        try:
-            value = jax.eval_shape(self._log_density, position, data)
-            shapes = [np.shape(leaf) for leaf in jax.tree.leaves(value)]
-            if shapes != [()] or jax.tree.structure(value) != jax.tree.structure(0):
-                raise ModelError(
-                    f"fn must return one number, the log density; it returned shapes {shapes}. "
-                    "Sum over the observations and return the total."
-                )
-            jax.eval_shape(jax.grad(self._log_density), position, data)
-            return jax.eval_shape(self._generate, position, jax.random.key(0), data)
-        except jax.errors.JAXTypeError as error:
-            raise ModelError(
-                "fn, constrain or log_likelihood cannot be traced by JAX: "
-                f"{str(error).splitlines()[0]} Write them with jax.numpy and without branches "
-                "on values, or give gradient= or value_and_grad=: then plain NumPy will do."
-            ) from error
-
-    # --- any function -------------------------------------------------------------------------
-
-    def _check_plain(self) -> dict[str, Any]:
-        position = self.structure.ravel(self._example, (), "example")
-        self._plain.evaluate(position[None], self._arguments, apply=map)
-        return self._plain.generate(position[None], self._arguments)

@@ -1,111 +1,138 @@
-"""A log density that JAX cannot trace: value and gradient from any function, row by row."""
+"""A log density that JAX cannot trace: value and gradient from any function."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from isogmm.errors import ModelError, warn_user
+from isogmm.model.generated import GeneratedQuantities
+from isogmm.model.program_size import BATCH_ROWS
 from isogmm.model.structure import Structure
-from isogmm.model.target import Groups
+from isogmm.model.target import Groups, ModelFields, PointEvaluation
 
-#: What a function may raise at a point outside its support, for instance BridgeStan's
-#: RuntimeError: the density is zero there.  Anything else is a bug and is passed on.
+#: Errors that mean a point outside the support, where the density is zero.  BridgeStan raises
+#: RuntimeError there.
 _OUTSIDE_SUPPORT = (ArithmeticError, RuntimeError, np.linalg.LinAlgError)
-_BUGS = (NotImplementedError, RecursionError)
+#: Subclasses of RuntimeError that are errors of the program.
+_PROGRAM_ERRORS = (NotImplementedError, RecursionError)
 
 
 @dataclass
 class PlainFunction:
-    """The functions of a :class:`isogmm.LogDensity` that are not JAX.
+    """The functions of a :class:`isogmm.LogDensity` that are not JAX functions.
 
     Parameters
     ----------
     structure
-        Of the positions that the functions take.
+        Structure of the positions that the functions take.
     value_and_grad
         ``(position, *arguments) -> (scalar, gradient)``.
+    generated
+        Variables on the user's scale and log likelihood.
     vectorized
-        The functions take a leading batch axis.
+        Whether the functions take a leading batch axis.
     map
         Applies ``value_and_grad`` to the points of a batch.
-    constrain, log_likelihood
-        ``(position, *arguments) -> {name: array}``, or None.
+    batch_size
+        Number of points evaluated together; None for the default.
     """
 
     structure: Structure
-    value_and_grad: Callable[..., Any]
+    value_and_grad: Callable[..., object]
+    generated: GeneratedQuantities
     vectorized: bool
-    map: Callable[..., Iterable[Any]]
-    constrain: Callable[..., Mapping[str, Any]] | None
-    log_likelihood: Callable[..., Mapping[str, Any]] | None
+    map: Callable[..., Iterable[object]]
+    batch_size: int | None
     _has_warned: bool = field(default=False, init=False)
 
-    def bind(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
-        """The fields of a :class:`Target` that contain the model, given the data."""
+    def check(self, position: Float[np.ndarray, " d"], arguments: tuple[PyTree, ...]) -> Groups:
+        """Evaluate all functions at one position in this process; returns the generated arrays.
 
-        def evaluate_point(position: np.ndarray) -> tuple[Any, Any]:
-            values, gradients = self.evaluate(position[None], arguments)
+        Raises
+        ------
+        ModelError
+            If a function returns something else than it should.
+        """
+        self._evaluate(position[None], arguments, map)
+        return self.generate(position[None], arguments)
+
+    def bind(self, arguments: tuple[PyTree, ...]) -> ModelFields:
+        """The fields of a :class:`Target` that contain the model, for these arguments."""
+
+        def evaluate_point(position: np.ndarray) -> PointEvaluation:
+            values, gradients = self._evaluate(position[None], arguments, self.map)
             return values[0], gradients[0]
 
         return {
             "evaluate_point": evaluate_point,
-            "evaluate_batch": lambda positions: self.evaluate(positions, arguments),
+            "evaluate_batch": lambda positions: self._evaluate(positions, arguments, self.map),
             "constrain": lambda positions, _: self.generate(positions, arguments),
+            "batch_size": BATCH_ROWS if self.batch_size is None else self.batch_size,
         }
 
-    def _points(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Any]:
-        return (self.structure.unravel(position) for position in positions)
-
-    def evaluate(
+    def _evaluate(
         self,
         positions: Float[np.ndarray, "n d"],
-        arguments: tuple[Any, ...],
-        apply: Callable[..., Any] | None = None,
+        arguments: tuple[PyTree, ...],
+        apply: Callable[..., Iterable[object]],
     ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n d"]]:
-        """Values and gradients row by row, or in one call; padding is not evaluated again."""
+        """Values and gradients; the padding, copies of the first row, is not evaluated again."""
         positions = np.asarray(positions, dtype=np.float64)
-        size = len(positions)
         distinct = np.flatnonzero((positions != positions[0]).any(axis=1))
         rows = positions[: distinct[-1] + 1 if len(distinct) else 1]
         if self.vectorized:
-            returned = self.value_and_grad(self.structure.unravel(rows), *arguments)
-            value, gradient = _two(returned)
-            if np.shape(value) != (len(rows),):
-                raise ModelError(
-                    f"with vectorized=True the log density of {len(rows)} positions must have "
-                    f"shape ({len(rows)},), not {np.shape(value)}"
-                )
-            values = np.asarray(value, dtype=np.float64)
-            gradients = self.structure.ravel(gradient, (len(rows),), "the gradient")
+            values, gradients = self._evaluate_together(rows, arguments)
         else:
-            values, gradients = np.full(len(rows), -np.inf), np.zeros(rows.shape)
-            repeated = (itertools.repeat(argument) for argument in arguments)
-            guarded = _Guarded(self.value_and_grad)
-            results = (apply or self.map)(guarded, self._points(rows), *repeated)
-            for row, returned in enumerate(results):
-                if isinstance(returned, _Outside):
-                    self._warn_outside(returned.message)
-                    continue
-                value, gradient = _two(returned)
-                if np.shape(value) != ():
-                    raise ModelError(
-                        "the log density must be one number; the function returned shape "
-                        f"{np.shape(value)}"
-                    )
-                values[row] = value
-                gradients[row] = self.structure.ravel(gradient, (), "the gradient")
-        padding = size - len(rows)
+            values, gradients = self._evaluate_rows(rows, arguments, apply)
+        padding = len(positions) - len(rows)
         return (
             np.concatenate([values, np.repeat(values[:1], padding)]),
             np.concatenate([gradients, np.repeat(gradients[:1], padding, axis=0)]),
         )
 
+    def _evaluate_together(
+        self, rows: Float[np.ndarray, "n d"], arguments: tuple[PyTree, ...]
+    ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n d"]]:
+        value, gradient = _pair(self.value_and_grad(self.structure.unravel(rows), *arguments))
+        if np.shape(value) != (len(rows),):
+            raise ModelError(
+                f"with vectorized=True the log density of {len(rows)} positions must have "
+                f"shape ({len(rows)},), not {np.shape(value)}"
+            )
+        values = np.asarray(value, dtype=np.float64)
+        return values, self.structure.ravel(gradient, (len(rows),), "the gradient")
+
+    def _evaluate_rows(
+        self,
+        rows: Float[np.ndarray, "n d"],
+        arguments: tuple[PyTree, ...],
+        apply: Callable[..., Iterable[object]],
+    ) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n d"]]:
+        values, gradients = np.full(len(rows), -np.inf), np.zeros(rows.shape)
+        repeated = (itertools.repeat(argument) for argument in arguments)
+        results = apply(_CatchOutsideSupport(self.value_and_grad), self._points(rows), *repeated)
+        for row, returned in enumerate(results):
+            if isinstance(returned, _OutsideSupport):
+                self._warn_outside(returned.message)
+                continue
+            value, gradient = _pair(returned)
+            if np.shape(value) != ():
+                raise ModelError(
+                    "the log density must be one number; the function returned shape "
+                    f"{np.shape(value)}"
+                )
+            values[row] = value
+            gradients[row] = self.structure.ravel(gradient, (), "the gradient")
+        return values, gradients
+
+    def _points(self, positions: Float[np.ndarray, "n d"]) -> Iterator[PyTree]:
+        return (self.structure.unravel(position) for position in positions)
+
     def _warn_outside(self, message: str) -> None:
-        """Say once what is taken as a point of no density."""
+        """Report the first error that is taken as a point outside the support."""
         if not self._has_warned:
             self._has_warned = True
             warn_user(
@@ -113,41 +140,32 @@ class PlainFunction:
                 f"further ones are not reported: {message}"
             )
 
-    def generate(self, positions: Float[np.ndarray, "n d"], arguments: tuple[Any, ...]) -> Groups:
-        """Variables and log likelihood of every position: see ``Target.constrain``."""
-        groups: Groups = {
-            "posterior": self.structure.split(np.asarray(positions)),
-            "log_likelihood": {},
+    def generate(
+        self, positions: Float[np.ndarray, "n d"], arguments: tuple[PyTree, ...]
+    ) -> Groups:
+        """Variables and log likelihood at every position; see ``Target.constrain``."""
+        if self.vectorized:
+            many = self.generated(self.structure.unravel(positions), arguments)
+            arrays = {
+                group: {name: np.asarray(array) for name, array in named.items()}
+                for group, named in many.items()
+            }
+        else:
+            rows = [self.generated(point, arguments) for point in self._points(positions)]
+            arrays = {
+                group: {name: np.stack([row[group][name] for row in rows]) for name in named}
+                for group, named in rows[0].items()
+            }
+        posterior = self.structure.split(np.asarray(positions)) | arrays["posterior"]
+        return {
+            "posterior": posterior,
+            "log_likelihood": arrays["log_likelihood"],
             "log_prior": {},
         }
-        for group, function, name in (
-            ("posterior", self.constrain, "constrain"),
-            ("log_likelihood", self.log_likelihood, "log_likelihood"),
-        ):
-            if self.vectorized:
-                arrays = named(function, name, self.structure.unravel(positions), *arguments)
-                groups[group] |= {key: np.asarray(array) for key, array in arrays.items()}
-            elif function is not None:
-                rows = [
-                    named(function, name, point, *arguments) for point in self._points(positions)
-                ]
-                groups[group] |= {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-        return groups
 
 
-def named(function: Callable[..., Any] | None, what: str, *arguments: Any) -> dict[str, Any]:
-    """What a function returns by name; nothing where there is no function."""
-    if function is None:
-        return {}
-    result = function(*arguments)
-    if not isinstance(result, Mapping):
-        raise ModelError(
-            f"{what} must return a dict from name to array, not {type(result).__name__}"
-        )
-    return dict(result)
-
-
-def _two(returned: Any) -> tuple[Any, Any]:
+def _pair(returned: object) -> tuple[PyTree, PyTree]:
+    """The log density and its gradient, as ``value_and_grad`` returned them."""
     if not isinstance(returned, tuple | list) or len(returned) != 2:
         raise ModelError(
             "value_and_grad must return the pair (log density, gradient), not "
@@ -157,35 +175,35 @@ def _two(returned: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Value and gradient from two functions; a class, so that workers can receive it."""
+class ValueAndGrad:
+    """``value_and_grad`` from two functions; a class, because worker processes must unpickle it."""
 
-    fn: Any
-    gradient: Any
+    fn: Callable[..., object]
+    gradient: Callable[..., object]
 
-    def __call__(self, *arguments: Any) -> tuple[Any, Any]:
-        """Evaluate both at one position."""
+    def __call__(self, *arguments: PyTree) -> tuple[object, object]:
+        """Evaluate both functions at one position."""
         return self.fn(*arguments), self.gradient(*arguments)
 
 
 @dataclass(frozen=True)
-class _Outside:
-    """An error at one point, sent back by a worker in place of a value."""
+class _OutsideSupport:
+    """The result of a worker at a point where the function raised an error."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class _Guarded:
+class _CatchOutsideSupport:
     """The user's function, with errors outside its support returned instead of raised."""
 
-    function: Any
+    function: Callable[..., object]
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Evaluate at one position."""
+    def __call__(self, *arguments: PyTree) -> object:
+        """Evaluate the function at one position."""
         try:
             return self.function(*arguments)
-        except _BUGS:
+        except _PROGRAM_ERRORS:
             raise
         except _OUTSIDE_SUPPORT as error:
-            return _Outside(repr(error))
+            return _OutsideSupport(repr(error))

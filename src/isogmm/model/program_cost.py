@@ -1,42 +1,43 @@
-"""What a program computes, counted before it is compiled: how many rows a batch should have."""
+"""The cost of a JAX program, counted from its jaxpr before it is compiled."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn
 
-#: A loop that ends by itself is taken for so many rounds.
-ROUNDS = 100
-#: Factorizations and triangular solves take about n operations for each of their n² numbers.
+#: Iterations assumed for a ``while`` loop, whose number of iterations is not known.
+WHILE_ITERATIONS = 100
+#: Factorizations and triangular solves: about n operations for each of their n² numbers.
 _CUBIC = {"cholesky", "eigh", "lu", "qr", "svd", "triangular_solve"}
 
 
 class Cost(NamedTuple):
     """How many numbers a program computes, and whether it has loops or factorizations.
 
-    Those go through the rows of a batch one after the other, and on one core; what else a model
-    does to all rows of a batch at once gets cheaper with more of them.
+    Loops and factorizations process the rows of a batch one after the other on one core.  Other
+    operations process all rows of a batch together, and larger batches make them cheaper per row.
     """
 
     numbers: float
     has_loops: bool
 
 
-def cost_of(jaxpr: Any) -> Cost:
-    """The numbers that the operations of a jaxpr give, those in loops each time.
+def cost_of(jaxpr: Jaxpr) -> Cost:
+    """The number of results of all operations, those inside loops counted at every iteration.
 
-    A number of a matrix product counts twice the length of its sums, one of a factorization the
-    number of its rows.  Nothing is said of what an operation costs: 0.5 to 2 ns a number, as
-    measured on gradients of twelve models.
+    A result of a matrix product counts as twice the length of its sum.  A result of a
+    factorization counts as the number of rows.  The cost per operation is not modeled: it was 0.5
+    to 2 ns per number for the gradients of twelve models.
     """
     total, has_loops = 0.0, False
     for equation in jaxpr.eqns:
         name = equation.primitive.name
-        inner = [cost_of(one) for one in _inner(equation)]
+        inner = [cost_of(called) for called in _called_jaxprs(equation)]
         if inner:
-            rounds = {"scan": equation.params.get("length", 1), "while": ROUNDS}.get(name, 1)
-            total += rounds * sum(one.numbers for one in inner)
-            has_loops |= name in ("scan", "while") or any(one.has_loops for one in inner)
+            iterations = {"scan": equation.params.get("length", 1), "while": WHILE_ITERATIONS}
+            total += iterations.get(name, 1) * sum(cost.numbers for cost in inner)
+            has_loops |= name in iterations or any(cost.has_loops for cost in inner)
             continue
         size = float(sum(np.prod(variable.aval.shape) for variable in equation.outvars))
         if name == "dot_general":
@@ -50,11 +51,11 @@ def cost_of(jaxpr: Any) -> Cost:
     return Cost(total, has_loops)
 
 
-def _inner(equation: Any) -> Iterator[Any]:
-    """The jaxprs that an equation calls: of loops, branches and functions."""
+def _called_jaxprs(equation: JaxprEqn) -> Iterator[Jaxpr]:
+    """The jaxprs that an equation calls: bodies of loops, branches and functions."""
     for value in equation.params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(one, "jaxpr"):
-                yield one.jaxpr
-            elif hasattr(one, "eqns"):
-                yield one
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(part, "jaxpr"):
+                yield part.jaxpr
+            elif hasattr(part, "eqns"):
+                yield part

@@ -1,49 +1,77 @@
-"""What the engine knows of a model: a compiled log density on R^d, and the user's words for it."""
+"""The interface between a model and the library: a compiled log density with names and labels."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.arrays import size_of, split
+from isogmm.arrays import Array, size_of, split
 from isogmm.errors import ModelError
 
-Groups = dict[str, dict[str, np.ndarray]]
+#: Arrays by group and variable: ``{"posterior": {"mu": array}, ...}``.
+Groups: TypeAlias = dict[str, dict[str, np.ndarray]]
+#: Log density and gradient (d,) at one point.
+PointEvaluation: TypeAlias = tuple[float | np.floating | Array, Array]
+#: Log densities (n,) and gradients (n, d) at n points.
+BatchEvaluation: TypeAlias = tuple[Array, Array]
+#: Names of the hyperparameters to maximize, or their supports by name; None for the model's own.
+Maximize: TypeAlias = Sequence[str] | Mapping[str, str] | None
 
-#: Chunks of a batch that are asked for before the first of them is awaited.
-AHEAD = 3
+#: Rows of a batch with their log densities and gradients, padding included.
+_Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]
+
+#: Number of chunks that JAX evaluates while the result of the first is awaited.
+MAX_PENDING_CHUNKS = 3
+
+
+class ModelFields(TypedDict, total=False):
+    """The fields of a :class:`Target` that contain the model and its data."""
+
+    evaluate_point: Callable[[np.ndarray], PointEvaluation]
+    evaluate_batch: Callable[[np.ndarray], BatchEvaluation]
+    constrain: Callable[[np.ndarray, int], Groups]
+    batch_size: int
+    prepare: Callable[[], None]
+    few: Callable[[], int]
+    num_programs: Callable[[], int]
+    log_density: Callable[[Array], Array] | None
+    precision: Callable[[], AbstractContextManager]
+    single_precision: bool
+    hyperparameters: "Callable[[Maximize], Hyperparameters] | None"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """Numbers that a model holds fixed and that may be estimated beside its posterior.
+    """Fixed numbers of a model that can be estimated together with its posterior.
 
     Parameters
     ----------
     values
-        Their current values by name, on their own support.
+        Current values by name, on their own support.
     unconstrained
-        The same on the real line.
+        Current values by name, on the real line.
     to_support
-        From the real line to the support, for JAX to trace: ``{name: array} -> {name: array}``.
+        ``{name: array} -> {name: array}``, the transform from the real line to the support.  JAX
+        must be able to trace it.
     log_density
-        ``(position (d,), values) -> scalar``, for JAX to trace inside ``target.precision()``:
-        the log joint density with these values, on their support, in place of the current ones.
+        ``(position (d,), values) -> scalar``, the log joint density with these values instead of
+        the current ones; the values are on their support.  JAX must be able to trace it inside
+        ``target.precision()``.
     bind
-        ``values -> fields``: what ``dataclasses.replace(target, **fields)`` takes to give the
-        target with these values; it shares the compiled programs.
+        ``values -> fields``.  ``dataclasses.replace(target, **fields)`` is the target with these
+        values; it shares the compiled programs.
     """
 
     values: Mapping[str, np.ndarray]
     unconstrained: Mapping[str, np.ndarray]
-    to_support: Callable[[Mapping[str, Any]], dict[str, Any]]
-    log_density: Callable[[Any, Mapping[str, Any]], Any]
-    bind: Callable[[Mapping[str, np.ndarray]], dict[str, Any]]
+    to_support: Callable[[Mapping[str, Array]], dict[str, Array]]
+    log_density: Callable[[Array, Mapping[str, Array]], Array]
+    bind: Callable[[Mapping[str, np.ndarray]], ModelFields]
 
 
 def _unchanged(result: Any) -> Any:
@@ -52,73 +80,76 @@ def _unchanged(result: Any) -> Any:
 
 @dataclass(kw_only=True, eq=False)
 class Target:
-    """A log density on R^d with its gradient, and how to speak of it on the user's scale.
+    """A log density on R^d with its gradient, and the names and labels of its variables.
 
-    The model is compiled behind two functions, one for a single point and one for a batch of
-    fixed size; everything else in the library is ordinary code that calls :meth:`evaluate`.
-    Adapters make targets; :func:`isogmm.model.jax_target.jax_target` makes one from JAX functions.
+    A target has two compiled functions of the model, one for a single point and one for a batch
+    of fixed size.  The rest of the library calls :meth:`evaluate`.  Adapters make targets, and
+    :func:`isogmm.model.jax_target.jax_target` makes one from JAX functions.
 
     Parameters
     ----------
     variables
-        Unconstrained variables in flat order: name (as in the posterior group) to shape (as the
-        sampler sees it, which can differ from the constrained shape: a simplex of 3 has (2,)).
-        Their sizes sum to the dimension d; each is laid out in C order.
+        Shapes of the unconstrained variables by name, in flat order.  The names are those of the
+        posterior group.  A shape can differ from the constrained shape: a simplex of 3 has (2,).
+        The sizes sum to the dimension d, and each variable is laid out in C order.
     evaluate_point
-        ``(d,) -> (log density, gradient (d,))``, the unnormalized log density of the
-        unconstrained position, log-determinants of the transforms included.  Where it is not
-        finite anything may come (NaN, infinities), but no error: :meth:`evaluate` makes it -inf
-        with a zero gradient.
+        ``(d,) -> (log density, gradient (d,))``.  The log density is unnormalized, at an
+        unconstrained position, and includes the log-determinants of the transforms.  Where it is
+        not finite the function may return any value, but it must not raise: :meth:`evaluate`
+        replaces such values by -inf with a zero gradient.
     evaluate_batch
         ``(batch_size, d) -> ((batch_size,), (batch_size, d))``, always called with exactly
         ``batch_size`` rows.
     constrain
-        ``(positions (n, d), seed) -> groups``: ``"posterior"`` with every latent and
-        deterministic variable on the user's scale, ``"log_likelihood"`` with one entry per
-        observed variable, ``"log_prior"`` with one entry per free variable; each array has a
-        leading axis n, and the last two groups may be missing.  The seed serves draws that the
-        model itself makes (discrete sites); the same seed gives the same draws.
+        ``(positions (n, d), seed) -> groups``.  ``"posterior"`` has every latent and
+        deterministic variable on the user's scale, ``"log_likelihood"`` one entry for each
+        observed variable, and ``"log_prior"`` one entry for each free variable.  The last two
+        may be missing.  Each array has a leading axis n.  The seed is for random numbers that
+        the model itself draws (discrete sites); the same seed must give the same arrays.
     initial_positions
-        ``(generator, n) -> (n, d)``, starts spread wider than the posterior is likely to be
-        (uniform on (-2, 2) is the custom); they need not have a finite density.
+        ``(generator, n) -> (n, d)``, starting points that are more dispersed than the posterior
+        is likely to be, usually uniform on (-2, 2).  Their density need not be finite.
     dims, coords
-        Names of the dimensions of each variable (without chain and draw; None for one without a
-        name), observed variables and data included, and their labels.
+        Names of the dimensions of each variable, without chain and draw, and the labels of each
+        dimension.  Observed variables and data are included.  The name None stands for a
+        dimension without a name.
     observed_data, constant_data
-        What the language's own converter stores in the groups of the same names.
+        What the converter of the modeling language stores in the groups of the same names.
     library, library_version
         The modeling language, for the attributes of the result.
     batch_size
-        Rows of the batch program.
+        Number of rows of ``evaluate_batch``.
     few
-        ``() -> n``: up to this many positions cost less one by one than in a padded batch.
+        ``() -> n``: up to n positions are cheaper one at a time than in a padded batch.
     finish
-        Last clean-up of the finished result by the language (Bambi renames and recenters).
+        Last change of the finished result by the modeling language.  Bambi renames and recenters
+        variables here.
     prepare
-        Called once when a fit begins: starts the compilation of the programs in the background.
+        Called once when a fit begins; it may compile the programs in the background.
     num_programs
-        How many programs that contain the model have been compiled so far.
+        Number of compiled programs that contain the model.
     unconstrained_dims
-        Names of the dimensions of the unconstrained variables, where they differ from ``dims``.
+        Names of the dimensions of the unconstrained variables that differ from ``dims``.
     log_density
-        The same density as a function that JAX can trace, ``(d,) -> scalar``, for samplers
-        written in JAX; None where the model has no such form.  Trace it inside ``precision()``.
+        ``(d,) -> scalar``, the same density as a function that JAX can trace inside
+        ``precision()``; None if there is no such function.
     precision
         The context in which JAX has the precision of the model.
     hyperparameters
-        ``maximize -> Hyperparameters``: those named, with their supports where it is a mapping;
-        those the model declares where it is None.  None where the model cannot have any.
+        ``maximize -> Hyperparameters``: those named, with their supports if ``maximize`` is a
+        mapping.  None selects those that the model declares.  The field is None for a model
+        without hyperparameters.
     single_precision
-        Whether the model computes in 32 bits, which the advice mentions where a fit fails.
+        Whether the model computes with 32-bit floats.
     """
 
     variables: Mapping[str, tuple[int, ...]]
-    evaluate_point: Callable[[np.ndarray], tuple[Any, Any]]
-    evaluate_batch: Callable[[np.ndarray], tuple[Any, Any]]
+    evaluate_point: Callable[[np.ndarray], PointEvaluation]
+    evaluate_batch: Callable[[np.ndarray], BatchEvaluation]
     constrain: Callable[[np.ndarray, int], Groups]
     initial_positions: Callable[[np.random.Generator, int], np.ndarray]
     dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    coords: Mapping[str, Sequence[Any] | np.ndarray] = field(default_factory=dict)
+    coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
     observed_data: Mapping[str, np.ndarray] = field(default_factory=dict)
     constant_data: Mapping[str, np.ndarray] = field(default_factory=dict)
     library: str = "isogmm"
@@ -129,9 +160,9 @@ class Target:
     prepare: Callable[[], None] = lambda: None
     num_programs: Callable[[], int] = lambda: 0
     unconstrained_dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    log_density: Callable[[Any], Any] | None = None
+    log_density: Callable[[Array], Array] | None = None
     precision: Callable[[], AbstractContextManager] = nullcontext
-    hyperparameters: Callable[[Any], Hyperparameters] | None = None
+    hyperparameters: Callable[[Maximize], Hyperparameters] | None = None
     single_precision: bool = False
 
     def __post_init__(self) -> None:
@@ -148,7 +179,7 @@ class Target:
 
     @property
     def coordinate_names(self) -> list[str]:
-        """One name per flat coordinate: ``mu``, ``theta[0]``, ``beta[1, 2]``."""
+        """One name for each flat coordinate: ``mu``, ``theta[0]``, ``beta[1, 2]``."""
         names = []
         for name, shape in self.variables.items():
             for index in np.ndindex(*shape):
@@ -160,10 +191,9 @@ class Target:
     ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
         """Log density and gradient at one point or at many, in float64.
 
-        Many points go through the batch program in chunks, the last one padded; a few through
-        the program of a single point where that costs less than padding.  Where the log
-        density or any part of its gradient is not finite the log density returned is ``-inf``
-        and the gradient zero, so that callers test one thing.
+        Many points are evaluated in batches, the last one padded.  Up to ``few()`` points are
+        evaluated one at a time.  If the log density or any entry of its gradient is not finite,
+        the log density returned is ``-inf`` and the gradient zero.
         """
         positions = np.asarray(positions)
         if positions.shape[-1] != self.dim:
@@ -172,28 +202,34 @@ class Target:
             )
         flat = positions.reshape(-1, self.dim)
         values, gradients = np.empty(len(flat)), np.empty(flat.shape)
-        size = 1 if len(flat) <= self.few() else self.batch_size
-        pending: deque[tuple[int, tuple[Any, Any]]] = deque()
-        for begin in range(0, len(flat) + AHEAD * size, size):
-            # Chunks are asked for before the first is awaited: JAX works on several at a time.
-            if begin < len(flat):
-                chunk = flat[begin : begin + size]
-                pending.append((begin, self._evaluate_chunk(chunk, size)))
-            if pending and begin >= pending[0][0] + AHEAD * size:
-                first, (value, gradient) = pending.popleft()
-                rows = slice(first, min(first + size, len(flat)))
-                values[rows] = np.atleast_1d(value)[: rows.stop - first]
-                gradients[rows] = np.atleast_2d(gradient)[: rows.stop - first]
-        # One sum finds a bad gradient: NaN and infinities survive it.
+        for rows, value, gradient in self._evaluate_chunks(flat):
+            values[rows] = np.atleast_1d(value)[: rows.stop - rows.start]
+            gradients[rows] = np.atleast_2d(gradient)[: rows.stop - rows.start]
+        # The sum of a gradient is NaN or infinite if any of its entries is.
         with np.errstate(over="ignore", invalid="ignore"):
-            bad = ~(np.isfinite(values) & np.isfinite(gradients.sum(axis=-1)))
-        if bad.any():
-            values[bad] = -np.inf
-            gradients[bad] = 0.0
+            is_finite = np.isfinite(values) & np.isfinite(gradients.sum(axis=-1))
+        values[~is_finite] = -np.inf
+        gradients[~is_finite] = 0.0
         return values.reshape(positions.shape[:-1]), gradients.reshape(positions.shape)
 
-    def _evaluate_chunk(self, chunk: Float[np.ndarray, "n d"], size: int) -> tuple[Any, Any]:
-        """One row by the program of a point, or rows, padded to ``size``, by that of a batch."""
+    def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[_Chunk]:
+        """The results of all rows in chunks.
+
+        JAX returns before a result is computed, so several chunks are requested ahead.
+        """
+        size = 1 if len(positions) <= self.few() else self.batch_size
+        pending: deque[_Chunk] = deque()
+        for begin in range(0, len(positions), size):
+            rows = slice(begin, min(begin + size, len(positions)))
+            pending.append((rows, *self._evaluate_chunk(positions[rows], size)))
+            if len(pending) > MAX_PENDING_CHUNKS:
+                yield pending.popleft()
+        yield from pending
+
+    def _evaluate_chunk(
+        self, chunk: Float[np.ndarray, "n d"], size: int
+    ) -> PointEvaluation | BatchEvaluation:
+        """One row by ``evaluate_point`` if ``size`` is 1, else rows padded to ``size``."""
         if size == 1:
             return self.evaluate_point(chunk[0])
         if len(chunk) < size:
@@ -201,5 +237,5 @@ class Target:
         return self.evaluate_batch(chunk)
 
     def unravel(self, positions: Float[np.ndarray, "*n d"]) -> dict[str, np.ndarray]:
-        """Split flat positions into the unconstrained variables, leading axes kept."""
+        """Split flat positions into the unconstrained variables; leading axes are kept."""
         return dict(zip(self.variables, split(positions, self.variables.values()), strict=True))

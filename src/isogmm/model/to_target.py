@@ -1,7 +1,6 @@
-"""The target of anything that can be fitted."""
+"""The target of any object that can be fitted."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter
@@ -10,9 +9,29 @@ from isogmm.model.target import Target
 
 
 def to_target(
-    model: Any, model_args: tuple[Any, ...], model_kwargs: Mapping[str, Any], seed: int
+    model: object,
+    model_args: tuple[object, ...],
+    model_kwargs: Mapping[str, object],
+    seed: int,
 ) -> Target:
-    """The target of anything that can be fitted."""
+    """The target of a model of any kind.
+
+    Parameters
+    ----------
+    model
+        A :class:`Target`, a :class:`LogDensity` or a model that an adapter recognizes.
+    model_args, model_kwargs
+        Arguments of the model.
+    seed
+        Seed of the fit, for models with random initial values.
+
+    Raises
+    ------
+    ModelError
+        If no adapter recognizes the model, or it cannot be fitted.
+    OptionError
+        If a Target or a LogDensity is given arguments.
+    """
     if isinstance(model, Target | LogDensity):
         if model_args or model_kwargs:
             raise OptionError(
