@@ -1,6 +1,6 @@
-"""The variational families as values: density, sampling, moments, and the map of coordinates.
+"""Mixtures of Gaussians: density, score, sampling, moments and the affine map of coordinates.
 
-A result finds the family of its mixture among those imported here.
+Importing this package registers the families that a stored mixture can belong to.
 """
 
 from isogmm.mixtures.gaussian import GaussianMixture as GaussianMixture

@@ -1,41 +1,46 @@
-"""What every mixture of Gaussians behind one affine map can do, whatever its covariances."""
+"""Operations of all mixtures of Gaussians with one affine map, for any form of covariance."""
 
 import abc
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import PARTS, AffineMap, identity_map
-from isogmm.results.groups import attributes, get_group, group_names
+from isogmm.mixtures.chunks import chunks_of, concatenate
+from isogmm.results.fit_result import Tables
+from isogmm.results.groups import Result, attributes, get_group, group_names
 
-#: ``Self`` for type checkers that look at one method at a time.
+#: The type of a mixture that a method returns: that of the mixture it belongs to.
 Mixture = TypeVar("Mixture", bound="AbstractMixture")
 
+#: Indices of coordinates of x.
+Coordinates: TypeAlias = Sequence[int] | np.ndarray
 
-#: Every family of mixtures, in the order in which the package imports them.
+#: The families of mixtures, in the order in which they are imported.
 _FAMILIES: list[type["AbstractMixture"]] = []
 
 
 class AbstractMixture(abc.ABC):
     """q(x) = Σ_k w_k N(x; c + L m_k, L Σ_k Lᵀ), a frozen dataclass with arrays for the Σ_k.
 
-    Leading axes of its arrays are chains: one mixture each.
+    Leading axes of the arrays are chains, with one mixture for each chain.
     """
 
-    means: Any
-    log_weights: Any
-    affine_map: Any
+    means: Float[Array, "*c k d"]
+    log_weights: Float[Array, "*c k"]
+    affine_map: AffineMap
 
     def __init_subclass__(cls) -> None:
         _FAMILIES.append(cls)
 
     @abc.abstractmethod
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self) -> dict[str, Array]:
         """The arrays by the names under which a result or a checkpoint stores them.
 
         ``means``, ``log_weights`` and the variances or covariances of the components.
@@ -43,21 +48,21 @@ class AbstractMixture(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def fits(cls, arrays: Mapping[str, Any]) -> bool:
-        """Whether stored arrays, by name, are those of this family."""
+    def fits(cls, arrays: Mapping[str, Array]) -> bool:
+        """Whether stored arrays, by name, define a mixture of this family."""
 
     @classmethod
     @abc.abstractmethod
-    def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "AbstractMixture":
+    def of_arrays(cls, arrays: Mapping[str, Array], affine_map: AffineMap) -> "AbstractMixture":
         """The mixture of stored arrays that :meth:`fits` accepts."""
 
     @classmethod
-    def from_idata(cls, idata: Any) -> "AbstractMixture":
+    def from_idata(cls, idata: Result) -> "AbstractMixture":
         """The mixture stored in a result, batched over its chains.
 
-        A saved file is enough: neither the model nor its data are needed to draw from the
-        mixture, to evaluate ``log_prob`` or to continue the fit.  The class is that of the
-        family that was fitted, whichever class is asked.
+        A saved file is sufficient to sample from the mixture, to evaluate ``log_prob`` or to
+        resume the fit; the model and its data are not needed.  The family of the returned mixture
+        is that of the fit, for whichever class the method is called.
 
         Raises
         ------
@@ -77,61 +82,99 @@ class AbstractMixture(abc.ABC):
                 "isogmm.FactorizedMixture.from_idata(idata)"
             )
         weights = fit["weights"].values
-        # A weight that underflowed stays a component that can recover when the fit goes on.
+        # A weight of zero is replaced by the smallest number, so that a resumed fit can increase it.
         log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
-        # The map is shared: every chain holds the same copy.
+        # All chains hold copies of the same map.
         parts = {
             part: fit[f"whitening_{part}"].values[0] for part in PARTS if f"whitening_{part}" in fit
         }
         parts.setdefault("scale", np.ones_like(parts["center"]))
-        stored = {name: array.values for name, array in fit.data_vars.items()}
+        stored = {str(name): array.values for name, array in fit.data_vars.items()}
         return mixture_of({**stored, "log_weights": log_weights}, AffineMap(**parts))
 
-    def _check_means(self) -> None:
+    def _validate_means(self) -> None:
+        """Raise an error if the means do not have the shape (..., k, d) with k >= 1."""
         if self.means.ndim < 2 or self.means.shape[-2] < 1:
             raise OptionError(
                 f"means must have shape (..., k, d) with k >= 1, not {self.means.shape}"
             )
 
-    def _check_shape(self, name: str) -> None:
-        """Whether an array has one number for each component."""
+    def _validate_shape(self, name: str) -> None:
+        """Raise an error if an array does not have one number for each component."""
         shape, expected = getattr(self, name).shape, self.means.shape[:-1]
         if shape != expected:
             raise OptionError(f"{name} has shape {shape}; means ask for {expected}")
 
     def _complete_map(self) -> None:
+        """Use the identity if no map was given."""
         if self.affine_map is None:
             object.__setattr__(self, "affine_map", identity_map(self.dim, self.means.dtype))
 
     @abc.abstractmethod
-    def mapped(self: Mixture, function: Callable[[Any], Any]) -> Mixture:
+    def mapped(self: Mixture, function: Callable[[Array], Array]) -> Mixture:
         """The mixture with a function applied to each of its arrays."""
 
     @abc.abstractmethod
-    def block(self, coordinates: Any) -> tuple[Float[Any, "*c k m"], Float[Any, "*c k m m"]]:
+    def block(
+        self, coordinates: Coordinates
+    ) -> tuple[Float[Array, "*c k m"], Float[Array, "*c k m m"]]:
         """Means and covariances of the components in some coordinates of x."""
 
     @abc.abstractmethod
     def marginal(
         self, coordinate: int
-    ) -> tuple[Float[Any, "*c k"], Float[Any, "*c k"], Float[Any, "*c k"]]:
-        """The 1-d mixture of one coordinate of x: means, variances, log weights."""
+    ) -> tuple[Float[Array, "*c k"], Float[Array, "*c k"], Float[Array, "*c k"]]:
+        """The univariate mixture of one coordinate of x: means, variances, log weights."""
 
     @abc.abstractmethod
-    def _log_prob(self, points: Any) -> Any:
+    def _numbers_per_point(self) -> int:
+        """Numbers in the largest intermediate array of a density, for one point and one chain."""
+
+    @abc.abstractmethod
+    def _log_prob(self, points: Array) -> Array:
         """log q of points (..., n, d) in the coordinates of the map."""
 
     @abc.abstractmethod
-    def _log_prob_and_score(self, points: Any) -> tuple[Any, Any, Any]:
-        """The same, its gradient, and the responsibilities."""
+    def _log_prob_and_score(self, points: Array) -> tuple[Array, Array, Array]:
+        """log q, its gradient, and the responsibilities, in the coordinates of the map."""
 
     @abc.abstractmethod
     def _scaled(self, noise: np.ndarray, components: np.ndarray) -> np.ndarray:
-        """Σ_k^(1/2) ε for the component of each row; for a single mixture."""
+        """Σ_k^(1/2) ε for the component of each row; for a single chain."""
 
     @abc.abstractmethod
-    def _mean_of_covariances(self) -> Any:
+    def _mean_of_covariances(self) -> Array:
         """Σ_k w_k Σ_k, (..., d, d)."""
+
+    def tables(self) -> Tables:
+        """The arrays and the parts of the map for the group ``fit``, one set for each chain.
+
+        The map is the same for all chains; a copy for each lets the group be split by chain.
+        """
+        affine, chains = self.affine_map, len(self.means)
+        axes = ("chain", "component", "coordinate", "coordinate_bis")
+        tables: Tables = {
+            name: (axes[: array.ndim], array)
+            for name, array in self.arrays().items()
+            if name != "log_weights"
+        }
+        tables["weights"] = (axes[:2], np.exp(np.asarray(self.log_weights)))
+        parts: dict[str, tuple[str, ...]] = {"center": ("coordinate",)}
+        if affine.kind == "dense":
+            parts["factor"] = ("coordinate", "coordinate_bis")
+        else:
+            parts["scale"] = ("coordinate",)
+        if affine.kind == "low_rank":
+            parts |= {"vectors": ("coordinate", "rank"), "values": ("rank",)}
+        for part, dims in parts.items():
+            array = np.asarray(getattr(affine, part))
+            copies = np.broadcast_to(array, (chains, *array.shape))
+            tables[f"whitening_{part}"] = (("chain", *dims), copies)
+        return tables
+
+    def labels(self) -> dict[str, str]:
+        """The kind of the map."""
+        return {"whitening": self.affine_map.kind}
 
     @property
     def dim(self) -> int:
@@ -143,12 +186,12 @@ class AbstractMixture(abc.ABC):
         """Number K of components."""
         return self.means.shape[-2]
 
-    def __getitem__(self: Mixture, chain: Any) -> Mixture:
+    def __getitem__(self: Mixture, chain: int | np.integer | slice | np.ndarray) -> Mixture:
         """The mixture of one chain (or of several)."""
         return self.mapped(lambda array: array[chain])
 
     def pooled(self: Mixture) -> Mixture:
-        """One mixture of all components of all chains, each chain with equal weight."""
+        """One mixture of the components of all chains, in which all chains have equal weight."""
         leading = self.means.ndim - 2
         if not leading:
             return self
@@ -156,29 +199,44 @@ class AbstractMixture(abc.ABC):
         chains = math.prod(self.means.shape[:leading])
         return replace(merged, log_weights=merged.log_weights - math.log(chains))
 
-    def log_prob(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n"]:
-        """log q(x); leading axes beyond (n, d) match those of the means."""
+    def _chunks(self, points: Array) -> list[Array]:
+        """Points (..., n, d) in chunks of n that bound the size of intermediate arrays."""
+        chains = math.prod(np.broadcast_shapes(points.shape[:-2], self.means.shape[:-2]))
+        return chunks_of(points, chains * self._numbers_per_point())
+
+    def log_prob(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n"] | np.floating:
+        """log q(x); leading axes beyond (n, d) match those of the means.
+
+        Large numbers of positions are evaluated in chunks.
+        """
         points = self.affine_map.inverse(positions)
         single = points.ndim == 1
-        value = self._log_prob(points[None] if single else points)
+        chunks = self._chunks(points[None] if single else points)
+        value = concatenate([self._log_prob(chunk) for chunk in chunks], axis=-1)
         return (value[0] if single else value) - self.affine_map.log_det()
 
-    def score(self, positions: Float[Any, "n d"]) -> Float[Any, "n d"]:
+    def score(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """∇ log q(x) in the coordinates of x."""
-        _, score, _ = self._log_prob_and_score(self.affine_map.inverse(positions))
+        chunks = self._chunks(self.affine_map.inverse(positions))
+        score = concatenate([self._log_prob_and_score(chunk)[1] for chunk in chunks], axis=-2)
         return self.affine_map.pull_back_inverse(score)
 
-    def responsibilities(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n k"]:
-        """Posterior probability of each component given the point."""
-        return self._log_prob_and_score(self.affine_map.inverse(positions))[2]
+    def responsibilities(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
+        """Posterior probability of each component given the point.
+
+        Large numbers of positions are evaluated in chunks.
+        """
+        chunks = self._chunks(self.affine_map.inverse(positions))
+        return concatenate([self._log_prob_and_score(chunk)[2] for chunk in chunks], axis=-2)
 
     def sample(
         self, generator: np.random.Generator, num_draws: int
-    ) -> tuple[Float[np.ndarray, "*c n d"], np.ndarray]:
-        """Independent draws and the component each came from.
+    ) -> tuple[Float[np.ndarray, "*c n d"], Int[np.ndarray, "*c n"]]:
+        """Independent draws, and the component of each draw.
 
-        Components are drawn in strata (systematic resampling of the weights), so that the
-        shares of the components carry no more noise than rounding; the order is random.
+        Components are drawn in strata (systematic resampling of the weights): the number of draws
+        of a component differs from its expectation by less than one.  The order of the draws is
+        random.
         """
         if self.means.ndim > 2:
             parts = [self[chain].sample(generator, num_draws) for chain in range(len(self.means))]
@@ -191,11 +249,11 @@ class AbstractMixture(abc.ABC):
         points = np.asarray(self.means)[components] + self._scaled(noise, components)
         return self.affine_map.forward(points), components
 
-    def mean(self) -> Float[Any, "*c d"]:
+    def mean(self) -> Float[Array, "*c d"]:
         """E[x] = c + L Σ_k w_k m_k."""
         return self.affine_map.forward(self._mean_of_points())
 
-    def covariance(self) -> Float[Any, "*c d d"]:
+    def covariance(self) -> Float[Array, "*c d d"]:
         """Cov[x] = L (Σ_k w_k (Σ_k + m_k m_kᵀ) - m mᵀ) Lᵀ."""
         xp = self.means.__array_namespace__()
         weights = xp.exp(self.log_weights)[..., None]
@@ -204,11 +262,12 @@ class AbstractMixture(abc.ABC):
         half = xp.matrix_transpose(self.affine_map.linear(inner))
         return self.affine_map.linear(half)
 
-    def _mean_of_points(self) -> Any:
+    def _mean_of_points(self) -> Array:
+        """Σ_k w_k m_k, in the coordinates of the map."""
         xp = self.means.__array_namespace__()
         return xp.sum(xp.exp(self.log_weights)[..., None] * self.means, axis=-2)
 
-    def _rows(self, coordinates: Any) -> tuple[Any, Any]:
+    def _rows(self, coordinates: Coordinates) -> tuple[Array, Array]:
         """Of some coordinates of x: the means (..., k, m) and the rows of L (m, d)."""
         xp = self.means.__array_namespace__()
         identity = xp.eye(self.dim, dtype=self.means.dtype)
@@ -217,7 +276,7 @@ class AbstractMixture(abc.ABC):
         return xp.stack([means[..., i] for i in coordinates], axis=-1), rows
 
 
-def mixture_of(arrays: Mapping[str, Any], affine_map: AffineMap) -> AbstractMixture:
-    """The mixture of stored arrays, of the family whose names and shapes they have."""
+def mixture_of(arrays: Mapping[str, Array], affine_map: AffineMap) -> AbstractMixture:
+    """The mixture of stored arrays, of the family that their names and shapes determine."""
     family = next(family for family in _FAMILIES if family.fits(arrays))
     return family.of_arrays(arrays, affine_map)

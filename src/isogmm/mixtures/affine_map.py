@@ -1,19 +1,24 @@
-"""Affine maps x = c + L y between the user's unconstrained space and the engine's coordinates."""
+"""Affine maps x = c + L y from the coordinates y of a mixture to the unconstrained space x."""
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import DTypeLike
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
 
-#: What a map is made of.
+#: Names of the arrays that define a map.
 PARTS = ("center", "scale", "factor", "vectors", "values")
+
 #: Largest dimension d with dense maps and full covariances.  A dense matrix costs d² numbers and d²
 #: operations for each position, its factorization d³; beyond, maps are diagonal or low-rank.
 MAX_DENSE_DIM = 500
+
+#: Smallest reciprocal condition number of a dense matrix, in units of the machine epsilon.
+MIN_RECIPROCAL_CONDITION = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class AffineMap:
     center
         c, shape (d,).
     scale
-        Positive scales, shape (d,); ignored where ``factor`` is given.
+        Positive scales, shape (d,); ignored if ``factor`` is given.
     factor
         A dense invertible L, shape (d, d), or None.
     vectors, values
@@ -37,12 +42,13 @@ class AffineMap:
         If a part is not finite or L is singular.
     """
 
-    center: Float[Any, " d"]
-    scale: Float[Any, " d"]
-    factor: Float[Any, "d d"] | None = None
-    vectors: Float[Any, "d r"] | None = None
-    values: Float[Any, " r"] | None = None
-    _inverse: Any = field(default=None, init=False, repr=False, compare=False)
+    center: Float[Array, " d"]
+    scale: Float[Array, " d"]
+    factor: Float[Array, "d d"] | None = None
+    vectors: Float[Array, "d r"] | None = None
+    values: Float[Array, " r"] | None = None
+    #: L⁻¹; set only if ``factor`` is given.
+    _inverse: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         xp = self.center.__array_namespace__()
@@ -66,12 +72,13 @@ class AffineMap:
             return "dense"
         return "diagonal" if self.vectors is None else "low_rank"
 
-    def _low_rank(self, points: Any, power: int) -> Any:
-        vectors: Any = self.vectors
-        values: Any = self.values
-        return points + ((points @ vectors) * (values**power - 1.0)) @ vectors.T
+    def _low_rank(self, points: Array, power: int) -> Array:
+        """(I + U diag(valuesᵖ - 1) Uᵀ) y, with p the power."""
+        assert self.vectors is not None
+        assert self.values is not None
+        return points + ((points @ self.vectors) * (self.values**power - 1.0)) @ self.vectors.T
 
-    def linear(self, points: Float[Any, "*n d"]) -> Float[Any, "*n d"]:
+    def linear(self, points: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """L y."""
         if self.factor is not None:
             return points @ self.factor.T
@@ -79,11 +86,11 @@ class AffineMap:
             points = self._low_rank(points, 1)
         return points * self.scale
 
-    def forward(self, points: Float[Any, "*n d"]) -> Float[Any, "*n d"]:
+    def forward(self, points: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """x = c + L y."""
         return self.center + self.linear(points)
 
-    def inverse(self, positions: Float[Any, "*n d"]) -> Float[Any, "*n d"]:
+    def inverse(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """y = L⁻¹ (x - c)."""
         shifted = positions - self.center
         if self.factor is not None:
@@ -91,14 +98,14 @@ class AffineMap:
         shifted = shifted / self.scale
         return shifted if self.vectors is None else self._low_rank(shifted, -1)
 
-    def pull_back(self, gradients: Float[Any, "*n d"]) -> Float[Any, "*n d"]:
+    def pull_back(self, gradients: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """∇_y f = Lᵀ ∇_x f."""
         if self.factor is not None:
             return gradients @ self.factor
         gradients = gradients * self.scale
         return gradients if self.vectors is None else self._low_rank(gradients, 1)
 
-    def pull_back_inverse(self, gradients: Float[Any, "*n d"]) -> Float[Any, "*n d"]:
+    def pull_back_inverse(self, gradients: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """∇_x f = L⁻ᵀ ∇_y f."""
         if self.factor is not None:
             return gradients @ self._inverse
@@ -106,7 +113,7 @@ class AffineMap:
             gradients = self._low_rank(gradients, -1)
         return gradients / self.scale
 
-    def log_det(self) -> Any:
+    def log_det(self) -> Float[Array, ""] | np.floating:
         """log |det L|."""
         xp = self.center.__array_namespace__()
         if self.factor is not None:
@@ -114,8 +121,8 @@ class AffineMap:
         total = xp.sum(xp.log(self.scale))
         return total if self.values is None else total + xp.sum(xp.log(self.values))
 
-    def row_norm(self, coordinate: int) -> Any:
-        """Euclidean norm of a row of L: how far one unit of y moves that coordinate of x."""
+    def row_norm(self, coordinate: int) -> Float[Array, ""] | np.floating:
+        """Euclidean norm of a row of L: the change of this coordinate of x per unit of y."""
         xp = self.center.__array_namespace__()
         unit = xp.zeros_like(self.center)
         unit = xp.where(xp.arange(unit.shape[0]) == coordinate, xp.ones_like(unit), unit)
@@ -124,10 +131,11 @@ class AffineMap:
 
 
 def _inverse_of(factor: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
-    """L⁻¹, or an error where L is singular to working precision.
+    """L⁻¹, or an error if L is singular to working precision.
 
-    Rows are divided by their norms first: scales from 0.01 to 10,000 are not ill-conditioning.
-    The reciprocal condition number is 1 / (‖R‖₁ ‖R⁻¹‖₁) of what remains.
+    Each row is divided by its norm first, because scales from 0.01 to 10,000 are no sign of a
+    singular matrix.  The reciprocal condition number of the scaled matrix R is
+    1 / (‖R‖₁ ‖R⁻¹‖₁).
     """
     norms = np.sqrt((factor * factor).sum(axis=1))
     reciprocal = 0.0
@@ -135,7 +143,7 @@ def _inverse_of(factor: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
         rows = factor / norms[:, None]
         inverse = np.linalg.inv(rows)
         reciprocal = 1.0 / float(np.linalg.norm(rows, 1) * np.linalg.norm(inverse, 1))
-    if not reciprocal > 10.0 * np.finfo(factor.dtype).eps:
+    if not reciprocal > MIN_RECIPROCAL_CONDITION * np.finfo(factor.dtype).eps:
         raise OptionError(
             "the whitening matrix is singular to working precision: the reciprocal condition "
             f"number of its rows, each of unit length, is {reciprocal:.3g}. Give a matrix of "
@@ -144,13 +152,15 @@ def _inverse_of(factor: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
     return inverse / norms
 
 
-def identity_map(dim: int, dtype: Any = np.float64) -> AffineMap:
-    """The map that changes nothing."""
+def identity_map(dim: int, dtype: DTypeLike = np.float64) -> AffineMap:
+    """The identity map, x = y."""
     return AffineMap(center=np.zeros(dim, dtype), scale=np.ones(dim, dtype))
 
 
 def dense_map(center: Float[np.ndarray, " d"], covariance: Float[np.ndarray, "d d"]) -> AffineMap:
-    """The map whose image of a standard normal has this covariance: L its Cholesky factor.
+    """The map that turns a standard normal y into x with this mean and covariance.
+
+    L is the Cholesky factor of the covariance.
 
     Raises
     ------
@@ -159,7 +169,7 @@ def dense_map(center: Float[np.ndarray, " d"], covariance: Float[np.ndarray, "d 
     """
     scale = np.sqrt(np.clip(np.diag(covariance), np.finfo(covariance.dtype).tiny, None))
     try:
-        # Correlations first: scales from 0.01 to 10,000 must not cost digits.
+        # The correlation matrix is factorized, so that scales from 0.01 to 10,000 cost no digits.
         factor = np.linalg.cholesky(covariance / np.outer(scale, scale)) * scale[:, None]
     except np.linalg.LinAlgError as error:
         raise OptionError("the whitening covariance is not positive definite") from error
@@ -167,5 +177,5 @@ def dense_map(center: Float[np.ndarray, " d"], covariance: Float[np.ndarray, "d 
 
 
 def diagonal_map(center: Float[np.ndarray, " d"], scale: Float[np.ndarray, " d"]) -> AffineMap:
-    """The map with one scale per coordinate."""
+    """The map with one scale for each coordinate."""
     return AffineMap(center=center, scale=scale)

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians with full or diagonal covariances, as an object with a map."""
+"""Mixtures of Gaussians with full or diagonal covariances in the coordinates of an affine map."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.mixtures import gaussian_density as density
-from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.abstract import AbstractMixture, Coordinates
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.results.groups import Result
 
 
 @dataclass(frozen=True)
 class GaussianMixture(AbstractMixture):
-    """q(x) = Σ_k w_k N(x; c + L m_k, L Σ_k Lᵀ): Gaussians behind one affine map.
+    """q(x) = Σ_k w_k N(x; c + L m_k, L Σ_k Lᵀ): Gaussians and one affine map.
 
-    Everything that can be asked of an :class:`isogmm.IsotropicMixture` can be asked of it.
+    It has all methods of :class:`isogmm.IsotropicMixture`.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class GaussianMixture(AbstractMixture):
     log_weights
         (..., k), normalized over the last axis.
     affine_map
-        The shared map; the identity unless given.
+        The map that all components share; the identity by default.
 
     Raises
     ------
@@ -36,16 +38,17 @@ class GaussianMixture(AbstractMixture):
         If the shapes do not agree or a covariance is not positive definite.
     """
 
-    means: Float[Any, "*c k d"]
-    covariances: Float[Any, "*c k d d"] | Float[Any, "*c k d"]
-    log_weights: Float[Any, "*c k"]
-    affine_map: Any = None  # an AffineMap from __post_init__ on
-    factors: Any = field(default=None, init=False, repr=False, compare=False)
-    inverse_factors: Any = field(default=None, init=False, repr=False, compare=False)
+    means: Float[Array, "*c k d"]
+    covariances: density.Matrices
+    log_weights: Float[Array, "*c k"]
+    affine_map: Any = None  # an AffineMap after __post_init__
+    #: F with Σ_k = F Fᵀ, and F⁻¹; diagonals if the covariances are.
+    factors: Array = field(init=False, repr=False, compare=False)
+    inverse_factors: Array = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._check_means()
-        self._check_shape("log_weights")
+        self._validate_means()
+        self._validate_shape("log_weights")
         shape = self.means.shape
         if self.covariances.shape not in (shape, (*shape, shape[-1])):
             raise OptionError(
@@ -65,24 +68,24 @@ class GaussianMixture(AbstractMixture):
         """Whether the covariances are diagonal in the coordinates of the map."""
         return density.is_diagonal(self.means, self.covariances)
 
-    def arrays(self) -> dict[str, Any]:
-        """Means, log weights, and ``covariances`` or, diagonal, ``variances`` (..., k, d)."""
+    def arrays(self) -> dict[str, Array]:
+        """Means, log weights, and ``covariances`` or, if diagonal, ``variances`` (..., k, d)."""
         name = "variances" if self.is_diagonal else "covariances"
         return {"means": self.means, name: self.covariances, "log_weights": self.log_weights}
 
     @classmethod
-    def fits(cls, arrays: Mapping[str, Any]) -> bool:
-        """Whether there is a covariance matrix, or its diagonal, for each component."""
+    def fits(cls, arrays: Mapping[str, Array]) -> bool:
+        """Whether the arrays hold a covariance, or its diagonal, for each component."""
         return "covariances" in arrays or arrays["variances"].ndim == arrays["means"].ndim
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, Any], affine_map: AffineMap) -> "GaussianMixture":
+    def of_arrays(cls, arrays: Mapping[str, Array], affine_map: AffineMap) -> "GaussianMixture":
         """The mixture of stored arrays."""
         spreads = arrays["covariances" if "covariances" in arrays else "variances"]
         means, log_weights = np.asarray(arrays["means"]), np.asarray(arrays["log_weights"])
         return cls(means, np.asarray(spreads), log_weights, affine_map)
 
-    def mapped(self, function: Callable[[Any], Any]) -> "GaussianMixture":
+    def mapped(self, function: Callable[[Array], Array]) -> "GaussianMixture":
         """The mixture with a function applied to each of its arrays."""
         return replace(
             self,
@@ -91,7 +94,9 @@ class GaussianMixture(AbstractMixture):
             log_weights=function(self.log_weights),
         )
 
-    def block(self, coordinates: Any) -> tuple[Float[Any, "*c k m"], Float[Any, "*c k m m"]]:
+    def block(
+        self, coordinates: Coordinates
+    ) -> tuple[Float[Array, "*c k m"], Float[Array, "*c k m m"]]:
         """Means and covariances of the components in some coordinates of x."""
         means, rows = self._rows(coordinates)
         if self.is_diagonal:
@@ -102,15 +107,18 @@ class GaussianMixture(AbstractMixture):
 
     def marginal(
         self, coordinate: int
-    ) -> tuple[Float[Any, "*c k"], Float[Any, "*c k"], Float[Any, "*c k"]]:
-        """The 1-d mixture of one coordinate of x: means, variances, log weights."""
+    ) -> tuple[Float[Array, "*c k"], Float[Array, "*c k"], Float[Array, "*c k"]]:
+        """The univariate mixture of one coordinate of x: means, variances, log weights."""
         means, covariances = self.block([coordinate])
         return means[..., 0], covariances[..., 0, 0], self.log_weights
 
-    def _log_prob(self, points: Any) -> Any:
+    def _numbers_per_point(self) -> int:
+        return self.num_components * self.dim
+
+    def _log_prob(self, points: Array) -> Array:
         return density.log_prob(points, self.means, self.inverse_factors, self.log_weights)
 
-    def _log_prob_and_score(self, points: Any) -> tuple[Any, Any, Any]:
+    def _log_prob_and_score(self, points: Array) -> tuple[Array, Array, Array]:
         return density.log_prob_and_score(
             points, self.means, self.inverse_factors, self.log_weights
         )
@@ -123,7 +131,7 @@ class GaussianMixture(AbstractMixture):
             scaled[members] = part * factor if self.is_diagonal else part @ factor.T
         return scaled
 
-    def _mean_of_covariances(self) -> Any:
+    def _mean_of_covariances(self) -> Array:
         xp = self.means.__array_namespace__()
         weights = xp.exp(self.log_weights)[..., None]
         if self.is_diagonal:
@@ -132,13 +140,13 @@ class GaussianMixture(AbstractMixture):
         return xp.sum(weights[..., None] * self.covariances, axis=-3)
 
     @classmethod
-    def from_idata(cls, idata: Any) -> "GaussianMixture":
+    def from_idata(cls, idata: Result) -> "GaussianMixture":
         """The mixture stored in a result of ``fit_gmmvi``, batched over its chains.
 
         Raises
         ------
         OptionError
-            If the result holds no mixture, or one of isotropic Gaussians.
+            If the result holds no mixture, or a mixture of isotropic Gaussians.
         """
         mixture = super().from_idata(idata)
         if not isinstance(mixture, cls):
@@ -149,11 +157,12 @@ class GaussianMixture(AbstractMixture):
         return mixture
 
     @classmethod
-    def from_isotropic(cls, mixture: Any, diagonal: bool = False) -> "GaussianMixture":
-        """The same density as a member of this family; one that is a member already stays."""
+    def from_isotropic(cls, mixture: AbstractMixture, diagonal: bool = False) -> "GaussianMixture":
+        """The same density as a mixture of this family; a member is returned unchanged."""
         if isinstance(mixture, cls):
             return mixture
-        covariances = np.broadcast_to(mixture.variances[..., None], mixture.means.shape).copy()
+        variances = mixture.arrays()["variances"]
+        covariances = np.broadcast_to(variances[..., None], mixture.means.shape).copy()
         if not diagonal:
             covariances = covariances[..., None] * np.eye(mixture.dim, dtype=covariances.dtype)
         return cls(mixture.means, covariances, mixture.log_weights, mixture.affine_map)

@@ -1,24 +1,28 @@
 """Gaussians with full or diagonal covariances: densities and scores as pure functions of arrays.
 
-A covariance is a matrix (..., k, d, d) or its diagonal (..., k, d); which of the two, the number
-of axes tells.  Everything works on NumPy and JAX arrays alike and takes leading batch axes.
+A covariance is a matrix (..., k, d, d) or its diagonal (..., k, d).  The number of axes
+distinguishes the two.  All functions work on NumPy and on JAX arrays and accept leading batch
+axes.
 """
 
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.arrays import LOG_2PI, logsumexp
+from isogmm.arrays import LOG_2PI, Array, logsumexp
+
+#: Covariances or their factors, one for each component: matrices or diagonals.
+Matrices: TypeAlias = Float[Array, "*c k d d"] | Float[Array, "*c k d"]
 
 
-def is_diagonal(means: Any, covariances: Any) -> bool:
-    """Whether the covariances are diagonals."""
+def is_diagonal(means: Float[Array, "*c k d"], covariances: Matrices) -> bool:
+    """Whether the covariances are stored as diagonals."""
     return covariances.ndim == means.ndim
 
 
-def cholesky(covariances: Any) -> Any:
-    """Lower factors (square roots for diagonals); NaN where a matrix is not positive definite."""
+def cholesky(covariances: Float[Array, "*k d d"]) -> Float[Array, "*k d d"]:
+    """Lower Cholesky factors; NaN for a matrix that is not positive definite."""
     xp = covariances.__array_namespace__()
     if xp is not np:
         return xp.linalg.cholesky(covariances)
@@ -34,8 +38,8 @@ def cholesky(covariances: Any) -> Any:
         return factors
 
 
-def factors_of(means: Any, covariances: Any) -> tuple[Any, Any]:
-    """Factors F with Σ = F Fᵀ, and their inverses; for diagonals both are diagonals."""
+def factors_of(means: Float[Array, "*c k d"], covariances: Matrices) -> tuple[Matrices, Matrices]:
+    """Factors F with Σ = F Fᵀ, and their inverses; both are diagonals if Σ is."""
     xp = means.__array_namespace__()
     if is_diagonal(means, covariances):
         roots = xp.sqrt(covariances)
@@ -45,11 +49,11 @@ def factors_of(means: Any, covariances: Any) -> tuple[Any, Any]:
 
 
 def component_log_prob(
-    points: Float[Any, "*c n d"], means: Float[Any, "*c k d"], inverse_factors: Any
-) -> tuple[Any, Any]:
-    """log N(x; m_k, Σ_k) for all points and components, (..., n, k), and F_k⁻¹ (x − m_k).
+    points: Float[Array, "... n d"], means: Float[Array, "*c k d"], inverse_factors: Matrices
+) -> tuple[Float[Array, "... n k"], Float[Array, "... k n d"]]:
+    """log N(x; m_k, Σ_k) and F_k⁻¹ (x − m_k) for all points and components.
 
-    The second has shape (..., k, n, d).
+    Shapes (..., n, k) and (..., k, n, d).
     """
     xp = means.__array_namespace__()
     shifted = points[..., None, :, :] - means[..., :, None, :]
@@ -65,15 +69,23 @@ def component_log_prob(
     return xp.matrix_transpose(values), whitened
 
 
-def log_prob(points: Any, means: Any, inverse_factors: Any, log_weights: Any) -> Any:
+def log_prob(
+    points: Float[Array, "... n d"],
+    means: Float[Array, "*c k d"],
+    inverse_factors: Matrices,
+    log_weights: Float[Array, "*c k"],
+) -> Float[Array, "... n"]:
     """log q(x) = log Σ_k w_k N(x; m_k, Σ_k), shape (..., n)."""
     values, _ = component_log_prob(points, means, inverse_factors)
     return logsumexp(values + log_weights[..., None, :])
 
 
 def log_prob_and_score(
-    points: Any, means: Any, inverse_factors: Any, log_weights: Any
-) -> tuple[Any, Any, Any]:
+    points: Float[Array, "... n d"],
+    means: Float[Array, "*c k d"],
+    inverse_factors: Matrices,
+    log_weights: Float[Array, "*c k"],
+) -> tuple[Float[Array, "... n"], Float[Array, "... n d"], Float[Array, "... n k"]]:
     """log q(x), its gradient −Σ_k r_k(x) Σ_k⁻¹ (x − m_k), and the responsibilities r_k(x).
 
     Shapes (..., n), (..., n, d), (..., n, k).

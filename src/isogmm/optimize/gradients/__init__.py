@@ -1,7 +1,8 @@
-"""Estimators of the gradients of KL(q‖π): Monte Carlo and quadrature."""
+"""Estimators of the gradients of KL(q‖π): Monte Carlo and Gauss-Hermite quadrature."""
 
 from isogmm.optimize.gradients.base import AbstractEstimator as AbstractEstimator
 from isogmm.optimize.gradients.base import ComponentGradients as ComponentGradients
+from isogmm.optimize.gradients.base import Gradients as Gradients
 from isogmm.optimize.gradients.base import component_gradients as component_gradients
 from isogmm.optimize.gradients.base import evidence_lower_bound as evidence_lower_bound
 from isogmm.optimize.gradients.monte_carlo import MonteCarlo as MonteCarlo

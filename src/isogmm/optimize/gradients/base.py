@@ -1,22 +1,34 @@
-"""The gradients of KL(q‖π) of every component, and the contract of what estimates them."""
+"""Gradients of KL(q‖π) of every component, and the interface of their estimators."""
 
 import abc
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from isogmm.arrays import Array
+from isogmm.mixtures.chunks import chunks_of, concatenate
 from isogmm.mixtures.isotropic_density import log_prob_and_score
 
-#: Numbers of a matrix of points by components that are held at a time.
-LARGEST_PIECE = 2**20
+
+@runtime_checkable
+class Gradients(Protocol):
+    """What the loop needs of the gradients of a family of mixtures."""
+
+    @property
+    def local_kl(self) -> Array:
+        """a_k = E[log q(x) − log π(x)] under component k, shape (..., k)."""
+
+    @property
+    def num_finite(self) -> Array:
+        """Number of samples of each component with a finite log density, shape (..., k)."""
 
 
 class ComponentGradients(NamedTuple):
     """Gradients of KL(q‖π) divided by the weight of the component.
 
-    With x ~ N(m_k, v_k I) and δ(x) = ∇log q(x) − ∇log π(x), the score of the *whole mixture*:
+    With x ~ N(m_k, v_k I) and δ(x) = ∇log q(x) − ∇log π(x), where q is the *whole mixture*:
 
     Parameters
     ----------
@@ -27,43 +39,38 @@ class ComponentGradients(NamedTuple):
     local_kl
         a_k = E[log q(x) − log π(x)], shape (..., k); KL = Σ_k w_k a_k up to log ∫π.
     num_finite
-        How many samples of the component had a finite log density, shape (..., k).  Where it is
-        0 the other three are 0.
+        Number of samples of the component with a finite log density, shape (..., k).  If it is 0,
+        the other three are 0.
     """
 
-    means: Float[Any, "*c k d"]
-    variances: Float[Any, "*c k"]
-    local_kl: Float[Any, "*c k"]
-    num_finite: Any
+    means: Float[Array, "*c k d"]
+    variances: Float[Array, "*c k"]
+    local_kl: Float[Array, "*c k"]
+    num_finite: Int[Array, "*c k"]
 
 
-def _log_q_and_score(points: Any, means: Any, variances: Any, log_weights: Any) -> tuple[Any, Any]:
-    """log q and its score in pieces, so that points by components is never a large array."""
-    xp = means.__array_namespace__()
-    n = points.shape[-2]
-    rows = max(1, LARGEST_PIECE // math.prod(variances.shape))
-    if n <= rows:
-        return log_prob_and_score(points, means, variances, log_weights)[:2]
-    pieces = [
-        log_prob_and_score(points[..., begin : begin + rows, :], means, variances, log_weights)[:2]
-        for begin in range(0, n, rows)
+def _log_q_and_score(
+    points: Array, means: Array, variances: Array, log_weights: Array
+) -> tuple[Array, Array]:
+    """log q and its score, in chunks of the points that bound the (n, k) matrices."""
+    parts = [
+        log_prob_and_score(chunk, means, variances, log_weights)[:2]
+        for chunk in chunks_of(points, math.prod(variances.shape))
     ]
-    return (
-        xp.concat([log_q for log_q, _ in pieces], axis=-1),
-        xp.concat([score for _, score in pieces], axis=-2),
-    )
+    log_q, score = zip(*parts, strict=True)
+    return concatenate(log_q, axis=-1), concatenate(score, axis=-2)
 
 
 def component_gradients(
-    offsets: Float[Any, "*c k s d"],
-    log_density: Float[Any, "*c k s"],
-    gradient: Float[Any, "*c k s d"],
-    means: Float[Any, "*c k d"],
-    variances: Float[Any, "*c k"],
-    log_weights: Float[Any, "*c k"],
-    sample_weights: Float[Any, " s"],
+    offsets: Float[Array, "*c k s d"],
+    log_density: Float[Array, "*c k s"],
+    gradient: Float[Array, "*c k s d"],
+    means: Float[Array, "*c k d"],
+    variances: Float[Array, "*c k"],
+    log_weights: Float[Array, "*c k"],
+    sample_weights: Float[Array, " s"],
 ) -> ComponentGradients:
-    """Combine samples of every component into its gradients.
+    """Estimate the gradients of every component from its samples.
 
     Parameters
     ----------
@@ -71,21 +78,19 @@ def component_gradients(
         x − m_k of the samples.
     log_density, gradient
         log π and ∇log π at x = m_k + offset, in the coordinates of the mixture.  Samples whose
-        log density is not finite are left out of the averages.
+        log density is not finite are omitted from the averages.
     means, variances, log_weights
         The mixture.
     sample_weights
-        Weights of the s samples in the expectation; they are normalized over the finite ones.
+        Weights of the s samples in the expectation; they are normalized over the finite samples.
     """
     xp = means.__array_namespace__()
     *batch, k, s, d = offsets.shape
     points = xp.reshape(means[..., None, :] + offsets, (*batch, k * s, d))
     log_q, score = _log_q_and_score(points, means, variances, log_weights)
     finite = xp.isfinite(log_density)
-    weights = xp.astype(finite, sample_weights.dtype) * sample_weights
-    total = xp.sum(weights, axis=-1, keepdims=True)
-    weights = weights / xp.where(total == 0, xp.ones_like(total), total)
-    # A weight of zero does not silence an infinity: replace it before multiplying.
+    weights = normalized_weights(finite, sample_weights)
+    # Infinite values are replaced, because the product of zero and infinity is NaN.
     log_density = xp.where(finite, log_density, xp.zeros_like(log_density))
     difference = xp.reshape(score, offsets.shape) - gradient
     return ComponentGradients(
@@ -97,32 +102,47 @@ def component_gradients(
     )
 
 
-def evidence_lower_bound(gradients: Any, log_weights: Float[Any, "*c k"]) -> Float[Any, "*c"]:
-    """ELBO = −Σ_k w_k a_k, over the components that had a finite sample.
+def normalized_weights(finite: Array, sample_weights: Array) -> Array:
+    """Weights of the samples (..., k, s) of each component: 0 if not finite, with sum 1 or 0."""
+    xp = finite.__array_namespace__()
+    weights = xp.astype(finite, sample_weights.dtype) * sample_weights
+    total = xp.sum(weights, axis=-1, keepdims=True)
+    return weights / xp.where(total == 0, xp.ones_like(total), total)
 
-    ``gradients`` is a :class:`ComponentGradients` or that of another family: what counts here
-    are ``local_kl`` and ``num_finite``.
+
+def evidence_lower_bound(
+    gradients: Gradients, log_weights: Float[Array, "*c k"]
+) -> Float[Array, "*c"] | np.floating:
+    """ELBO = −Σ_k w_k a_k, over the components with a finite sample.
+
+    The ELBO is NaN if no component has a finite sample.
+
+    Parameters
+    ----------
+    gradients
+        A :class:`ComponentGradients`, or the gradients of another family of mixtures.
+    log_weights
+        (..., k), normalized over the last axis.
     """
     xp = log_weights.__array_namespace__()
     weights = xp.exp(log_weights) * xp.astype(gradients.num_finite > 0, log_weights.dtype)
     total = xp.sum(weights, axis=-1)
-    # Nothing finite at all: 0 / 0 says so.
     return -xp.sum(weights * gradients.local_kl, axis=-1) / total
 
 
 class AbstractEstimator(abc.ABC):
-    """How the expectations under a component are estimated: which noise, which weights.
+    """Estimator of the expectations under a component: the noise, and the weights of the samples.
 
-    The samples are x = m_k + √v_k ε; the estimator gives ε and its weights, the loop evaluates
-    the target there, and :func:`component_gradients` combines them.
+    The samples are x = m_k + √v_k ε.  The estimator supplies ε and the weights, the loop evaluates
+    the target at x, and :func:`component_gradients` computes the gradients.
     """
 
     @abc.abstractmethod
     def noise(
         self, generator: np.random.Generator, chains: int, num_components: int, dim: int
     ) -> Float[np.ndarray, "c k s d"]:
-        """Standard normal samples ε (or the nodes that stand for them), fresh on every call."""
+        """Standard normal samples ε, new in every call, or quadrature nodes in their place."""
 
     @abc.abstractmethod
     def sample_weights(self, dim: int) -> Float[np.ndarray, " s"]:
-        """Weights of the s samples in the expectation; positive, sum 1, the same on every call."""
+        """Weights of the s samples in the expectation: positive, with sum 1, always the same."""

@@ -1,4 +1,4 @@
-"""Monte Carlo estimates of the gradients, plain or in antithetic pairs."""
+"""Monte Carlo estimates of the gradients, with independent samples or with antithetic pairs."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,11 @@ class MonteCarlo(AbstractEstimator):
     Parameters
     ----------
     num_samples
-        Samples a component and iteration, S in the paper.
+        Samples for each component and iteration, S in the paper.
     antithetic
-        Pairs (ε, −ε): every odd term of δ cancels in g_k and every even one in s_k; g_k has
-        no noise at all on Gaussian targets.  Needs an even number of samples.
+        Whether samples come in pairs (ε, −ε).  Odd terms of δ then cancel in g_k, and even terms
+        in s_k.  For a Gaussian target g_k has no Monte Carlo error.  Requires an even number of
+        samples.
 
     Raises
     ------
@@ -42,7 +43,7 @@ class MonteCarlo(AbstractEstimator):
     def noise(
         self, generator: np.random.Generator, chains: int, num_components: int, dim: int
     ) -> Float[np.ndarray, "c k s d"]:
-        """Independent draws, each followed by its mirror image where antithetic."""
+        """Independent draws; if antithetic, a first half and its negative."""
         if not self.antithetic:
             return generator.standard_normal((chains, num_components, self.num_samples, dim))
         half = generator.standard_normal((chains, num_components, self.num_samples // 2, dim))

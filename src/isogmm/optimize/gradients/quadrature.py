@@ -1,4 +1,4 @@
-"""Gradients by Gauss-Hermite quadrature, for three dimensions at most."""
+"""Gradients by Gauss-Hermite quadrature, for at most three dimensions."""
 
 import functools
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ from jaxtyping import Float
 from isogmm.errors import OptionError
 from isogmm.optimize.gradients.base import AbstractEstimator
 
-#: Above this the grid has more nodes than any Monte Carlo estimate needs.
-LARGEST_DIM = 3
+#: Largest dimension: beyond it the grid has more nodes than any Monte Carlo estimate has samples.
+MAX_DIM = 3
 
 
 @functools.cache
 def _grid(order: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (order^d, d) and weights of the product rule for a standard normal."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(order)
     weights = weights / weights.sum()
     points = np.stack(np.meshgrid(*[nodes] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
@@ -24,15 +25,16 @@ def _grid(order: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class GaussHermite(AbstractEstimator):
-    """The same nodes for every component and iteration: order^d of them, no noise.
+    """The same order^d nodes for every component and iteration, without Monte Carlo error.
 
-    Exact where δ is a polynomial of degree below 2·order; a steep mixture score converges
-    slower (order 20 gives about 6 digits for components two standard deviations apart).
+    The rule is exact if δ is a polynomial of degree below 2·order.  The score of a mixture with
+    separated components converges more slowly: order 20 gives about 6 digits for components two
+    standard deviations apart.
 
     Parameters
     ----------
     order
-        Nodes along one axis.
+        Number of nodes along one axis.
 
     Raises
     ------
@@ -49,18 +51,19 @@ class GaussHermite(AbstractEstimator):
     def noise(
         self, generator: np.random.Generator, chains: int, num_components: int, dim: int
     ) -> Float[np.ndarray, "c k s d"]:
-        """The nodes, repeated; the generator is not used."""
-        points, _ = self._checked_grid(dim)
+        """The nodes, repeated for every component; the generator is not used."""
+        points, _ = self._validated_grid(dim)
         return np.broadcast_to(points, (chains, num_components, *points.shape))
 
     def sample_weights(self, dim: int) -> Float[np.ndarray, " s"]:
-        """The product weights of the nodes."""
-        return self._checked_grid(dim)[1]
+        """Product weights of the nodes."""
+        return self._validated_grid(dim)[1]
 
-    def _checked_grid(self, dim: int) -> tuple[np.ndarray, np.ndarray]:
-        if dim > LARGEST_DIM:
+    def _validated_grid(self, dim: int) -> tuple[np.ndarray, np.ndarray]:
+        """The grid, or an error if the dimension is too large."""
+        if dim > MAX_DIM:
             raise OptionError(
                 f"quadrature in {dim} dimensions would take {self.order}^{dim} nodes a component; "
-                f"it serves up to {LARGEST_DIM}. Use MonteCarlo instead."
+                f"it serves up to {MAX_DIM}. Use MonteCarlo instead."
             )
         return _grid(self.order, dim)

@@ -1,9 +1,10 @@
-"""Large mixtures are worked on in pieces, and the pieces do not show."""
+"""Gradients of large mixtures are computed in chunks, which do not change the result."""
 
 import numpy as np
 import pytest
 
 from helpers.tolerances import assert_close
+from isogmm.mixtures import chunks
 from isogmm.optimize.gradients import base
 
 
@@ -19,13 +20,13 @@ def arguments(generator, chains, k, d, s):
     )
 
 
-@pytest.mark.parametrize("piece", [1, 50, 64, 1_000])
-def test_pieces_give_the_same_gradients(monkeypatch, piece):
+@pytest.mark.parametrize("bound", [1, 50, 64, 1_000])
+def test_chunks_give_the_same_gradients(monkeypatch, bound):
     given = arguments(np.random.default_rng(0), 2, 7, 3, 4)
     whole = base.component_gradients(*given)
-    monkeypatch.setattr(base, "LARGEST_PIECE", piece)
-    pieces = base.component_gradients(*given)
-    for found, expected in zip(pieces, whole, strict=True):
+    monkeypatch.setattr(chunks, "MAX_CHUNK_NUMBERS", bound)
+    parts = base.component_gradients(*given)
+    for found, expected in zip(parts, whole, strict=True):
         assert_close(found.astype(float), expected.astype(float))
 
 
@@ -37,6 +38,6 @@ def test_a_large_mixture_takes_little_memory():
     base.component_gradients(*given)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # Some arrays of one piece, where points by components would be 2 k² numbers, several times.
-    assert peak < 8 * base.LARGEST_PIECE * 8
-    assert 2 * k**2 > 4 * base.LARGEST_PIECE
+    # A few arrays of one chunk; without chunks there would be several arrays of 2 k² numbers.
+    assert peak < 8 * chunks.MAX_CHUNK_NUMBERS * 8
+    assert 2 * k**2 > 4 * chunks.MAX_CHUNK_NUMBERS
