@@ -82,7 +82,7 @@ class AbstractMixture(abc.ABC):
                 "isogmm.FactorizedMixture.from_idata(idata)"
             )
         weights = fit["weights"].values
-        # A weight of zero is replaced by the smallest number, so that a resumed fit can increase it.
+        # Zero is replaced by the smallest number, so that a resumed fit can increase the weight.
         log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
         # All chains hold copies of the same map.
         parts = {

@@ -17,6 +17,11 @@ PARTS = ("center", "scale", "factor", "vectors", "values")
 #: operations for each position, its factorization d³; beyond, maps are diagonal or low-rank.
 MAX_DENSE_DIM = 500
 
+#: Largest dimension d with dense maps and full covariances.  A dense matrix costs d² numbers, d²
+#: operations for each position and d³ for its factorization.  Maps of larger dimension are
+#: diagonal or low-rank.
+MAX_DENSE_DIM = 500
+
 #: Smallest reciprocal condition number of a dense matrix, in units of the machine epsilon.
 MIN_RECIPROCAL_CONDITION = 10.0
 
