@@ -1,35 +1,47 @@
-"""The PyMC adapter of isogmm, for Bambi models too; importing it imports neither."""
+"""The adapter for PyMC and Bambi models; importing this package imports neither."""
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import ModuleType
 
 from isogmm.errors import ModelError, require
 from isogmm.model.adapter import AbstractAdapter
 from isogmm.model.target import Target
+from isogmm_pymc._languages import is_bambi, is_model_of
+
+#: Characters of the user's arguments that an error message shows.
+MAX_ARGUMENT_CHARACTERS = 200
 
 
 class PyMCAdapter(AbstractAdapter):
-    """Fits ``pm.Model`` and ``bambi.Model`` objects, and the PyMC model of an open context."""
+    """Makes targets of ``pm.Model`` and ``bambi.Model`` objects.
+
+    If no model is given, the target is that of the PyMC model whose context is open.
+    """
 
     name = "pymc"
 
-    def recognizes(self, model: Any) -> bool:
+    def recognizes(self, model: object) -> bool:
         """Whether the object is a PyMC or a Bambi model.
 
-        None stands for the model of the context that is open (``with pm.Model():``), which
-        only a process that has imported PyMC can have.
+        None stands for the model of an open context (``with pm.Model():``).
         """
         if model is None:
+            # A context can only be open if PyMC has been imported.
             pymc = sys.modules.get("pymc")
-            return hasattr(pymc, "modelcontext") and _context_model(pymc) is not None
-        return any(
-            base.__name__ == "Model" and base.__module__.split(".")[0] in ("pymc", "bambi")
-            for base in type(model).__mro__
-        )
+            return (
+                pymc is not None
+                and hasattr(pymc, "modelcontext")
+                and _context_model(pymc) is not None
+            )
+        return is_model_of(model, "pymc") or is_bambi(model)
 
     def to_target(
-        self, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], random_seed: int
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
     ) -> Target:
         """The target of a model; see :func:`isogmm_pymc._target.to_target`.
 
@@ -43,10 +55,11 @@ class PyMCAdapter(AbstractAdapter):
         """
         pymc = require("pymc", extra="pymc")
         if args or kwargs:
-            given = [*map(repr, args), *(f"{name}=" for name in kwargs)]
+            given = ", ".join([*map(repr, args), *(f"{name}=" for name in kwargs)])
             raise ModelError(
-                f"a PyMC model takes no arguments, but got {', '.join(given)[:200]}: it already "
-                "holds its data. Put what changes into pm.Data and call pm.set_data before the fit."
+                f"a PyMC model takes no arguments, but got {given[:MAX_ARGUMENT_CHARACTERS]}: it "
+                "already holds its data. Put data that change into pm.Data and call pm.set_data "
+                "before the fit."
             )
         if model is None:
             model = _context_model(pymc)
@@ -55,15 +68,18 @@ class PyMCAdapter(AbstractAdapter):
                     "no model was given and no PyMC context is open: pass the model, or call "
                     "inside 'with model:'"
                 )
-        if type(model).__module__.split(".")[0] == "bambi":
+        if is_bambi(model):
             from isogmm_pymc._bambi import to_target
         else:
             from isogmm_pymc._target import to_target
 
         return to_target(model, random_seed)
 
-    def baselines(self) -> Mapping[str, Callable[..., Any]]:
-        """PyMC's own inference by name: ``nuts``, ``advi``, ``fullrank_advi``, ``svgd``."""
+    def baselines(self) -> Mapping[str, Callable[..., object]]:
+        """PyMC's inference methods by name.
+
+        These are ``nuts``, ``advi``, ``fullrank_advi``, ``svgd`` and ``nuts_from``.
+        """
         require("pymc", extra="pymc")
         from isogmm_pymc._baselines import BASELINES
         from isogmm_pymc._nuts_from import nuts_from
@@ -71,8 +87,9 @@ class PyMCAdapter(AbstractAdapter):
         return {**BASELINES, "nuts_from": nuts_from}
 
 
-def _context_model(pymc: Any) -> Any:
+def _context_model(pymc: ModuleType) -> object:
+    """The PyMC model of the open context, or None."""
     try:
         return pymc.modelcontext(None)
-    except TypeError:  # what PyMC raises where no context is open
+    except TypeError:  # PyMC raises this if no context is open
         return None

@@ -1,57 +1,72 @@
-"""Bambi models: the PyMC model inside, and Bambi's own clean-up of the result."""
+"""Bambi models: their PyMC model, and Bambi's changes of a finished result."""
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+import pymc as pm
 
 from isogmm.errors import ModelError
 from isogmm.model.target import Target
+from isogmm.results.groups import Result
 from isogmm_pymc import _target
 
+if TYPE_CHECKING:
+    from bambi import Model as BambiModel
+else:
+    # Bambi need not be installed when this module is imported.
+    BambiModel = object
 
-def to_target(model: Any, random_seed: int) -> Target:
+
+def to_target(model: BambiModel, random_seed: int) -> Target:
     """The target of a ``bambi.Model``.
 
-    The model is built if it is not yet.  The finished result goes through the clean-up that
-    ``model.fit()`` ends with: the intercept returns from centered predictors to the user's,
-    offsets of group effects are dropped, so that ``model.predict(idata)`` takes it.
+    The model is built if it is not built yet.  Bambi's ``model.fit()`` changes its result at the
+    end, and the same changes are applied to the result of the fit: the intercept refers to the
+    original predictors instead of the centered ones, and offsets of group effects are removed.
+    ``model.predict(idata)`` therefore accepts the result.
 
     Raises
     ------
     ModelError
         If the model cannot be fitted.
     """
-    pymc_model = built(model)
     return _target.to_target(
-        pymc_model,
+        pymc_model_of(model),
         random_seed,
-        leave_out=parent_parameters(model),
+        excluded=likelihood_parameters(model),
         finish=lambda result: finish(model, result),
     )
 
 
-def built(model: Any) -> Any:
-    """The PyMC model inside, built if needed."""
+def pymc_model_of(model: BambiModel) -> pm.Model:
+    """The PyMC model of a Bambi model, which is built if needed.
+
+    Raises
+    ------
+    ModelError
+        If the Bambi model does not use PyMC.
+    """
     if not model.built:
         model.build()
-    backend: Any = getattr(model, "backend", None)
-    if getattr(backend, "model", None) is None:
+    pymc_model = getattr(getattr(model, "backend", None), "model", None)
+    if pymc_model is None:
         raise ModelError(
             f"the Bambi model {model.formula} holds no PyMC model after build(): only Bambi's PyMC "
             "backend can be fitted"
         )
-    return backend.model
+    return pymc_model
 
 
-def parent_parameters(model: Any) -> tuple[str, ...]:
-    """Deterministic parameters of the likelihood, one value for each observation.
+def likelihood_parameters(model: BambiModel) -> tuple[str, ...]:
+    """Names of the deterministic parameters of the likelihood.
 
-    ``model.fit()`` leaves them out, and ``model.predict`` computes them again.
+    They have one value for each observation.  ``model.fit()`` excludes them from its result, and
+    ``model.predict`` computes them again.
     """
-    pymc_model = model.backend.model
-    deterministic = {variable.name for variable in pymc_model.deterministics}
-    return tuple(name for name in model.family.likelihood.params if name in deterministic)
+    deterministics = {variable.name for variable in model.backend.model.deterministics}
+    return tuple(name for name in model.family.likelihood.params if name in deterministics)
 
 
-def finish(model: Any, result: Any) -> Any:
-    """The result after Bambi's clean-up, marked as fitted."""
+def finish(model: BambiModel, result: Result) -> Result:
+    """The result with Bambi's changes; the model is marked as fitted."""
     model.backend.fit = True
     return model.backend._clean_results(result, omit_offsets=True, include_response_params=False)

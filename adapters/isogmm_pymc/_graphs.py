@@ -1,44 +1,52 @@
-"""What a fit needs of a PyMC model, as PyTensor graphs with explicit inputs."""
+"""The PyTensor graphs of a PyMC model, with its values and data as explicit inputs."""
 
-import importlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pymc as pm
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.tensor import constant
+from pytensor.tensor.random.type import RandomType
+from pytensor.tensor.type import TensorType
+
+from isogmm_pymc._generated import generated_graphs
+from isogmm_pymc._traversal import graph_inputs
 
 
 @dataclass(frozen=True)
 class ModelGraphs:
-    """The free variables and data of a model, and what replaces them in its graphs.
+    """The free variables and data of a model, and their replacements in its graphs.
 
     Parameters
     ----------
     names, shapes
         Names of the free variables and shapes of their unconstrained values, in flat order.
     values
-        The inputs that stand for the unconstrained values, of known shape.
+        The inputs for the unconstrained values, of known shape.
     data
-        Shared variables (``pm.Data``) that become inputs.
+        The shared variables (``pm.Data``) that become inputs.
     data_inputs
-        The inputs that stand for them, of known shape.
+        The inputs for the data, of known shape.
     constants
-        Shared variables that became constants, because shapes may depend on them.
+        The shared variables that become constants, because shapes may depend on them.
     replacements
-        From variables of the model to inputs and to constants.
+        From variables of the model to inputs and constants.
     """
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
-    values: tuple[Any, ...]
-    data: tuple[Any, ...]
-    data_inputs: tuple[Any, ...]
-    constants: tuple[Any, ...]
-    replacements: dict[Any, Any]
+    values: tuple[Variable, ...]
+    data: tuple[SharedVariable, ...]
+    data_inputs: tuple[Variable, ...]
+    constants: tuple[SharedVariable, ...]
+    replacements: dict[Variable, Variable]
 
     @property
-    def inputs(self) -> list[Any]:
+    def inputs(self) -> list[Variable]:
         """All inputs of the graphs: values, then data."""
         return [*self.values, *self.data_inputs]
 
@@ -47,128 +55,64 @@ class ModelGraphs:
         """Dimension d of the unconstrained space."""
         return sum(math.prod(shape) for shape in self.shapes)
 
-    def signature(self, named: Mapping[str, Any]) -> list[Any]:
-        """What must stay equal for programs made from the graphs to serve the data of now."""
+    def signature(self, named: Mapping[str, Variable]) -> list[object]:
+        """Shapes and types of the current data, and the current values of the constants.
+
+        Programs made from the graphs can be used as long as the signature stays the same.
+        ``named`` is that of :meth:`data_values`.
+        """
         return [
             *((array.shape, str(array.dtype)) for array in self.data_values(named)),
-            *(str(_current(shared, named)) for shared in self.constants),
+            *(str(_current_value(shared, named)) for shared in self.constants),
         ]
 
-    def log_density(self, model: Any) -> list[Any]:
-        """The log density of the unconstrained values, one scalar."""
+    def log_density(self, model: pm.Model) -> list[Variable]:
+        """The graph of the log density of the unconstrained values, a scalar."""
         return self._with_inputs([model.logp()])
 
     def generated(
-        self, model: Any, leave_out: Sequence[str] = ()
-    ) -> tuple[list[tuple[str, str]], list[Any]]:
-        """Everything the result holds for one draw: (group, name) pairs and their graphs.
-
-        Latents and deterministics on the user's scale, log likelihood of each observed
-        variable and log prior of each free one (without the Jacobians of the transforms), by
-        element, as ``pm.compute_log_likelihood`` and ``pm.compute_log_prior`` give them.
-        """
-        names, outputs = generated_graphs(model, leave_out)
+        self, model: pm.Model, excluded: Sequence[str] = ()
+    ) -> tuple[list[tuple[str, str]], list[Variable]]:
+        """The generated quantities as functions of the inputs; see :func:`generated_graphs`."""
+        names, outputs = generated_graphs(model, excluded)
         return names, self._with_inputs(outputs)
 
-    def data_values(self, named: Mapping[str, Any]) -> list[np.ndarray]:
-        """The data of now, in the order of the inputs.
+    def data_values(self, named: Mapping[str, Variable]) -> list[np.ndarray]:
+        """The current data, in the order of the inputs.
 
-        ``named`` are the variables of the model that the user holds, where the graphs were
-        made of a copy of it.
+        ``named`` maps names to variables of the user's model, which holds the current data if the
+        graphs are those of a copy.
         """
-        return [np.asarray(_current(shared, named)) for shared in self.data]
+        return [np.asarray(_current_value(shared, named)) for shared in self.data]
 
-    def _with_inputs(self, outputs: list[Any]) -> list[Any]:
-        from pytensor.graph.replace import clone_replace
-
+    def _with_inputs(self, outputs: list[Variable]) -> list[Variable]:
         return clone_replace(outputs, self.replacements, rebuild_strict=False)
 
 
-def generated_graphs(
-    model: Any, leave_out: Sequence[str] = ()
-) -> tuple[list[tuple[str, str]], list[Any]]:
-    """The graphs of :meth:`ModelGraphs.generated`, in terms of the model's own value variables.
-
-    Pointwise terms are first built for the variables on the user's scale, because a transform
-    that joins elements (ordered, simplex) would sum over them.
-    """
-    from pymc.logprob.basic import transformed_conditional_logp
-    from pytensor.graph.replace import clone_replace
-
-    latent, observed = list(model.free_RVs), list(model.observed_RVs)
-    kept = [v for v in model.deterministics if v.name not in leave_out]
-    names = [("posterior", variable.name) for variable in (*latent, *kept)]
-    outputs = list(model.replace_rvs_by_values([*latent, *kept]))
-    placeholders = {variable: variable.type() for variable in latent}
-    terms = transformed_conditional_logp(
-        rvs=[*observed, *latent],
-        rvs_to_values={**model.rvs_to_values, **placeholders},
-        rvs_to_transforms={},
-        jacobian=False,
-    )
-    names += [("log_likelihood", variable.name) for variable in observed]
-    names += [("log_prior", variable.name) for variable in latent]
-    untransformed = dict(zip(placeholders.values(), outputs, strict=False))
-    outputs += clone_replace(terms, untransformed, rebuild_strict=False)
-    return names, outputs
-
-
-def value_shapes(model: Any) -> tuple[tuple[int, ...], ...] | None:
-    """Shapes of the unconstrained values where the types tell them all, else None."""
+def value_shapes(model: pm.Model) -> tuple[tuple[int, ...], ...] | None:
+    """Shapes of the unconstrained values, or None if a type does not contain its whole shape."""
     shapes = [value.type.shape for value in model.value_vars]
     if any(size is None for shape in shapes for size in shape):
         return None
     return tuple(shapes)
 
 
-def traversal() -> Any:
-    """PyTensor's module of walks through graphs, which had no name of its own at first."""
-    try:
-        return importlib.import_module("pytensor.graph.traversal")
-    except ImportError:
-        return importlib.import_module("pytensor.graph.basic")
-
-
-def shared_variables(model: Any) -> list[Any]:
-    """Shared variables that the model's graphs depend on, in a fixed order."""
-    from pytensor.compile.sharedvalue import SharedVariable
-
-    roots = [
-        *model.basic_RVs,
-        *model.deterministics,
-        *model.potentials,
-        *model.rvs_to_values.values(),
-    ]
-    # A graph can reach the same variable on several ways.
-    found = dict.fromkeys(
-        v for v in traversal().graph_inputs(roots) if isinstance(v, SharedVariable)
-    )
-    return [variable for variable in found if not _is_generator(variable)]
-
-
-def read_graphs(model: Any, shapes: Sequence[tuple[int, ...]]) -> ModelGraphs:
-    """The inputs of a model's graphs, for values of these shapes and the data it holds now."""
-    from pytensor.tensor import constant
-    from pytensor.tensor.type import TensorType
-
-    def of_shape(variable: Any, shape: tuple[int, ...]) -> Any:
-        if type(variable.type) is TensorType:
-            return variable.type.clone(shape=shape)(name=variable.name)
-        return variable.type(name=variable.name)
-
+def read_graphs(model: pm.Model, shapes: Sequence[tuple[int, ...]]) -> ModelGraphs:
+    """The inputs of the graphs of a model, for values of these shapes and its current data."""
     values = tuple(
-        of_shape(value, tuple(shape)) for value, shape in zip(model.value_vars, shapes, strict=True)
+        _input_like(value, shape) for value, shape in zip(model.value_vars, shapes, strict=True)
     )
     replacements = dict(zip(model.value_vars, values, strict=True))
     data, data_inputs, constants = [], [], []
-    for shared in shared_variables(model):
-        if is_input(shared):
+    for shared in _shared_variables(model):
+        current = shared.get_value(borrow=True)
+        if _is_input(current):
             data.append(shared)
-            data_inputs.append(of_shape(shared, shared.get_value(borrow=True).shape))
+            data_inputs.append(_input_like(shared, current.shape))
             replacements[shared] = data_inputs[-1]
         else:
             constants.append(shared)
-            replacements[shared] = constant(shared.get_value(borrow=True), dtype=shared.type.dtype)
+            replacements[shared] = constant(current, dtype=shared.type.dtype)
     return ModelGraphs(
         names=tuple(model.values_to_rvs[value].name for value in model.value_vars),
         shapes=tuple(tuple(shape) for shape in shapes),
@@ -180,22 +124,42 @@ def read_graphs(model: Any, shapes: Sequence[tuple[int, ...]]) -> ModelGraphs:
     )
 
 
-def is_input(shared: Any) -> bool:
-    """Whether a shared variable becomes an input of the programs rather than a constant.
+def _shared_variables(model: pm.Model) -> list[SharedVariable]:
+    """Shared variables that the graphs of the model depend on, in a fixed order.
 
-    Whole numbers become constants because shapes may depend on them, and so do sparse matrices.
+    States of random number generators are excluded.
     """
-    value = shared.get_value(borrow=True)
+    roots = [
+        *model.basic_RVs,
+        *model.deterministics,
+        *model.potentials,
+        *model.rvs_to_values.values(),
+    ]
+    # A variable occurs several times if several paths of the graph reach it.
+    found = dict.fromkeys(
+        variable for variable in graph_inputs(roots) if isinstance(variable, SharedVariable)
+    )
+    return [variable for variable in found if not isinstance(variable.type, RandomType)]
+
+
+def _input_like(variable: Variable, shape: tuple[int, ...]) -> Variable:
+    """A new variable of the same type and name, with a known shape."""
+    if type(variable.type) is TensorType:
+        return variable.type.clone(shape=tuple(shape))(name=variable.name)
+    return variable.type(name=variable.name)
+
+
+def _is_input(value: object) -> bool:
+    """Whether a shared variable with this value becomes an input instead of a constant.
+
+    Integers become constants because shapes may depend on them.  Sparse matrices also become
+    constants.
+    """
     return isinstance(value, np.ndarray | np.generic) and not (
         value.ndim == 0 and value.dtype.kind in "iub"
     )
 
 
-def _current(shared: Any, named: Mapping[str, Any]) -> Any:
+def _current_value(shared: SharedVariable, named: Mapping[str, Variable]) -> object:
+    """The value of the variable of this name in the user's model, else of the variable itself."""
     return named.get(shared.name, shared).get_value(borrow=True)
-
-
-def _is_generator(variable: Any) -> bool:
-    from pytensor.tensor.random.type import RandomType
-
-    return isinstance(variable.type, RandomType)

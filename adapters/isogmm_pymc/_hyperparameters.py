@@ -1,30 +1,41 @@
 """``pm.Data`` as hyperparameters that can be maximized."""
 
-from collections.abc import Mapping
-from typing import Any
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import jax
+import jax.numpy as jnp
 import numpy as np
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
-from isogmm.model.target import Hyperparameters
+from isogmm.model.target import Hyperparameters, Maximize, ModelFields
 from isogmm_pymc._graphs import ModelGraphs
-from isogmm_pymc._programs import PyMCPrograms
+from isogmm_pymc._jax_programs import JaxModelPrograms
 
-SUPPORTS = ("real", "positive")
+
+class Support(enum.Enum):
+    """The values that a hyperparameter may have."""
+
+    REAL = "real"
+    POSITIVE = "positive"
 
 
 def hyperparameters(
-    programs: PyMCPrograms, graphs: ModelGraphs, data: list[np.ndarray], maximize: Any
+    programs: JaxModelPrograms,
+    graphs: ModelGraphs,
+    data: Sequence[np.ndarray],
+    maximize: Maximize,
 ) -> Hyperparameters:
-    """The named ``pm.Data`` of a model.
+    """The named ``pm.Data`` of a model as hyperparameters.
 
     Parameters
     ----------
     programs, graphs, data
-        The compiled model and the data it holds now.
+        The compiled model, its graphs and its current data.
     maximize
-        Names, each on the real line, or names with their support: ``{"tau": "positive"}``.
+        Names, each with the real line as its support, or supports by name:
+        ``{"tau": "positive"}``.
 
     Raises
     ------
@@ -32,50 +43,94 @@ def hyperparameters(
         If no names are given, a name is not that of ``pm.Data`` with floating-point values, a
         support is unknown, or a value lies outside it.
     """
-    positions = {
+    indices = {
         shared.name: index
         for index, shared in enumerate(graphs.data)
-        if np.asarray(data[index]).dtype.kind == "f"
+        if data[index].dtype.kind == "f"
     }
-    supports = (
-        dict(maximize)
-        if isinstance(maximize, Mapping)
-        else dict.fromkeys([] if maximize is None else maximize, "real")
-    )
-    unknown = [name for name in supports if name not in positions]
-    if unknown or not supports:
-        raise OptionError(
-            f"maximize= names {unknown or 'nothing'}; the model has the floating-point pm.Data "
-            f"{sorted(positions)}"
-        )
+    supports = _supports(maximize, indices)
     for name, support in supports.items():
-        if support not in SUPPORTS:
-            raise OptionError(
-                f"maximize= gives {name!r} the support {support!r}: one of {SUPPORTS}"
-            )
-        if support == "positive" and not np.all(data[positions[name]] > 0):
-            raise OptionError(f"{name!r} is not positive now: {data[positions[name]]}")
-
-    def to_support(reals: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: jax.numpy.exp(value) if supports[name] == "positive" else value
-            for name, value in reals.items()
-        }
-
-    def data_with(new: Mapping[str, Any]) -> list[Any]:
-        whole: list[Any] = list(data)
-        for name, value in new.items():
-            whole[positions[name]] = jax.numpy.asarray(value, data[positions[name]].dtype)
-        return whole
-
-    values = {name: np.asarray(data[positions[name]], np.float64) for name in supports}
+        value = data[indices[name]]
+        if support is Support.POSITIVE and not np.all(value > 0):
+            raise OptionError(f"{name!r} is not positive now: {value}")
+    maximized = _MaximizedData(programs, data, indices, supports)
+    values = {name: np.asarray(data[indices[name]], np.float64) for name in supports}
     return Hyperparameters(
         values=values,
         unconstrained={
-            name: np.asarray(np.log(value)) if supports[name] == "positive" else value
+            name: np.asarray(np.log(value)) if supports[name] is Support.POSITIVE else value
             for name, value in values.items()
         },
-        to_support=to_support,
-        log_density=lambda position, new: programs.jax.log_density(position, data_with(new)),
-        bind=lambda new: {**programs.bind(data_with(new)), "hyperparameters": None},
+        to_support=maximized.to_support,
+        log_density=maximized.log_density,
+        bind=maximized.bind,
     )
+
+
+def _supports(maximize: Maximize, available: Mapping[str, int]) -> dict[str, Support]:
+    """The supports of the hyperparameters that are named.
+
+    Raises
+    ------
+    OptionError
+        If no names are given, a name is not available, or a support is unknown.
+    """
+    if isinstance(maximize, Mapping):
+        given = dict(maximize)
+    else:
+        given = dict.fromkeys(() if maximize is None else maximize, Support.REAL.value)
+    unknown = [name for name in given if name not in available]
+    if unknown or not given:
+        raise OptionError(
+            f"maximize= names {unknown or 'nothing'}; the model has the floating-point pm.Data "
+            f"{sorted(available)}"
+        )
+    known = tuple(support.value for support in Support)
+    for name, support in given.items():
+        if support not in known:
+            raise OptionError(f"maximize= gives {name!r} the support {support!r}: one of {known}")
+    return {name: Support(support) for name, support in given.items()}
+
+
+@dataclass(frozen=True)
+class _MaximizedData:
+    """A compiled model as a function of some of its data.
+
+    Parameters
+    ----------
+    programs
+        The compiled model.
+    data
+        Its current data.
+    indices
+        Positions of the hyperparameters among the data, by name.
+    supports
+        Supports of the hyperparameters, by name.
+    """
+
+    programs: JaxModelPrograms
+    data: Sequence[np.ndarray]
+    indices: Mapping[str, int]
+    supports: Mapping[str, Support]
+
+    def to_support(self, reals: Mapping[str, Array]) -> dict[str, Array]:
+        """The values on their supports, from values on the real line."""
+        return {
+            name: jnp.exp(value) if self.supports[name] is Support.POSITIVE else value
+            for name, value in reals.items()
+        }
+
+    def log_density(self, position: Array, values: Mapping[str, Array]) -> Array:
+        """The log joint density at a position, with these values of the hyperparameters."""
+        return self.programs.jax.log_density(position, self._data_with(values))
+
+    def bind(self, values: Mapping[str, Array]) -> ModelFields:
+        """The fields of the target with these values of the hyperparameters."""
+        return {**self.programs.bind(self._data_with(values)), "hyperparameters": None}
+
+    def _data_with(self, values: Mapping[str, Array]) -> list[Array]:
+        data: list[Array] = list(self.data)
+        for name, value in values.items():
+            index = self.indices[name]
+            data[index] = jnp.asarray(value, data[index].dtype)
+        return data

@@ -1,38 +1,39 @@
-"""Models with ``pm.Minibatch``, on the full data that the minibatches are drawn from."""
+"""Copies on the full data of models that use ``pm.Minibatch``."""
 
-from typing import Any
+import pymc as pm
+from pymc.data import MinibatchOp
+from pymc.model.transform.basic import remove_minibatched_nodes
 
 from isogmm.errors import warn_user
-from isogmm_pymc._graphs import traversal
+from isogmm_pymc._traversal import ancestors
 
-FULL_DATA = (
+FULL_DATA_WARNING = (
     "the model uses pm.Minibatch; it is fitted to the full data, which the minibatches "
     "are drawn from, without the scaling by total_size"
 )
 
 
-def on_all_data(model: Any) -> Any:
-    """The model, or a copy of it without minibatches: MCMC on a changing density means nothing."""
+def on_full_data(model: pm.Model) -> pm.Model:
+    """The model, or a copy without minibatches if it has any.
+
+    MCMC needs the copy, because its density must not change between iterations.
+    """
     full = without_minibatches(model)
     if full is None:
         return model
-    warn_user(FULL_DATA)
+    warn_user(FULL_DATA_WARNING)
     return full
 
 
-def without_minibatches(model: Any) -> Any:
-    """A copy of the model on its full data, or None where it has no minibatches."""
-    from pymc.data import MinibatchOp
-
+def without_minibatches(model: pm.Model) -> pm.Model | None:
+    """A copy of the model on its full data, or None if the model has no minibatches."""
     roots = [*model.basic_RVs, *model.potentials, *model.rvs_to_values.values()]
     if not any(
         variable.owner is not None and isinstance(variable.owner.op, MinibatchOp)
-        for variable in traversal().ancestors(roots)
+        for variable in ancestors(roots)
     ):
         return None
-    from pymc.model.transform.basic import remove_minibatched_nodes
-
-    # PyMC cannot copy a model that has initial values of its own, so they travel by name.
+    # PyMC cannot copy a model with initial values, so they are removed and set again by name.
     initial_values = dict(model.rvs_to_initial_values)
     try:
         model.rvs_to_initial_values.update(dict.fromkeys(initial_values))

@@ -1,113 +1,83 @@
-"""A PyMC model as a target: programs once per model, everything else per fit."""
+"""The target of a PyMC model."""
 
 import functools
-import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import jax
 import numpy as np
+import pymc as pm
+from pymc.backends.arviz import (
+    coords_and_dims_for_inferencedata,
+    find_constants,
+    find_observations,
+)
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.model.target import Target
-from isogmm_pymc._checks import check_model, explain_start
-from isogmm_pymc._fallback import CompiledPrograms
-from isogmm_pymc._graphs import read_graphs, value_shapes
+from isogmm.model.target import ModelFields, Target
+from isogmm.results.groups import Result
+from isogmm_pymc._compiled_models import Compilation, CompiledModel, compiled_model
+from isogmm_pymc._graphs import value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
-from isogmm_pymc._minibatches import FULL_DATA, without_minibatches
-from isogmm_pymc._programs import PyMCPrograms, explain
+from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
+from isogmm_pymc._pytensor_programs import PyTensorPrograms
+from isogmm_pymc._validation import explain_non_finite, validate_model
 
-#: Half-width of the box around the model's initial point that starts are drawn from; PyMC's own
-#: jitter is 1, too little to find a second mode.
-START_WIDTH = 2.0
-
-
-@dataclass
-class _Compiled:
-    """What is kept of a model between fits; nothing in it refers to the model itself."""
-
-    variables: list[Any]
-    leave_out: tuple[str, ...]
-    full_model: Any = None  # a copy without minibatches, where the model has them
-    graphs: Any = None  # ModelGraphs, once they are read
-    signature: list[Any] = field(default_factory=list)
-    programs: Any = None  # PyMCPrograms or CompiledPrograms, once there are graphs
-
-
-_COMPILED: "weakref.WeakKeyDictionary[Any, _Compiled]" = weakref.WeakKeyDictionary()
+#: Half-width of the box of starting points around the model's initial point, in unconstrained
+#: coordinates.  PyMC's own half-width is 1, which is too small to find a second mode.
+STARTING_BOX_HALF_WIDTH = 2.0
 
 
 def to_target(
-    model: Any,
+    model: pm.Model,
     random_seed: int,
     *,
-    leave_out: Sequence[str] = (),
-    finish: Callable[[Any], Any] | None = None,
+    excluded: Sequence[str] = (),
+    finish: Callable[[Result], Result] | None = None,
 ) -> Target:
     """The target of a ``pm.Model``.
 
-    The log density is ``model.logp()`` of the unconstrained values, its gradient JAX's; the
-    programs are shared by all targets of the model as long as its variables and the shapes of
-    its data are the same (``pm.Data`` are inputs of the programs).  A model with an operation
-    that has no JAX form is evaluated by PyTensor's compiled gradient instead.
+    The log density is ``model.logp()`` as a function of the unconstrained values, and JAX computes
+    its gradient.  All targets of the model share the compiled programs as long as its variables
+    and the shapes of its data are the same; ``pm.Data`` are inputs of the programs.  PyTensor's
+    compiled gradient is used if the log density has an operation without a JAX form.
 
     Parameters
     ----------
     model
         The model.
     random_seed
-        Seeds initial values that the model takes from the prior.
-    leave_out
-        Deterministic variables that the result does not want.
+        Seed of the initial values that the model draws from the prior.
+    excluded
+        Names of deterministic variables that the result does not contain.
     finish
-        Last clean-up of the result.
+        Last change of the result.
 
     Raises
     ------
     ModelError
-        If the model cannot be fitted; see :func:`isogmm_pymc._checks.check_model`.  Also if the
-        log density is not finite at the model's initial point: the message names the variables.
+        If the model cannot be fitted; see :func:`isogmm_pymc._validation.validate_model`.  Also if
+        the log density is not finite at the model's initial point; the message names the
+        variables.
     """
-    from pymc.backends.arviz import (
-        coords_and_dims_for_inferencedata,
-        find_constants,
-        find_observations,
-    )
-
-    if len(set(model.observed_RVs)) < len(model.observed_RVs):
-        # PyMC 5 lists them twice after predictions without names, and fails on its own list.
-        list.__setitem__(model.observed_RVs, slice(None), dict.fromkeys(model.observed_RVs))
-    compiled = _compiled(model, tuple(leave_out))
-    full = model if compiled.full_model is None else compiled.full_model
-    check_model(full)
-    shapes, start = value_shapes(full), None
-    if shapes is None:
-        start = full.initial_point(random_seed=random_seed)
-        shapes = tuple(np.shape(start[value.name]) for value in full.value_vars)
-    _compile(compiled, model, full, shapes)
-    if start is None:
-        start = full.initial_point(random_seed=random_seed)
+    _remove_duplicates(model)
+    compiled = compiled_model(model, tuple(excluded))
+    full = compiled.full(model)
+    validate_model(full)
+    compilation, point = _compile_and_initialize(compiled, model, random_seed)
     center = np.concatenate(
-        [np.ravel(np.asarray(start[value.name], dtype=np.float64)) for value in full.value_vars]
+        [np.ravel(np.asarray(point[value.name], dtype=np.float64)) for value in full.value_vars]
     )
-    fields = _tried(compiled, model, full, start, center)
-    if isinstance(compiled.programs, PyMCPrograms):
-        data = compiled.graphs.data_values(model.named_vars)
-        fields["hyperparameters"] = functools.partial(
-            hyperparameters, compiled.programs, compiled.graphs, data
-        )
-    if finish is not None:
-        fields["finish"] = finish
+    fields = _model_fields(compiled, compilation, model, point, center)
     coords, dims = coords_and_dims_for_inferencedata(full)
 
     def initial_positions(generator: np.random.Generator, count: int) -> np.ndarray:
-        jitter = generator.uniform(-START_WIDTH, START_WIDTH, size=(count, len(center)))
-        return center + jitter
+        width = STARTING_BOX_HALF_WIDTH
+        return center + generator.uniform(-width, width, size=(count, len(center)))
 
-    return Target(
-        variables=dict(zip(compiled.graphs.names, compiled.graphs.shapes, strict=True)),
+    target = Target(
+        variables=dict(zip(compilation.graphs.names, compilation.graphs.shapes, strict=True)),
         initial_positions=initial_positions,
         dims=dims,
         coords={name: tuple(labels) for name, labels in coords.items()},
@@ -117,89 +87,83 @@ def to_target(
         library_version=version("pymc"),
         **fields,
     )
+    return target if finish is None else replace(target, finish=finish)
 
 
-def _compiled(model: Any, leave_out: tuple[str, ...]) -> _Compiled:
-    """What is kept of the model, started anew if its variables are not those of last time."""
-    variables = [
-        *model.basic_RVs,
-        *model.rvs_to_values.values(),
-        *model.rvs_to_transforms.values(),
-        *model.deterministics,
-        *model.potentials,
-        *model.named_vars,
-        model.check_bounds,
-    ]
-    compiled = _COMPILED.get(model)
-    if (
-        compiled is None
-        or compiled.leave_out != leave_out
-        or len(compiled.variables) != len(variables)
-        or not all(
-            old is new or (isinstance(old, str) and old == new)
-            for old, new in zip(compiled.variables, variables, strict=True)
-        )
-    ):
-        compiled = _Compiled(variables=variables, leave_out=leave_out)
-        compiled.full_model = without_minibatches(model)
-        _COMPILED[model] = compiled
-    if compiled.full_model is not None:
-        warn_user(FULL_DATA)
-    return compiled
+def _remove_duplicates(model: pm.Model) -> None:
+    """Remove repeated observed variables from the model.
 
-
-def _compile(compiled: _Compiled, model: Any, full: Any, shapes: tuple[Any, ...]) -> None:
-    """Start the compilation of what is not compiled yet for data of these shapes."""
-    graphs = compiled.graphs
-    if (
-        graphs is not None
-        and graphs.shapes == shapes
-        and graphs.signature(model.named_vars) == compiled.signature
-    ):
-        return
-    compiled.graphs = graphs = read_graphs(full, shapes)
-    compiled.signature = graphs.signature(model.named_vars)
-    try:
-        compiled.programs = PyMCPrograms(full, graphs, compiled.leave_out)
-    except Exception as error:  # operations may fail in any way when they are traced
-        _fall_back(compiled, full, explain(error))
-
-
-def _fall_back(compiled: _Compiled, full: Any, reason: str) -> None:
-    compiled.programs = CompiledPrograms(full, compiled.graphs, compiled.leave_out, reason)
-
-
-def _tried(
-    compiled: _Compiled, model: Any, full: Any, start: dict[str, np.ndarray], center: np.ndarray
-) -> dict[str, Any]:
-    """The fields of the target that contain the model, tried at the model's initial point.
-
-    The first thing a fit does is to evaluate starts, so waiting for the compilation here costs
-    nothing.
+    PyMC 5 lists them twice after predictions without names, and then fails on its own list.
     """
-    data = compiled.graphs.data_values(model.named_vars)
-    fields = compiled.programs.bind(data)
+    if len(set(model.observed_RVs)) < len(model.observed_RVs):
+        list.__setitem__(model.observed_RVs, slice(None), dict.fromkeys(model.observed_RVs))
+
+
+def _compile_and_initialize(
+    compiled: CompiledModel, model: pm.Model, random_seed: int
+) -> tuple[Compilation, dict[str, np.ndarray]]:
+    """The compilation of the model and its initial point."""
+    full = compiled.full(model)
+    shapes = value_shapes(full)
+    if shapes is not None:
+        # The programs compile in the background while PyMC computes the initial point.
+        compilation = compiled.compile(model, shapes)
+        return compilation, full.initial_point(random_seed=random_seed)
+    point = full.initial_point(random_seed=random_seed)
+    shapes = tuple(np.shape(point[value.name]) for value in full.value_vars)
+    return compiled.compile(model, shapes), point
+
+
+def _model_fields(
+    compiled: CompiledModel,
+    compilation: Compilation,
+    model: pm.Model,
+    point: Mapping[str, np.ndarray],
+    center: np.ndarray,
+) -> ModelFields:
+    """The fields of the target that contain the model, evaluated once at the initial point.
+
+    The evaluation waits for the compilation.  This costs no time, because a fit begins with the
+    evaluation of its starting points.
+
+    Parameters
+    ----------
+    compiled, compilation, model
+        The model.  The compilation gets PyTensor's programs if those in JAX fail at the point.
+    point, center
+        The initial point by variable, and as a flat vector.
+    """
+    full = compiled.full(model)
+    data = compilation.graphs.data_values(model.named_vars)
+    fields = compilation.programs.bind(data)
+    problem = None
     try:
         value, _ = fields["evaluate_point"](center)
-        wrong = None if np.isfinite(value) else explain_start(full, start)
+        is_finite = bool(np.isfinite(value))
+        problem = None if is_finite else explain_non_finite(full, point)
         reason = "the log density is finite at the initial point in PyTensor, but not in JAX"
     except jax.errors.JaxRuntimeError as error:
-        value, wrong, reason = np.nan, None, explain(error)
-    if wrong is not None:
-        values = ", ".join(f"{name} = {_short(array)}" for name, array in start.items())
+        is_finite, reason = False, explain_failure(error)
+    if problem is not None:
+        values = ", ".join(f"{name} = {_short(array)}" for name, array in point.items())
         raise ModelError(
-            f"the log density is not finite at the model's initial point: {wrong} Check the data "
+            f"the log density is not finite at the model's initial point: {problem} Check the data "
             "against the support of the distribution, or set other initial values with initval=. "
             f"The unconstrained initial point: {values}."
         )
-    if not np.isfinite(value) and isinstance(compiled.programs, PyMCPrograms):
-        _fall_back(compiled, full, reason)
-        fields = compiled.programs.bind(data)
-    message = compiled.programs.describe(center)
+    if not is_finite and isinstance(compilation.programs, JaxModelPrograms):
+        compilation.programs = PyTensorPrograms(full, compilation.graphs, compiled.excluded, reason)
+        fields = compilation.programs.bind(data)
+    message = compilation.programs.describe(center)
     if message is not None:
         warn_user(message)
+    if isinstance(compilation.programs, JaxModelPrograms):
+        fields["hyperparameters"] = functools.partial(
+            hyperparameters, compilation.programs, compilation.graphs, data
+        )
     return fields
 
 
 def _short(array: np.ndarray) -> str:
+    """An array as text, abbreviated if it is long."""
     return np.array2string(np.asarray(array), precision=3, threshold=6, edgeitems=2)

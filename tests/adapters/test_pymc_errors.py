@@ -9,7 +9,7 @@ pm = pytest.importorskip("pymc")
 import pytensor.tensor as pt  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
-from isogmm_pymc import PyMCAdapter, _checks  # noqa: E402
+from isogmm_pymc import PyMCAdapter, _validation  # noqa: E402
 
 pytestmark = pytest.mark.pymc
 
@@ -103,10 +103,10 @@ def test_a_wrong_constant_is_said():
 
 @pytest.mark.parametrize("installed", ["6.4rc1", "7.0.0.dev2", "6.10"])
 def test_unfinished_versions_of_pymc_are_read(monkeypatch, installed):
-    monkeypatch.setattr(_checks, "version", lambda name: installed)
+    monkeypatch.setattr(_validation, "version", lambda name: installed)
     with pm.Model() as model:
         pm.LKJCorr("corr", n=3, eta=2)
-    _checks.check_model(model)
+    _validation.validate_model(model)
 
 
 def test_missing_counts_say_why_they_are_discrete():
