@@ -1,23 +1,24 @@
-"""The factorized family: every coordinate has its own mixture of K univariate Gaussians."""
+"""Factorized mixtures: every coordinate has its own mixture of K univariate Gaussians."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike, DTypeLike
 
 from isogmm.arrays import LOG_2PI
 from isogmm.errors import OptionError
+from isogmm.results.groups import Result, get_group
 
 
 @dataclass(frozen=True)
 class FactorizedMixture:
     """q(x) = Π_j (1/K) Σ_k N(x_j; m_kj, v_kj): K components for each of d coordinates.
 
-    The coordinates are independent, so that K d means and K d variances stand for K^d
-    components, and everything costs O(K d) for each point.  Dependence between coordinates is
-    what the family cannot hold.
+    The coordinates are independent.  K d means and K d variances therefore define a mixture of
+    K^d components, and all operations cost O(K d) for each point.  The family cannot represent
+    dependence between coordinates.
 
     Parameters
     ----------
@@ -55,13 +56,13 @@ class FactorizedMixture:
         cls,
         generator: np.random.Generator,
         num_components: int,
-        center: Any,
+        center: ArrayLike,
         *,
         spread: float = 1.0,
         variance: float = 1.0,
-        dtype: Any = np.float32,
+        dtype: DTypeLike = np.float32,
     ) -> "FactorizedMixture":
-        """Means drawn from N(center, spread² I), one variance for all.
+        """Means drawn from N(center, spread² I), and one variance for all components.
 
         Parameters
         ----------
@@ -70,11 +71,11 @@ class FactorizedMixture:
         num_components
             K.
         center
-            (d,), where the means scatter.
+            (d,), the expectation of the means.
         spread, variance
-            Standard deviation of the means around the center, and v.
+            Standard deviation of the means around the center, and v of every component.
         dtype
-            Type of the arithmetic.
+            Type of the arrays.
 
         Raises
         ------
@@ -86,22 +87,21 @@ class FactorizedMixture:
         for name, value in (("spread", spread), ("variance", variance)):
             if not 0 < value < np.inf:
                 raise OptionError(f"{name} must be a positive number, not {value}")
-        center = np.asarray(center, dtype=dtype)
-        shape = (num_components, len(center))
-        means = center + np.asarray(spread, dtype) * generator.standard_normal(shape, dtype=dtype)
+        middle = np.asarray(center, dtype=dtype)
+        shape = (num_components, len(middle))
+        means = generator.standard_normal(shape, dtype=middle.dtype)
+        means = middle + np.asarray(spread, dtype) * means
         return cls(means, np.full(shape, variance, dtype=dtype))
 
     @classmethod
-    def from_idata(cls, idata: Any, chain: int = 0) -> "FactorizedMixture":
+    def from_idata(cls, idata: Result, chain: int = 0) -> "FactorizedMixture":
         """The mixture of one chain of a result of :func:`isogmm.fit_factorized`.
 
         Raises
         ------
         OptionError
-            If the result holds none.
+            If the result holds no factorized mixture.
         """
-        from isogmm.results.groups import get_group
-
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":
             raise OptionError("the result does not come from fit_factorized")
@@ -126,7 +126,7 @@ class FactorizedMixture:
         return log_prob_and_score(positions, self.means, self.variances)[1]
 
     def sample(self, generator: np.random.Generator, num_draws: int) -> Float[np.ndarray, "n d"]:
-        """Independent draws; every coordinate chooses its component by itself."""
+        """Independent draws; the component is drawn for every coordinate separately."""
         draws = np.empty((num_draws, self.dim), dtype=self.means.dtype)
         for row in draws:
             chosen = generator.integers(self.num_components, size=(1, self.dim), dtype=np.int32)
@@ -151,8 +151,8 @@ def log_prob_and_score(
 ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
     """log q(x) and its gradient, whose entry j is -Σ_k r_kj(x_j) (x_j - m_kj) / v_kj.
 
-    r_kj is the responsibility of component k of coordinate j for x_j.  One point after the
-    other: no array is larger than (k, d).
+    r_kj is the responsibility of component k of coordinate j for x_j.  Points are evaluated one
+    after the other, so that no intermediate array is larger than (k, d).
     """
     k, d = means.shape
     flat = positions.reshape(-1, d)
@@ -173,6 +173,6 @@ def log_prob_and_score(
         total = joint.sum(axis=0)
         joint *= pull
         scores[index] = -joint.sum(axis=0) / total
-        # The sum over 200,000 coordinates asks for more than seven digits.
+        # A sum over 200,000 coordinates loses too many digits in single precision.
         values[index] = float(np.sum(largest + np.log(total), dtype=np.float64)) - constant
     return values.reshape(positions.shape[:-1]), scores.reshape(positions.shape)

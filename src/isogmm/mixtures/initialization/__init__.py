@@ -1,4 +1,4 @@
-"""Where the components begin."""
+"""Rules that place the components of the first mixture."""
 
 from isogmm.mixtures.initialization.base import AbstractInitialization as AbstractInitialization
 from isogmm.mixtures.initialization.gaussian_spread import GaussianSpread as GaussianSpread

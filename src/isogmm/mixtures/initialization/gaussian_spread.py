@@ -1,4 +1,4 @@
-"""A start that covers the Gaussian of the whitening map."""
+"""Components spread over the Gaussian of the whitening map."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,10 @@ import numpy as np
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import (
+    MEANS_SHARE,
     AbstractInitialization,
-    check_sizes,
     uniform_log_weights,
+    validate_sizes,
 )
 from isogmm.mixtures.isotropic import IsotropicMixture
 
@@ -18,9 +19,9 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 class GaussianSpread(AbstractInitialization):
     """Means drawn from N(0, share·I) in whitened coordinates; the mixture has trace d.
 
-    The Gaussian that the map stands for is N(0, I) there.  The means of a chain are centered,
-    and the common variance is what they leave of the trace of its covariance, so that the mean
-    of the start is exact and its total variance too.  One component is the Gaussian itself.
+    In these coordinates the Gaussian of the map is N(0, I).  The means of a chain are centered and
+    scaled, and the common variance is 1 − share.  The mixture therefore has exactly the mean and
+    the total variance of the Gaussian.  A single component is the Gaussian itself.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class GaussianSpread(AbstractInitialization):
         If the share is out of range.
     """
 
-    share: float = 0.25
+    share: float = MEANS_SHARE
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1:
@@ -47,11 +48,11 @@ class GaussianSpread(AbstractInitialization):
         affine_map: AffineMap,
     ) -> IsotropicMixture:
         """A mixture for each chain; see :class:`AbstractInitialization`."""
-        check_sizes(chains, num_components)
+        validate_sizes(chains, num_components)
         shape = (chains, num_components, len(affine_map.center))
         means = generator.standard_normal(shape)
         means -= means.mean(axis=1, keepdims=True)
-        # Exactly the share, whatever the draws: chains differ in directions, not in spread.
+        # The means of every chain have exactly this share: chains differ in directions only.
         spread = (means**2).mean(axis=(1, 2), keepdims=True)
         carried = self.share if num_components > 1 else 0.0
         means *= np.sqrt(carried / np.where(spread > 0, spread, 1.0))

@@ -1,23 +1,24 @@
-"""A start from arrays of the user."""
+"""A mixture from arrays of the user."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import (
     AbstractInitialization,
-    check_sizes,
     uniform_log_weights,
+    validate_sizes,
 )
 from isogmm.mixtures.isotropic import IsotropicMixture
 
 
 @dataclass(frozen=True, eq=False)
 class GivenMixture(AbstractInitialization):
-    """Means and variances as given, the same for every chain or one set for each.
+    """Means and variances as given, the same for all chains or different for each chain.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ class GivenMixture(AbstractInitialization):
     variances
         A number, (k,) or (c, k), in the coordinates of the map.
     weights
-        (k,) or (c, k), positive; equal unless given.
+        (k,) or (c, k), positive; equal by default.
 
     Raises
     ------
@@ -34,9 +35,9 @@ class GivenMixture(AbstractInitialization):
         If an entry is not finite, a variance or weight not positive, or shapes do not agree.
     """
 
-    means: Any
-    variances: Any
-    weights: Any = None
+    means: ArrayLike
+    variances: ArrayLike | float | int
+    weights: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         for name in ("means", "variances", "weights"):
@@ -59,22 +60,24 @@ class GivenMixture(AbstractInitialization):
         affine_map: AffineMap,
     ) -> IsotropicMixture:
         """A mixture for each chain; see :class:`AbstractInitialization`."""
-        check_sizes(chains, num_components)
+        validate_sizes(chains, num_components)
         shape = (chains, num_components, len(affine_map.center))
-        weights = np.ones(num_components) if self.weights is None else self.weights
-        weights = _broadcast("weights", weights, shape[:2])
+        if self.weights is None:
+            log_weights = uniform_log_weights(chains, num_components)
+        else:
+            weights = _broadcast("weights", np.asarray(self.weights), shape[:2])
+            log_weights = np.log(weights / weights.sum(axis=-1, keepdims=True))
         return IsotropicMixture(
-            means=affine_map.inverse(_broadcast("means", self.means, shape)),
-            variances=_broadcast("variances", self.variances, shape[:2]),
-            log_weights=np.log(weights / weights.sum(axis=-1, keepdims=True))
-            if self.weights is not None
-            else uniform_log_weights(chains, num_components),
+            means=affine_map.inverse(_broadcast("means", np.asarray(self.means), shape)),
+            variances=_broadcast("variances", np.asarray(self.variances), shape[:2]),
+            log_weights=log_weights,
             affine_map=affine_map,
         )
 
 
-def _broadcast(name: str, value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    # Means need all of (k, d): one mean for all components would keep them equal forever.
+def _broadcast(name: str, value: np.ndarray, shape: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """A copy of the value for every chain, or an error if the shapes do not agree."""
+    # Every component needs a mean of its own: components with equal means would stay equal.
     trailing = shape[1:] if name == "means" else shape[1:][: value.ndim]
     if value.shape not in (shape, trailing):
         raise OptionError(

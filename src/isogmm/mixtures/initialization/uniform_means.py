@@ -1,4 +1,4 @@
-"""The start of the paper: means uniform in a box, one variance."""
+"""The initialization of the paper: means uniform in a box, one variance."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import (
     AbstractInitialization,
-    check_sizes,
     uniform_log_weights,
+    validate_sizes,
 )
 from isogmm.mixtures.isotropic import IsotropicMixture
 
@@ -18,14 +18,15 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 class UniformMeans(AbstractInitialization):
     """Means uniform in [−s, s]^d of the unconstrained space, variance r for each component.
 
-    The variance is in the coordinates of the map; without whitening these are the same.
+    The variance is in the coordinates of the map, which without whitening are those of the
+    unconstrained space.
 
     Parameters
     ----------
     half_width
-        s.
+        s, half of the width of the box.
     variance
-        r.
+        r, the variance of all components.
 
     References
     ----------
@@ -48,7 +49,7 @@ class UniformMeans(AbstractInitialization):
         affine_map: AffineMap,
     ) -> IsotropicMixture:
         """A mixture for each chain; see :class:`AbstractInitialization`."""
-        check_sizes(chains, num_components)
+        validate_sizes(chains, num_components)
         shape = (chains, num_components, len(affine_map.center))
         positions = generator.uniform(-self.half_width, self.half_width, shape)
         return IsotropicMixture(
