@@ -1,19 +1,12 @@
 """Bambi models: their PyMC model, and Bambi's changes of a finished result."""
 
-from typing import TYPE_CHECKING
-
 import pymc as pm
 
 from isogmm.errors import ModelError
 from isogmm.model.target import Target
 from isogmm.results.groups import Result
 from isogmm_pymc import _target
-
-if TYPE_CHECKING:
-    from bambi import Model as BambiModel
-else:
-    # Bambi need not be installed when this module is imported.
-    BambiModel = object
+from isogmm_pymc._languages import BambiModel
 
 
 def to_target(model: BambiModel, random_seed: int) -> Target:
@@ -30,14 +23,14 @@ def to_target(model: BambiModel, random_seed: int) -> Target:
         If the model cannot be fitted.
     """
     return _target.to_target(
-        pymc_model_of(model),
+        built_pymc_model(model),
         random_seed,
         excluded=likelihood_parameters(model),
         finish=lambda result: finish(model, result),
     )
 
 
-def pymc_model_of(model: BambiModel) -> pm.Model:
+def built_pymc_model(model: BambiModel) -> pm.Model:
     """The PyMC model of a Bambi model, which is built if needed.
 
     Raises

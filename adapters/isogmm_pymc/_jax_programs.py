@@ -38,7 +38,7 @@ class JaxModelPrograms:
     Raises
     ------
     Exception
-        Any exception of PyTensor or JAX, if an operation of the log density has no JAX form or
+        An exception of PyTensor or JAX, if an operation of the log density has no JAX form or
         JAX cannot differentiate it.
     """
 

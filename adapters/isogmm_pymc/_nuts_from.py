@@ -1,5 +1,6 @@
 """PyMC's NUTS with given starting points and a given mass matrix."""
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,9 +10,9 @@ from jaxtyping import Float
 
 from isogmm.arrays import split
 from isogmm.results.groups import Result
-from isogmm_pymc._bambi import BambiModel
-from isogmm_pymc._baselines import nuts, pymc_model_of
-from isogmm_pymc._languages import is_bambi
+from isogmm_pymc._baseline_results import pymc_model_of
+from isogmm_pymc._baselines import nuts
+from isogmm_pymc._languages import BambiModel, is_bambi
 from isogmm_pymc._minibatches import on_full_data
 
 
@@ -52,11 +53,11 @@ def nuts_from(
         }
         for start in starts
     ]
-    # Bambi passes the name of the sampler itself.
-    sampler = {} if is_bambi(model) else {"nuts_sampler": "pymc"}
     with pymc_model:
         step = pm.NUTS(scaling=np.asarray(covariance), is_cov=True)
-    return nuts(
+    # Bambi passes the name of the sampler itself.
+    run = nuts if is_bambi(model) else functools.partial(nuts, nuts_sampler="pymc")
+    return run(
         model if is_bambi(model) else pymc_model,
         random_seed=random_seed,
         draws=draws,
@@ -66,5 +67,4 @@ def nuts_from(
         initvals=initial_values,
         cores=1,
         compute_convergence_checks=False,
-        **sampler,
     )
