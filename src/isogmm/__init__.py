@@ -37,7 +37,7 @@ _MODULE_OF = {
     "report": "isogmm.views.report.report",
     "nuts_from": "isogmm.samplers.nuts_from",
     "smc_from": "isogmm.samplers.smc_from",
-    "fit_factorized": "isogmm.recipe.factorized",
+    "fit_factorized": "isogmm.api",
     "FactorizedMixture": "isogmm.mixtures.factorized",
     "optimize_fused": "isogmm.optimize.fused",
     "optimize_factorized": "isogmm.optimize.factorized.runner",

@@ -1,12 +1,17 @@
-"""``fit_isogmm`` and ``fit_gmmvi``: from a model to an ArviZ object."""
+"""The functions that fit: ``fit_isogmm``, ``fit_gmmvi`` and ``fit_factorized``.
+
+The signature of each is the only list of its options: ``locals()`` passes them on by name.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from isogmm.optimize.check import Check
-from isogmm.recipe.options import CHAINS, resolve
-from isogmm.recipe.options_gmmvi import resolve_gmmvi
+from isogmm.recipe.options import CHAINS
 from isogmm.recipe.run import run
+from isogmm.results.groups import Result
 
 
 def fit_isogmm(
@@ -33,7 +38,7 @@ def fit_isogmm(
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Any = None,
     array_backend: str = "numpy",
-) -> Any:
+) -> Result:
     """Fit a mixture of isotropic Gaussians to the posterior of a model; nothing has to be tuned.
 
     Parameters
@@ -104,34 +109,7 @@ def fit_isogmm(
     OptionError
         If an option makes no sense.
     """
-    options = resolve(
-        draws=draws,
-        chains=chains,
-        num_components=num_components,
-        method=method,
-        weights=weights,
-        whitening=whitening,
-        init=init,
-        max_iterations=max_iterations,
-        max_seconds=max_seconds,
-        tolerance=tolerance,
-        num_samples=num_samples,
-        importance=importance,
-        refine=refine,
-        array_backend=array_backend,
-    )
-    return run(
-        model,
-        model_args,
-        model_kwargs,
-        options,
-        random_seed=random_seed,
-        progressbar=progressbar,
-        idata_kwargs=idata_kwargs,
-        resume=resume,
-        callback=callback,
-        checkpoint=checkpoint,
-    )
+    return run("isotropic", locals())
 
 
 def fit_gmmvi(
@@ -159,7 +137,7 @@ def fit_gmmvi(
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Any = None,
     array_backend: str = "numpy",
-) -> Any:
+) -> Result:
     """Fit a mixture of Gaussians with full covariances to the posterior of a model.
 
     A component with a covariance of its own follows a correlated or curved posterior better than
@@ -213,32 +191,92 @@ def fit_gmmvi(
     Bonnabel, Rigollet (2022). Variational inference via Wasserstein gradient flows.
     arXiv:2205.15902.
     """
-    options = resolve_gmmvi(
-        draws=draws,
-        chains=chains,
-        num_components=num_components,
-        method=method,
-        covariance=covariance,
-        weights=weights,
-        whitening=whitening,
-        init=init,
-        max_iterations=max_iterations,
-        max_seconds=max_seconds,
-        tolerance=tolerance,
-        num_samples=num_samples,
-        importance=importance,
-        refine=refine,
-        array_backend=array_backend,
-    )
-    return run(
-        model,
-        model_args,
-        model_kwargs,
-        options,
-        random_seed=random_seed,
-        progressbar=progressbar,
-        idata_kwargs=idata_kwargs,
-        resume=resume,
-        callback=callback,
-        checkpoint=checkpoint,
-    )
+    return run("gaussian", locals())
+
+
+def fit_factorized(
+    model: Any = None,
+    *model_args: Any,
+    model_kwargs: Mapping[str, Any] | None = None,
+    random_seed: Any = None,
+    draws: int = 100,
+    chains: int = 1,
+    num_components: int | str = "auto",
+    method: Any = "ibw",
+    step_size: float = 0.1,
+    spread: float = 0.3,
+    variance: float = 0.01,
+    center: Any = None,
+    max_iterations: int | None = None,
+    max_seconds: float | None = None,
+    tolerance: float | None = None,
+    num_samples: int = 1,
+    dtype: Any = np.float32,
+    progressbar: bool = True,
+    idata_kwargs: Mapping[str, Any] | None = None,
+    resume: Any = None,
+    callback: Callable[[Check], Any] | None = None,
+    checkpoint: Any = None,
+) -> Result:
+    """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
+
+    For models with so many parameters (10,000 and more) that :func:`isogmm.fit_isogmm` is too
+    slow or too large.  Cost and memory are O(K d) for each point; dependence between
+    coordinates is not represented, and nothing here repairs that: read the ELBO, and predictions,
+    rather than single parameters.
+
+    Parameters
+    ----------
+    model, *model_args, model_kwargs, random_seed
+        As in :func:`isogmm.fit_isogmm`.
+    draws, chains
+        Draws of each chain that the result stores, and chains: independent fits, one after the
+        other.  The draws take 4 ``draws`` ``chains`` d bytes; 0 draws stores the fit alone.
+    num_components
+        K, univariate Gaussians for each coordinate; 5 unless given.
+    method
+        ``"ibw"``, ``"md"`` or another of the paper's rules by name, with steps in units of each
+        variance, or a rule with a step size of its own, which then runs as in the paper.
+    step_size
+        γ, relative to each variance; less where the curvature that all means meet together asks
+        for it (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
+    spread, variance, center
+        The start: means drawn from N(center, spread² I), one variance for all.  The center is
+        the origin of the unconstrained space unless given.
+    max_iterations, max_seconds, tolerance
+        Iterations of each chain, seconds of all chains, and the gain of the ELBO in nats that is
+        not worth another window (0.25).  Chains that have not started when a fit ends are left out.
+    num_samples
+        Groups of K points an iteration; an even number comes in antithetic pairs.
+    dtype
+        Type of the arithmetic and of the stored numbers.
+    progressbar, callback
+        As in :func:`isogmm.fit_isogmm`.
+    idata_kwargs
+        As in :func:`isogmm.fit_isogmm`; ``log_likelihood``, ``log_prior`` and
+        ``include_transformed`` are False unless given.
+    resume, checkpoint
+        A result, or a file, of an earlier factorized fit of the same model, whose mixtures are
+        continued.
+
+    Returns
+    -------
+    InferenceData or DataTree
+        ``posterior`` and ``sample_stats`` (``lp``, ``log_q``) where there are draws, ``fit``
+        (``means``, ``variances``: chain, component, coordinate; equal weights), ``fit_stats``
+        of each chain; attributes ``elbo``, ``elbo_se`` of fresh draws, ``stop_reason``,
+        ``iterations``, ``num_gradient_evaluations``, ``sampling_time``.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be fitted: names the site, the value and the remedy.
+    OptionError
+        If an option makes no sense.
+
+    Warns
+    -----
+    FitWarning
+        If a fit ended before its ELBO settled.
+    """
+    return run("factorized", locals())

@@ -58,7 +58,12 @@ def to_inference_data(result: FitResult, *, idata_kwargs: Mapping[str, Any] | No
     options = dict(idata_kwargs or {})
     groups, root = result_groups(result, options)
     finished = result.target.finish(from_groups(groups, root))
-    return _drop_untransformed(finished, keep=options.get("include_transformed", True))
+    if "unconstrained_posterior" not in groups:
+        return finished
+    keep = options.get(
+        "include_transformed", result.group_defaults.get("include_transformed", True)
+    )
+    return _drop_untransformed(finished, keep=bool(keep))
 
 
 def _drop_untransformed(idata: Any, *, keep: bool) -> Any:

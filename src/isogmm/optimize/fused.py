@@ -1,45 +1,49 @@
-"""The loop as one compiled program: the model and the mixture's arithmetic in blocks.
+"""The loop as one compiled program: the model and the arithmetic of the mixture in blocks.
 
-Everywhere else the model is compiled by itself and the loop is plain Python.  Where the model is
-so cheap that the loop around it is the cost, many iterations of the same loop run here as one
-program, with the same noise and the same numbers.
+Elsewhere the model is compiled alone and the loop is plain Python.  Where an evaluation of the model
+takes microseconds, the loop is the largest cost.  Here many iterations of the same loop run as one
+program, with the same noise and the same numbers up to rounding.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
+from isogmm.optimize.algorithm import validate
 from isogmm.optimize.backends import JaxBackend
 from isogmm.optimize.check import Check
+from isogmm.optimize.gradient_runner import GradientRunner
 from isogmm.optimize.gradients.base import AbstractEstimator
-from isogmm.optimize.iteration import Runner, WeightsRule, advance
-from isogmm.optimize.loop import OptimizeResult, check_arguments, drive
+from isogmm.optimize.iteration import Evaluation, Rules, Step, WeightsRule, advance
+from isogmm.optimize.loop import OptimizeResult, run_windows
+from isogmm.optimize.runner import WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import AbstractUpdateRule
 
-#: Iterations of a block, and numbers of noise that it may hold.
-LONGEST_BLOCK, BLOCK_NUMBERS = 256, 2**21
+#: Iterations of a block at most.
+MAX_BLOCK_LENGTH = 256
+#: Numbers of noise that a block may hold.
+MAX_BLOCK_NUMBERS = 2**21
 
 
 @functools.lru_cache(maxsize=16)
-def _program(log_density: Any, rule: Any, weights: Any) -> Callable[..., Any]:
-    """A block: ``length`` iterations of :func:`isogmm.optimize.iteration.advance` around the model."""
-    import jax
-    import jax.numpy as jnp
-
+def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
+    """A block: ``length`` iterations of :func:`isogmm.optimize.iteration.advance` with the model."""
     evaluate_rows = jax.vmap(jax.value_and_grad(log_density))
 
-    def evaluate(positions: Any) -> tuple[Any, Any]:
+    def evaluate(positions: jax.Array) -> tuple[jax.Array, jax.Array]:
         values, gradients = evaluate_rows(positions.reshape(-1, positions.shape[-1]))
-        # As in Target.evaluate: one thing to test for.
+        # As in Target.evaluate: -inf and a zero gradient where anything is not finite.
         good = jnp.isfinite(values) & jnp.isfinite(jnp.sum(gradients, axis=-1))
         values = jnp.where(good, values, -jnp.inf).reshape(positions.shape[:-1])
         return values, jnp.where(good[:, None], gradients, 0.0).reshape(positions.shape)
@@ -50,8 +54,7 @@ def _program(log_density: Any, rule: Any, weights: Any) -> Callable[..., Any]:
         log_det: Any,
         sample_weights: Any,
         length: Any,
-        step_sizes: Any,
-        averagings: Any,
+        steps: Step,
         noise: Any,
     ) -> tuple[Any, Any, Any]:
         affine_map = AffineMap(*parts)
@@ -60,15 +63,12 @@ def _program(log_density: Any, rule: Any, weights: Any) -> Callable[..., Any]:
             iterate, elbos, counts = state
             values, gradients = evaluate(iterate.positions)
             iterate, elbo, num_finite = advance(
-                rule,
-                weights,
+                rules,
                 iterate,
                 affine_map,
                 sample_weights,
-                values + log_det,
-                gradients,
-                step_sizes[index],
-                averagings[index],
+                Evaluation(values + log_det, gradients),
+                Step(steps.size[index], steps.averaging[index]),
                 noise[index],
             )
             counts = counts.at[index].set(num_finite.astype(counts.dtype))
@@ -83,52 +83,58 @@ def _program(log_density: Any, rule: Any, weights: Any) -> Callable[..., Any]:
     return jax.jit(block)
 
 
-class _FusedRunner(Runner):
-    """A runner that takes many iterations at a time."""
+class _FusedRunner(GradientRunner):
+    """A runner that takes many iterations at a time.
 
-    #: The update rule and, where the weights are learned, theirs.
-    rules: tuple[Any, Any]
+    Parameters
+    ----------
+    target, mixture, estimator, rules, backend, generator
+        As for :class:`isogmm.optimize.gradient_runner.GradientRunner`.
+    """
 
-    def window(
+    def __init__(
         self,
-        step_sizes: Sequence[float],
-        averagings: Sequence[float],
-        deadline: float,
-        collector: Any,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """ELBOs (t, c) and counts (t, c, k); see :class:`isogmm.optimize.runner.AbstractRunner`."""
-        size = int(np.prod(self.shape)) * len(self.sample_weights)
-        longest = max(1, min(LONGEST_BLOCK, BLOCK_NUMBERS // size))
-        program = _program(self.target.log_density, *self.rules)
-        elbos, counts = [], []
-        for begin in range(0, len(step_sizes), longest):
-            length = min(longest, len(step_sizes) - begin)
-            noise = np.zeros((longest, *self.iterate.offsets.shape), self.dtype)
-            for index in range(length):
-                noise[index] = self._noise()
-            gammas, shares = np.zeros((2, longest), self.dtype)
-            gammas[:length] = step_sizes[begin : begin + length]
-            shares[:length] = averagings[begin : begin + length]
-            with self.target.precision():
-                iterate, elbo, count = program(
-                    self.iterate,
-                    self.backend._parts,
-                    np.asarray(self.log_det, self.dtype),
-                    self.sample_weights,
-                    length,
-                    gammas,
-                    shares,
-                    noise,
-                )
-                elbos.append(np.asarray(elbo)[:length])
-                counts.append(np.asarray(count)[:length])
-            # The one assignment that moves the fit: an interrupt comes before it or after.
-            self.iterate = iterate
-            self.iterations += length
-            self.target.num_gradient_evaluations += length * size // self.shape[-1]
-            if self.seconds() >= deadline:
-                break
-        return np.concatenate(elbos), np.concatenate(counts)
+        target: Target,
+        mixture: IsotropicMixture,
+        estimator: AbstractEstimator,
+        rules: Rules,
+        backend: JaxBackend,
+        generator: np.random.Generator,
+    ) -> None:
+        super().__init__(target, mixture, estimator, rules, backend, generator)
+        assert target.log_density is not None
+        self.program = _program(target.log_density, rules)
+        #: Samples of one iteration, and iterations of a block.
+        self.num_samples = int(np.prod(self.shape[:-1])) * len(self.sample_weights)
+        numbers = self.num_samples * self.shape[-1]
+        self.block_length = max(1, min(MAX_BLOCK_LENGTH, MAX_BLOCK_NUMBERS // numbers))
+
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+        """A block of iterations; see :meth:`isogmm.optimize.runner.AbstractRunner.iterate`."""
+        longest = self.block_length
+        length = min(longest, plan.length - done)
+        noise = np.zeros((longest, *self.state.offsets.shape), self.dtype)
+        for index in range(length):
+            noise[index] = self.noise()
+        steps = Step(*np.zeros((2, longest), self.dtype))
+        steps.size[:length] = plan.step_sizes[done : done + length]
+        steps.averaging[:length] = plan.averaging[done : done + length]
+        with self.target.precision():
+            state, elbos, counts = self.program(
+                self.state,
+                self.map,
+                np.asarray(self.log_det, self.dtype),
+                self.sample_weights,
+                length,
+                steps,
+                noise,
+            )
+            elbos, counts = np.asarray(elbos)[:length], np.asarray(counts)[:length]
+        # The only assignment that changes the fit: an interrupt comes before or after it.
+        self.state = state
+        self.iterations += length
+        self.target.num_gradient_evaluations += length * self.num_samples
+        return list(elbos), list(counts)
 
 
 def optimize_fused(
@@ -145,9 +151,9 @@ def optimize_fused(
 ) -> OptimizeResult:
     """:func:`isogmm.optimize.optimize` with its windows compiled together with the model.
 
-    The noise is drawn by NumPy as there, so the same generator gives the same fit up to
-    rounding.  It pays where an evaluation of the model takes microseconds: many small fits, the
-    paper's experiments; it costs one more compilation of the model, and the map stays as it is.
+    NumPy draws the noise as there, so that the same generator gives the same fit up to rounding.
+    It is worth its compilation where an evaluation of the model takes microseconds: many small
+    fits, the experiments of the paper.  The affine map is not adapted.
 
     Parameters
     ----------
@@ -169,11 +175,9 @@ def optimize_fused(
     if target.log_density is None:
         raise OptionError(
             "optimize_fused compiles the model into its loop, and this target is no JAX function: "
-            "use isogmm.optimize"
+            "use isogmm.optimize.optimize"
         )
-    check_arguments(target, mixture, generator, "jax")
-    import jax
-
+    validate(target, mixture, generator, "jax")
     with target.precision():
         dtype = jax.dtypes.canonicalize_dtype(np.float64)
     mixture = replace(
@@ -182,8 +186,7 @@ def optimize_fused(
         variances=np.asarray(mixture.variances, dtype=dtype),
         log_weights=np.asarray(mixture.log_weights, dtype=dtype),
     )
-    runner = _FusedRunner(
-        target, mixture, estimator, JaxBackend(rule, weights, dtype), rule, generator
-    )
-    runner.rules = (rule, weights)
-    return drive(runner, schedule, stopping, callback=callback)
+    rules = Rules(rule, weights)
+    runner = _FusedRunner(target, mixture, estimator, rules, JaxBackend(rules, dtype), generator)
+    observers = [] if callback is None else [callback]
+    return run_windows(runner, schedule, stopping, observers=observers)

@@ -1,18 +1,73 @@
-"""What the loop drives: where a fit stands, and how it takes its iterations."""
+"""What the loop runs: the state of one optimization, and how it takes iterations."""
 
 import abc
 import time
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 
+#: The mixture that is optimized.
+Mixture = TypeVar("Mixture")
 
-class AbstractRunner(abc.ABC):
-    """The moving parts of one fit, of any family of mixtures.
+
+@runtime_checkable
+class Collector(Protocol):
+    """Collects the gradients of a window; see :class:`isogmm.optimize.whitening.GradientSpread`."""
+
+    def add(self, gradients: np.ndarray, variances: np.ndarray, finite: np.ndarray) -> None:
+        """Add the gradients (c, k, s, d) at the samples of one iteration."""
+
+    def update(self, affine_map: AffineMap, means: np.ndarray) -> tuple[AffineMap, np.ndarray]:
+        """The adapted map, and the means (c, k, d) in its coordinates."""
+
+
+@runtime_checkable
+class WhiteningAdaptation(Protocol):
+    """Adapts the affine map between windows; see :mod:`isogmm.optimize.whitening`."""
+
+    def collector(self) -> Collector:
+        """An empty collection for one window."""
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """The iterations between two checks, as the schedule asks for them.
+
+    Parameters
+    ----------
+    step_sizes
+        γ of each iteration.
+    averaging
+        Share of the newest mixture in the running average after each iteration; 1 drops the
+        average so far.
+    deadline
+        Seconds since the start after which the window ends early.
+    in_tail
+        Whether the step size decreases and the iterates are averaged.
+    collector
+        Collects gradients for the adaptation of the whitening, or None.
+    """
+
+    step_sizes: Sequence[float]
+    averaging: Sequence[float]
+    deadline: float
+    in_tail: bool = False
+    collector: Collector | None = None
+
+    @property
+    def length(self) -> int:
+        """Number of iterations."""
+        return len(self.step_sizes)
+
+
+class AbstractRunner(abc.ABC, Generic[Mixture]):
+    """The state of one optimization, for any family of mixtures.
 
     Parameters
     ----------
@@ -24,49 +79,41 @@ class AbstractRunner(abc.ABC):
         self.target = FitTarget.of(target)
         #: Iterations done so far.
         self.iterations = 0
-        self.evaluations_before = self.target.num_gradient_evaluations
-        self.started = time.perf_counter()
+        self._evaluations_before = self.target.num_gradient_evaluations
+        self._started = time.perf_counter()
 
     @abc.abstractmethod
-    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
-        """One iteration; returns its ELBO estimates (c,) and counts of finite samples."""
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+        """Take the next iteration of a window, or several at once.
 
-    def window(
-        self,
-        step_sizes: Sequence[float],
-        averagings: Sequence[float],
-        deadline: float,
-        collector: Any,
-    ) -> tuple[np.ndarray, Any]:
-        """Iterations with these step sizes and shares, fewer if the deadline passes.
+        Parameters
+        ----------
+        plan
+            The window.
+        done
+            Iterations of the window done so far.
 
-        Returns their ELBO estimates (t, c) and their counts, for :meth:`finite_samples`.
+        Returns
+        -------
+        elbos, counts
+            For each iteration taken the ELBO estimates of the chains (c,) and the counts of
+            finite samples that :meth:`finite_samples` summarizes.
         """
-        elbos, counts = [], []
-        for index, (step_size, averaging) in enumerate(zip(step_sizes, averagings, strict=True)):
-            # The second half only: the first may still be on the way from the last window.
-            spread = collector if index >= len(step_sizes) // 2 else None
-            elbo, num_finite = self.iteration(step_size, averaging, spread)
-            elbos.append(elbo)
-            counts.append(num_finite)
-            if self.seconds() >= deadline:
-                break
-        return np.stack(elbos), counts
 
-    def adapt(self, collector: Any) -> None:  # noqa: B027
+    def adapt(self, collector: Collector) -> None:
         """Move to the coordinates that the collected gradients ask for; none by default."""
 
     @abc.abstractmethod
-    def mixture(self) -> Any:
+    def mixture(self) -> Mixture:
         """The fit so far."""
 
     @abc.abstractmethod
-    def finite_samples(self, counts: Any) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every component had some, and how many each chain lacks."""
+    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
+        """Of a window: whether every component had finite samples, and how many each chain lacks."""
 
     @abc.abstractmethod
     def rule_state(self) -> Any:
-        """State of the rule, on the host."""
+        """State of the update rule, as NumPy arrays."""
 
     @abc.abstractmethod
     def is_finite(self) -> bool:
@@ -74,8 +121,8 @@ class AbstractRunner(abc.ABC):
 
     def seconds(self) -> float:
         """Seconds since the start."""
-        return time.perf_counter() - self.started
+        return time.perf_counter() - self._started
 
     def gradient_evaluations(self) -> int:
         """Gradients of the target since the start."""
-        return self.target.num_gradient_evaluations - self.evaluations_before
+        return self.target.num_gradient_evaluations - self._evaluations_before

@@ -1,74 +1,122 @@
-"""Everything a user can choose, checked at the door; strings become objects only here."""
+"""The options of a fit: validated once, names turned into objects.
+
+Everything after this file works with objects.
+"""
 
 import difflib
-from dataclasses import dataclass, field, replace
-from typing import Any
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from isogmm.draws.refine import Refine
 from isogmm.errors import OptionError
+from isogmm.locate.coordinates import Whitening
 from isogmm.locate.locate import Locate
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
+from isogmm.optimize.algorithm import AbstractAlgorithm
 from isogmm.optimize.backends import ARRAY_BACKENDS
 from isogmm.optimize.gradients import MonteCarlo
-from isogmm.optimize.gradients.base import AbstractEstimator
-from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.schedules import AbstractSchedule, Constant
 from isogmm.optimize.stopping import AbstractStopping, ElboPlateau, MaxIterations
-from isogmm.optimize.updates import (
-    AbstractUpdateRule,
-    BuresWasserstein,
-    LearnedWeights,
-    RelativeStep,
-    TrustRegion,
-    find_rule,
-)
-from isogmm.recipe.family import AbstractFamily, Isotropic
+from isogmm.optimize.updates import LearnedWeights
 from isogmm.validation import real_number, whole_number
 
-WHITENING = ("auto", "none", "diagonal", "dense", "low_rank")
-WEIGHTS = ("auto", "uniform", "learned")
-#: Chains where the user names no number.
+#: Chains where the user gives no number.
 CHAINS = 4
-#: Relative step of the default recipe, in units of each component's variance.
-STEP_SIZE = 0.25
+#: Iterations at most where the user gives no number.
+MAX_ITERATIONS = 10_000
+#: Gain of the ELBO in nats that is not worth another window: where chains start from the mixture
+#: afterwards, and where the mixture is delivered as it is.
+TOLERANCE_WITH_CHAINS, TOLERANCE = 0.25, 0.01
+
+
+class When(enum.Enum):
+    """Whether the fit takes an optional step."""
+
+    NEVER = enum.auto()
+    ALWAYS = enum.auto()
+    #: Where the fit finds that it helps.
+    AUTO = enum.auto()
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Whether and how HMC chains refine the draws.
+
+    Parameters
+    ----------
+    settings
+        Budgets of the chains; None runs no chains.
+    is_optional
+        Whether chains that confirm the draws of the mixture may stop after their warm-up.
+    """
+
+    settings: Refine | None
+    is_optional: bool = False
+
+
+@dataclass(frozen=True)
+class WeightsOption:
+    """When the weights are learned, and by which rule."""
+
+    when: When
+    rule: LearnedWeights = LearnedWeights()
+
+    def rule_for(self, has_several_modes: bool) -> LearnedWeights | None:
+        """The rule that learns the weights; None where they stay as they start."""
+        if self.when is When.AUTO:
+            return self.rule if has_several_modes else None
+        return self.rule if self.when is When.ALWAYS else None
 
 
 @dataclass(frozen=True)
 class Options:
-    """The checked options of one fit; see :func:`isogmm.fit_isogmm` for their meaning."""
+    """The validated options of one fit; see :func:`isogmm.fit_isogmm` for their meaning.
+
+    Parameters
+    ----------
+    draws, chains
+        Draws of each chain, and chains.
+    num_components
+        K; None leaves it to the family.
+    algorithm
+        The optimization of the mixture.
+    weights, whitening, init
+        Weights of the components, coordinates, and the start.
+    importance
+        Whether draws are chosen by importance weights.
+    refinement
+        The HMC chains.
+    """
 
     draws: int
     chains: int
     num_components: int | None
-    rule: AbstractUpdateRule
-    schedule: AbstractSchedule
-    stopping: AbstractStopping
-    estimator: AbstractEstimator
-    weights: str | LearnedWeights
-    whitening: str | AffineMap
+    algorithm: AbstractAlgorithm
+    weights: WeightsOption
+    whitening: Whitening | AffineMap
     init: Locate | AbstractInitialization
-    importance: str | bool
-    refine: Refine | int
-    array_backend: str
-    family: AbstractFamily = field(default_factory=Isotropic)
+    importance: When
+    refinement: Refinement
 
-    def of_start(self, mixture: Any) -> "Options":
-        """The same with the chains of a mixture that is continued.
+    def continuing(self, chains: int, num_components: int, default_chains: int) -> "Options":
+        """The same options with the chains of a mixture that is continued.
 
         Raises
         ------
         OptionError
             If chains or components were asked for that the mixture does not have.
         """
-        chains, count = mixture.means.shape[:2]
-        if self.num_components not in (None, count):
+        if self.num_components not in (None, num_components):
             raise OptionError(
-                f"num_components={self.num_components}, but the fit to be continued has {count}: "
-                "leave it out, or start a new fit"
+                f"num_components={self.num_components}, but the fit to be continued has "
+                f"{num_components}: leave it out, or start a new fit"
             )
-        if self.chains not in (CHAINS, chains):
+        if self.chains not in (default_chains, chains):
             raise OptionError(
                 f"chains={self.chains}, but the fit to be continued has {chains}: leave it out, "
                 "or start a new fit"
@@ -76,137 +124,142 @@ class Options:
         return replace(self, chains=chains)
 
 
-def resolve(
-    *,
-    draws: int,
-    chains: int,
-    num_components: int | str,
-    method: Any,
-    weights: Any,
-    whitening: Any,
-    init: Any,
-    max_iterations: int | None,
-    max_seconds: float | None,
-    tolerance: float | None,
-    num_samples: int | None,
-    importance: Any,
-    refine: Any,
-    array_backend: str,
-) -> Options:
-    """Check every option and turn names into objects.
+# --- parts that several families read ---------------------------------------------------------
+
+
+def common_options(given: Mapping[str, object], algorithm: AbstractAlgorithm) -> Options:
+    """The options that families behind an affine map share.
+
+    Parameters
+    ----------
+    given
+        The arguments of :func:`isogmm.fit_isogmm` by name.
+    algorithm
+        The algorithm, which every family reads by itself.
 
     Raises
     ------
     OptionError
         Naming the option, its value and what is accepted.
     """
-    draws, chains = whole_number("draws", draws), whole_number("chains", chains)
-    count = None if num_components == "auto" else whole_number("num_components", num_components)
-    estimator = (
-        MonteCarlo()
-        if num_samples is None
-        else MonteCarlo(whole_number("num_samples", num_samples), antithetic=num_samples % 2 == 0)
-    )
-    rule, schedule = _rule_and_schedule(method)
-    if not (isinstance(weights, str) and weights in WEIGHTS) and not isinstance(
-        weights, LearnedWeights
-    ):
-        raise OptionError(
-            _unknown("weights", weights, WEIGHTS, "isogmm.updates.LearnedWeights(...)")
-        )
-    if isinstance(whitening, np.ndarray):
-        whitening = _given_map(whitening)
-    if not isinstance(whitening, AffineMap) and not (
-        isinstance(whitening, str) and whitening in WHITENING
-    ):
-        raise OptionError(
-            _unknown("whitening", whitening, WHITENING, "a (d, d) or (d,) array, or an AffineMap")
-        )
-    if isinstance(init, str) and init == "auto":
-        init = Locate()
-    if not isinstance(init, Locate | AbstractInitialization):
-        raise OptionError(
-            _unknown(
-                "init",
-                init,
-                ("auto",),
-                "isogmm.Locate(...), isogmm.initialization.UniformMeans(...) or GivenMixture(...)",
-            )
-        )
-    if not isinstance(importance, bool) and not (
-        isinstance(importance, str) and importance == "auto"
-    ):
-        raise OptionError(_unknown("importance", importance, ("auto",), "True or False"))
-    if not (isinstance(array_backend, str) and array_backend in ARRAY_BACKENDS):
-        raise OptionError(
-            f"unknown array_backend {array_backend!r}: choose one of {', '.join(ARRAY_BACKENDS)}"
-        )
-    refine = _refine(refine)
     return Options(
-        draws=draws,
-        chains=chains,
-        num_components=count,
-        rule=rule,
-        schedule=schedule,
-        stopping=stopping_of(schedule, max_iterations, max_seconds, tolerance, refine=refine),
-        estimator=estimator,
-        weights=weights,
-        whitening=whitening,
-        init=init,
-        importance=importance,
-        refine=refine,
-        array_backend=array_backend,
+        draws=whole_number("draws", given["draws"]),
+        chains=whole_number("chains", given["chains"]),
+        num_components=number_of_components(given["num_components"]),
+        algorithm=algorithm,
+        weights=_weights(given["weights"]),
+        whitening=_whitening(given["whitening"]),
+        init=_init(given["init"]),
+        importance=_importance(given["importance"]),
+        refinement=refinement(given["refine"]),
     )
 
 
-def _rule_and_schedule(method: Any) -> tuple[AbstractUpdateRule, AbstractSchedule]:
-    """The paper's rule with its fixed step where the user gives one, the recipe's otherwise."""
-    if isinstance(method, str) and method == "auto":
-        rule: AbstractUpdateRule = BuresWasserstein()
-    else:
-        rule = find_rule(method)
-    if rule.step_size is not None:
-        return rule, Constant(rule.step_size)
-    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(STEP_SIZE)
+def number_of_components(value: object) -> int | None:
+    """K, or None for ``"auto"``."""
+    is_auto = isinstance(value, str) and value == "auto"
+    return None if is_auto else whole_number("num_components", value)
 
 
-def stopping_of(
-    schedule: AbstractSchedule,
-    max_iterations: int | None,
-    max_seconds: float | None,
-    tolerance: float | None,
-    *,
-    refine: Refine | int,
+def estimator(num_samples: object, default: MonteCarlo) -> MonteCarlo:
+    """Monte Carlo with this number of samples, in antithetic pairs where it is even."""
+    if num_samples is None:
+        return default
+    count = whole_number("num_samples", num_samples)
+    return MonteCarlo(count, antithetic=count % 2 == 0)
+
+
+def array_backend(value: object) -> str:
+    """The name of a backend."""
+    if isinstance(value, str) and value in ARRAY_BACKENDS:
+        return value
+    raise OptionError(f"unknown array_backend {value!r}: choose one of {', '.join(ARRAY_BACKENDS)}")
+
+
+def stopping_for(
+    given: Mapping[str, object], schedule: AbstractSchedule, default_tolerance: float
 ) -> AbstractStopping:
     """The stopping rule that goes with a schedule and the budgets of the user."""
-    if max_seconds is not None:
-        max_seconds = real_number("max_seconds", max_seconds, above=0.0)
-    if tolerance is not None:
-        tolerance = real_number("tolerance", tolerance)
-    if isinstance(schedule, Constant) and max_iterations is not None and tolerance is None:
-        return MaxIterations(
-            whole_number("max_iterations", max_iterations), max_seconds=max_seconds
-        )
-    limit = 10_000 if max_iterations is None else whole_number("max_iterations", max_iterations)
-    if tolerance is None:
-        # Chains start from the mixture: a quarter of a nat is not worth another window then.
-        tolerance = 0.01 if refine == 0 else 0.25
-    return ElboPlateau(max_iterations=limit, max_seconds=max_seconds, tolerance=tolerance)
+    max_iterations = _optional_whole("max_iterations", given["max_iterations"])
+    max_seconds, tolerance = given["max_seconds"], given["tolerance"]
+    limit = None if max_seconds is None else real_number("max_seconds", max_seconds, above=0.0)
+    gain = None if tolerance is None else real_number("tolerance", tolerance)
+    if isinstance(schedule, Constant) and max_iterations is not None and gain is None:
+        return MaxIterations(max_iterations, max_seconds=limit)
+    return ElboPlateau(
+        max_iterations=max_iterations or MAX_ITERATIONS,
+        max_seconds=limit,
+        tolerance=default_tolerance if gain is None else gain,
+    )
 
 
-def _refine(refine: Any) -> Refine | int:
+def default_tolerance(refine: object) -> float:
+    """The tolerance that goes with a refinement."""
+    return TOLERANCE if refinement(refine).settings is None else TOLERANCE_WITH_CHAINS
+
+
+def refinement(refine: object) -> Refinement:
+    """``"auto"``, a number of transitions, or settings."""
     if isinstance(refine, str) and refine == "auto":
-        return Refine()
+        return Refinement(Refine(), is_optional=True)
     if isinstance(refine, Refine):
-        return refine
+        return Refinement(refine, is_optional=True)
     if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
         raise OptionError(
-            _unknown("refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()")
+            unknown("refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()")
         )
-    return int(refine)
+    if refine == 0:
+        return Refinement(None)
+    return Refinement(Refine(min_warmup=int(refine), min_recorded=max(int(refine), 4)))
 
 
-def _given_map(array: np.ndarray) -> AffineMap:
+def unknown(name: str, value: object, names: Iterable[str], objects: str) -> str:
+    """The message for a value that is none of the names, with the nearest name."""
+    names = list(names)
+    hint = difflib.get_close_matches(str(value), names, n=1)
+    listed = ", ".join(repr(item) for item in names)
+    guess = f" Did you mean {hint[0]!r}?" if hint else ""
+    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"
+
+
+Member = TypeVar("Member", bound=enum.Enum)
+
+
+def member(kind: type[Member], value: object) -> Member | None:
+    """The member of an enum with this value, or None."""
+    return next((item for item in kind if isinstance(value, str) and item.value == value), None)
+
+
+def _optional_whole(name: str, value: object) -> int | None:
+    return None if value is None else whole_number(name, value)
+
+
+#: The names of ``weights``.
+_WEIGHTS = {"auto": When.AUTO, "uniform": When.NEVER, "learned": When.ALWAYS}
+
+
+def _weights(value: object) -> WeightsOption:
+    if isinstance(value, LearnedWeights):
+        return WeightsOption(When.ALWAYS, value)
+    if isinstance(value, str) and value in _WEIGHTS:
+        return WeightsOption(_WEIGHTS[value])
+    raise OptionError(unknown("weights", value, _WEIGHTS, "isogmm.updates.LearnedWeights(...)"))
+
+
+def _whitening(value: object) -> Whitening | AffineMap:
+    if isinstance(value, np.ndarray):
+        return _map_of(value)
+    found = value if isinstance(value, AffineMap) else member(Whitening, value)
+    if found is None:
+        names = [item.value for item in Whitening]
+        raise OptionError(
+            unknown("whitening", value, names, "a (d, d) or (d,) array, or an AffineMap")
+        )
+    return found
+
+
+def _map_of(array: np.ndarray) -> AffineMap:
+    """The map with these scales (d,) or this matrix (d, d)."""
     array = np.asarray(array, dtype=np.float64)
     dim = array.shape[0] if array.ndim else 0
     if array.ndim == 1:
@@ -218,8 +271,18 @@ def _given_map(array: np.ndarray) -> AffineMap:
     )
 
 
-def _unknown(name: str, value: Any, names: tuple[str, ...], objects: str) -> str:
-    hint = difflib.get_close_matches(str(value), names, n=1)
-    listed = ", ".join(repr(item) for item in names)
-    guess = f" Did you mean {hint[0]!r}?" if hint else ""
-    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"
+def _init(value: object) -> Locate | AbstractInitialization:
+    if isinstance(value, str) and value == "auto":
+        return Locate()
+    if isinstance(value, Locate | AbstractInitialization):
+        return value
+    objects = "isogmm.Locate(...), isogmm.initialization.UniformMeans(...) or GivenMixture(...)"
+    raise OptionError(unknown("init", value, ("auto",), objects))
+
+
+def _importance(value: object) -> When:
+    if isinstance(value, bool):
+        return When.ALWAYS if value else When.NEVER
+    if isinstance(value, str) and value == "auto":
+        return When.AUTO
+    raise OptionError(unknown("importance", value, ("auto",), "True or False"))

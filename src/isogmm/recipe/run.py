@@ -1,55 +1,52 @@
-"""The road from a model and checked options to an ArviZ object, the same for all families."""
+"""From a model and the arguments of a user to an ArviZ object, the same for all families."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from isogmm.inference_data import to_inference_data
 from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check, asks_to_end
-from isogmm.recipe.options import Options
+from isogmm.recipe.families import FAMILIES
+from isogmm.recipe.fit import fit
 from isogmm.recipe.progress import Progress
+from isogmm.recipe.resume import Checkpoint, resume_start
+from isogmm.results.arviz_versions import preload
+from isogmm.results.groups import Result
 from isogmm.validation import seed_of
 
 
-def run(
-    model: Any,
-    model_args: tuple[Any, ...],
-    model_kwargs: Mapping[str, Any] | None,
-    options: Options,
-    *,
-    random_seed: Any,
-    progressbar: bool,
-    idata_kwargs: Mapping[str, Any] | None,
-    resume: Any,
-    callback: Callable[[Check], Any] | None,
-    checkpoint: Any,
-) -> Any:
-    """Fit a model and deliver the result; see :func:`isogmm.fit_isogmm` for the arguments."""
-    begin = time.perf_counter()
-    seed = seed_of(random_seed)
-    target = to_target(model, model_args, model_kwargs or {}, seed)
-    target.prepare()
-    from isogmm.inference_data import to_inference_data
-    from isogmm.recipe.fit import fit
-    from isogmm.recipe.resume import Checkpoint, resume_start
-    from isogmm.results.arviz_versions import preload
+def run(family_name: str, given: Mapping[str, object]) -> Result:
+    """Fit a model and return its result.
 
+    Parameters
+    ----------
+    family_name
+        A row of :data:`isogmm.recipe.families.FAMILIES`.
+    given
+        The arguments of the public function by name: those of the model and of the run (see
+        :func:`isogmm.fit_isogmm`), and the options of the family.
+    """
+    started = time.perf_counter()
+    family = FAMILIES[family_name].of(given)
+    seed = seed_of(given["random_seed"])
+    target = to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed)
+    target.prepare()
     # The statistics take a third of a second to import: do it while the model compiles, in this
     # thread, since imports change the filters of warnings for the whole process.
     preload()
-
-    saved = Checkpoint(checkpoint, target, seed) if checkpoint is not None else None
-    start = resume_start(resume, target) if resume is not None else None
-    if start is None and saved is not None:
-        start = saved.start()
+    path, resume, callback = (given[name] for name in ("checkpoint", "resume", "callback"))
+    checkpoint = None if path is None else Checkpoint(path, target, family, seed)
+    start = None if resume is None else resume_start(resume, target, family)
+    if start is None and checkpoint is not None:
+        start = checkpoint.start()
     if start is not None:
-        options = options.of_start(start.mixture)
+        family = family.continuing(start.mixture)
     # Threads of BLAS that spin between small products take the cores from the model's programs:
     # one thread was 1.4 times faster on logistic regression, 30 times in SciPy's L-BFGS.
-    with Progress(progressbar) as progress, threadpool_limits(1, user_api="blas"):
+    with Progress(given["progressbar"]) as progress, threadpool_limits(1, user_api="blas"):
 
         def observe(check: Check) -> bool:
             progress.update(check)
@@ -57,15 +54,16 @@ def run(
 
         result = fit(
             target,
-            options,
+            family,
             np.random.default_rng(seed),
             callback=observe,
-            save=saved.write if saved is not None else None,
+            save=None if checkpoint is None else checkpoint.write,
             start=start,
+            seed=seed,
         )
         result.attributes = {
             **result.attributes,
             "random_seed": seed,
-            "sampling_time": time.perf_counter() - begin,
+            "sampling_time": time.perf_counter() - started,
         }
-        return to_inference_data(result, idata_kwargs=idata_kwargs)
+        return to_inference_data(result, idata_kwargs=given["idata_kwargs"])

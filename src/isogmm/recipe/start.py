@@ -1,46 +1,43 @@
 """What a mixture is fitted from: the modes and coordinates of the search, or a given start."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError
-from isogmm.locate.coordinates import (
-    fixed_map,
-    geometric_scale,
-    given_map,
-    map_for,
-    within_mode_map,
-)
+from isogmm.locate.coordinates import fixed_map, given_map, map_for, within_mode_map
 from isogmm.locate.locate import Locate, Located, locate
 from isogmm.mixtures.affine_map import AffineMap, identity_map
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction
-from isogmm.model.target import Target
 from isogmm.recipe.options import Options
+from isogmm.results.stop_reason import StopReason, interruptible
+
+Mixture = TypeVar("Mixture")
 
 
 @dataclass
-class Start:
+class Start(Generic[Mixture]):
     """What the mixture is fitted from.
 
     Parameters
     ----------
     mixture
-        Of every chain, with the coordinates it is in.
+        The mixture of every chain, with its affine map.
     centers
-        (m, d): a point of every mode known, the unconstrained space; None where nobody looked.
+        (m, d): a point of every known mode, in the unconstrained space; None without a search.
     located
-        What the search found, or None where none was made.
-    interruption
-        What cut the search short (Ctrl-C or the time limit), or None.
+        The result of the search, or None where none was made.
+    stop_reason
+        What interrupted the search (Ctrl-C or the time limit), or None.
     """
 
-    mixture: Any
+    mixture: Mixture
     centers: Float[np.ndarray, "m d"] | None = None
     located: Located | None = None
-    interruption: KeyboardInterrupt | None = None
+    stop_reason: StopReason | None = None
 
     @property
     def has_several_modes(self) -> bool:
@@ -48,69 +45,67 @@ class Start:
         return self.centers is not None and len(self.centers) > 1
 
 
-def start_of(target: Target, options: Options, generator: np.random.Generator) -> Start:
-    """The start that the options ask for.
+@dataclass
+class Coordinates:
+    """The affine map of a fit and how it was found.
+
+    Parameters
+    ----------
+    affine_map
+        The map.
+    located
+        The result of the search, or None where none was made.
+    stop_reason
+        What interrupted the search, or None.
+    """
+
+    affine_map: AffineMap
+    located: Located | None = None
+    stop_reason: StopReason | None = None
+
+
+def find_coordinates(
+    target: FitTarget, options: Options, generator: np.random.Generator
+) -> Coordinates:
+    """Search the modes and choose the map, or the map alone where the user gave an initialization.
 
     Raises
     ------
     ModelError
-        If the log density is not finite at any start, or the posterior is improper.
+        If no starting point has a finite log density, or the posterior is improper.
     OptionError
         If the whitening does not fit the target.
     """
     if isinstance(options.init, Locate):
         return _searched(target, options, options.init, generator)
-    interruption = None
-    try:
-        affine_map = fixed_map(target, options.whitening, generator)
-    except KeyboardInterrupt as stop:
-        affine_map, interruption = identity_map(target.dim), stop
-    count = options.num_components or options.family.num_components
-    mixture = options.init.initialize(generator, options.chains, count, affine_map)
-    return Start(mixture, interruption=interruption)
+    found = Coordinates(identity_map(target.dim))
+    with interruptible(target) as interruption:
+        found.affine_map = fixed_map(target, options.whitening, generator)
+    found.stop_reason = interruption.reason
+    return found
 
 
 def _searched(
-    target: Target, options: Options, search: Locate, generator: np.random.Generator
-) -> Start:
+    target: FitTarget, options: Options, search: Locate, generator: np.random.Generator
+) -> Coordinates:
     located = locate(target, generator, search)
     masses = located.masses
-    interruption = located.interruption
     affine_map = given_map(options.whitening, target)
-    try:
+    with interruptible(target) as interruption:
         _check_proper(target, located)
         if affine_map is None:
             affine_map = map_for(target, options.whitening, located, masses)
-    except KeyboardInterrupt as stop:
-        interruption = stop
     if affine_map is None:
         affine_map = located.low_rank or within_mode_map(located.means, located.factors, masses)
-    count = options.num_components or max(options.family.num_components, 2 * len(masses))
-    mixture = mixture_over(located, options, count, affine_map, generator)
-    return Start(mixture, located.means, located, interruption)
+    return Coordinates(affine_map, located, interruption.reason or located.stop_reason)
 
 
-def mixture_over(
-    located: Located,
-    options: Options,
-    num_components: int,
-    affine_map: AffineMap,
-    generator: np.random.Generator,
-) -> Any:
-    """A mixture for every chain, its components around the modes that the search found."""
-    means, factors = located.means, located.factors
-    if located.low_rank is not None:
-        means, factors = located.low_rank.center[None], geometric_scale(located.low_rank)[None]
-    return options.family.over_modes(
-        means, factors, located.masses, generator, options.chains, num_components, affine_map
-    )
-
-
-def _check_proper(target: Target, located: Located) -> None:
+def _check_proper(target: FitTarget, located: Located) -> None:
     direction = improper_direction(target, located.means[0], located.factors[0])
     if direction is not None:
         raise ModelError(
-            f"the posterior is improper: the log density does not fall off along {direction} "
-            "(unconstrained coordinates), however far one goes. A flat prior without data, or "
-            "parameters of which only the sum matters? Give them proper priors, or remove one."
+            "the posterior is improper: the log density does not decrease fast enough along "
+            f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
+            "a flat prior without data, or parameters of which only the sum matters. Give these "
+            "parameters proper priors, or remove one of them."
         )

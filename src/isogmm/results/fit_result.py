@@ -1,13 +1,29 @@
-"""What a fit leaves behind, before it becomes an ArviZ object."""
+"""The result of a fit before it becomes an ArviZ object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.model.target import Target
+
+#: Attributes of a result, which every file format takes.
+Attributes: TypeAlias = dict[str, str | int | float]
+#: Entries of the group ``fit``: name to (dimension names, array).
+Tables: TypeAlias = dict[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+@runtime_checkable
+class StoredMixture(Protocol):
+    """What a result asks of a mixture."""
+
+    def tables(self) -> Tables:
+        """The arrays of the mixture with their dimension names, one set for each chain."""
+
+    def labels(self) -> dict[str, str]:
+        """Attributes of the group ``fit`` that say how to read the arrays."""
 
 
 @dataclass(kw_only=True)
@@ -21,32 +37,46 @@ class FitResult:
     target
         The target of the model.
     mixture
-        Batched over chains; its affine map is shared by the chains.
+        The mixture of every chain.
     positions
         The delivered draws, unconstrained.
     log_density, log_q
-        log joint and log mixture density (of the chain's own mixture) at the draws.
+        log joint density, and log density of the mixture of the same chain, at the draws.
     log_weights
-        Pareto smoothed importance weights of the draws, normalized over all of them.
+        Pareto smoothed importance weights of the draws, normalized over all of them, or None.
     components, modes
-        Which component each draw came from, and which mode it belongs to.
+        The component that each draw came from, and its mode, or None.
     history
         For ``fit_stats``: name to (checks,) or (checks, chains) arrays.
     tables
-        Further entries of the group ``fit``: name to (dimension names, array), for instance
-        the masses of the modes or the drift of each coordinate.
+        Further entries of the group ``fit``, for instance the masses of the modes.
     attributes
-        Attributes of the result: strings and numbers only.
+        Attributes of the result.
+    group_defaults
+        Whether optional groups (``log_likelihood``, ``log_prior``, ``include_transformed``,
+        ``data``) are made where the user does not say; True unless given.
     """
 
     target: Target
-    mixture: Any
+    mixture: StoredMixture
     positions: Float[np.ndarray, "c n d"]
     log_density: Float[np.ndarray, "c n"]
     log_q: Float[np.ndarray, "c n"]
-    log_weights: Float[np.ndarray, "c n"]
-    components: Int[np.ndarray, "c n"]
-    modes: Int[np.ndarray, "c n"]
+    log_weights: Float[np.ndarray, "c n"] | None = None
+    components: Int[np.ndarray, "c n"] | None = None
+    modes: Int[np.ndarray, "c n"] | None = None
     history: Mapping[str, np.ndarray] = field(default_factory=dict)
-    tables: Mapping[str, tuple[tuple[str, ...], np.ndarray]] = field(default_factory=dict)
-    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    tables: Tables = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
+    group_defaults: Mapping[str, bool] = field(default_factory=dict)
+
+    def statistics(self) -> dict[str, np.ndarray]:
+        """The statistics of each draw by the names of ``sample_stats``."""
+        found = {
+            "lp": self.log_density,
+            "log_q": self.log_q,
+            "log_weight": self.log_weights,
+            "component": self.components,
+            "mode": self.modes,
+        }
+        return {name: values for name, values in found.items() if values is not None}

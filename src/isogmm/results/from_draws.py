@@ -1,17 +1,152 @@
-"""An ArviZ object from flat draws of any sampler, with the groups that every method gives."""
+"""The groups of a result from draws of any method: the only builder of these groups."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 from isogmm.model.target import Target
 from isogmm.results.arviz_versions import from_groups
-from isogmm.results.from_fit import by_chain, own_labels
-from isogmm.results.groups import SAMPLE_DIMS, dataset
+from isogmm.results.groups import SAMPLE_DIMS, Result, dataset, plain
+
+#: Attributes of every group of a fit; its posterior has all attributes of the result.
+COMMON_ATTRIBUTES = ("created_at", "inference_library", "inference_library_version")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The names that a model gives to its results.
+
+    Parameters
+    ----------
+    library, library_version
+        The modeling language.
+    dims, coords
+        Names of the dimensions of each variable, without chain and draw, and their labels.
+    observed_data, constant_data
+        Arrays for the groups of the same names.
+    """
+
+    library: str
+    library_version: str
+    dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
+    observed_data: Mapping[str, np.ndarray] = field(default_factory=dict)
+    constant_data: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, target: Target) -> "Labels":
+        """The labels of a target."""
+        return cls(
+            target.library,
+            target.library_version,
+            target.dims,
+            target.coords,
+            target.observed_data,
+            target.constant_data,
+        )
+
+
+def library_attributes(library: str, labels: Labels) -> dict[str, str]:
+    """The attributes that say what made a result, with which versions, and when."""
+    return {
+        "inference_library": library,
+        "inference_library_version": version(library),
+        "modeling_library": labels.library,
+        "modeling_library_version": labels.library_version,
+        "arviz_version": version("arviz"),
+        "created_at": datetime.now(UTC).isoformat(),
+    }
+
+
+def groups_of_draws(
+    draws: Mapping[str, Mapping[str, np.ndarray]],
+    labels: Labels,
+    attributes: Mapping[str, object],
+    *,
+    common: Sequence[str] | None = None,
+    with_data: bool = True,
+) -> dict[str, xr.Dataset]:
+    """Datasets of draws, statistics and data, with dimension names and labels.
+
+    Parameters
+    ----------
+    draws
+        Group (``posterior``, ``log_likelihood``, ``sample_stats``, ...) to variable to array
+        (c, n, ...).  Groups without variables are left out.
+    labels
+        Names of the model.
+    attributes
+        All attributes of the result.
+    common
+        Names of the attributes that the groups beside the posterior have; all unless given.
+    with_data
+        Whether the groups of data are made.
+
+    Raises
+    ------
+    ModelError
+        If the labels of a dimension do not fit the variable that has it.
+    """
+    every = plain(attributes)
+    others = every if common is None else {name: every[name] for name in common}
+    shapes = {name: array.shape[2:] for name, array in draws.get("posterior", {}).items()}
+    shapes |= {name: np.shape(array) for name, array in labels.observed_data.items()}
+    groups = {}
+    for group, arrays in draws.items():
+        if not arrays:
+            continue
+        dims = labels.dims
+        if group in ("log_likelihood", "log_prior"):
+            dims = _own_dims(dims, arrays, shapes)
+        groups[group] = dataset(
+            arrays,
+            SAMPLE_DIMS,
+            dims={} if group == "sample_stats" else dims,
+            coords={} if group == "sample_stats" else labels.coords,
+            attrs=every if group == "posterior" else others,
+        )
+    for group, data in (
+        ("observed_data", labels.observed_data),
+        ("constant_data", labels.constant_data),
+    ):
+        if data and with_data:
+            groups[group] = dataset(data, (), dims=labels.dims, coords=labels.coords, attrs=others)
+    return groups
+
+
+def _own_dims(
+    dims: Mapping[str, Sequence[str | None]],
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> dict[str, Sequence[str | None]]:
+    """Dimension names of log densities, without those along which they have fewer entries.
+
+    The density of a whole vector in one entry (PyMC's CAR) does not have its dimension.
+    """
+    own = dict(dims)
+    for name, array in arrays.items():
+        if name in own and name in shapes:
+            sizes = zip(own[name], array.shape[2:], shapes[name], strict=False)
+            own[name] = [dim if size == full else None for dim, size, full in sizes]
+    return own
+
+
+def by_chain(
+    groups: Mapping[str, Mapping[str, np.ndarray]], chains: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays (c n, ...) of constrained draws as (c, n, ...)."""
+    return {
+        group: {
+            name: np.asarray(array).reshape(chains, len(array) // chains, *np.shape(array)[1:])
+            for name, array in arrays.items()
+        }
+        for group, arrays in groups.items()
+    }
 
 
 def result_of_draws(
@@ -20,52 +155,31 @@ def result_of_draws(
     *,
     library: str,
     seed: int,
-    attributes: Mapping[str, Any],
+    attributes: Mapping[str, object],
     sample_stats: Mapping[str, np.ndarray] | None = None,
-) -> Any:
-    """Posterior, log likelihood, log prior, sample statistics and data of unconstrained draws.
+) -> Result:
+    """The result of a method that draws in the unconstrained space.
 
     Parameters
     ----------
     target
-        Of the model: constrains the draws and knows names, dims and coords.
+        The target of the model, which constrains the draws.
     positions
         The draws.
     library
-        The package that made them, for ``inference_library``.
+        The package that made the draws, for ``inference_library``.
     seed
-        For what the model draws itself (discrete sites).
+        Seed of what the model itself draws (discrete sites).
     attributes
-        ``sampling_time``, ``num_gradient_evaluations`` and others.
+        ``sampling_time``, ``num_gradient_evaluations`` and others; None values are left out.
     sample_stats
         Statistics of each draw, ``(c, n)``; the log density ``lp`` is added.
     """
     chains, draws, dim = positions.shape
     flat = np.ascontiguousarray(positions.reshape(-1, dim), dtype=np.float64)
     statistics = {"lp": target.evaluate(flat)[0].reshape(chains, draws), **(sample_stats or {})}
-    attrs = {
-        "inference_library": library,
-        "inference_library_version": version(library),
-        "modeling_library": target.library,
-        "modeling_library_version": target.library_version,
-        "created_at": datetime.now(UTC).isoformat(),
-        "random_seed": seed,
-        **{name: value for name, value in attributes.items() if value is not None},
-    }
-    labels: dict[str, Any] = {"dims": target.dims, "coords": target.coords, "attrs": attrs}
+    labels = Labels.of(target)
+    attrs = {**library_attributes(library, labels), "random_seed": seed, **attributes}
     generated = by_chain(target.constrain(flat, seed), chains)
-    groups = {}
-    for group, arrays in generated.items():
-        own = labels
-        if group != "posterior":
-            own = own_labels(labels, arrays, target, generated["posterior"])
-        if arrays:
-            groups[group] = dataset(arrays, SAMPLE_DIMS, **own)
-    groups["sample_stats"] = dataset(statistics, SAMPLE_DIMS, attrs=attrs)
-    for group, data in (
-        ("observed_data", target.observed_data),
-        ("constant_data", target.constant_data),
-    ):
-        if data:
-            groups[group] = dataset(data, (), **labels)
+    groups = groups_of_draws({**generated, "sample_stats": statistics}, labels, attrs)
     return target.finish(from_groups(groups, attrs))

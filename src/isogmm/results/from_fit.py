@@ -1,10 +1,8 @@
-"""The groups of a fit, as datasets: what :mod:`isogmm.inference_data` makes one object of."""
+"""The groups of a fit: its draws, its mixture and its history."""
 
 import zlib
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -13,25 +11,44 @@ from isogmm.errors import OptionError
 from isogmm.model.target import Target
 from isogmm.results.fit_group import fit_group, history_group
 from isogmm.results.fit_result import FitResult
+from isogmm.results.from_draws import (
+    COMMON_ATTRIBUTES,
+    Labels,
+    by_chain,
+    groups_of_draws,
+    library_attributes,
+)
 from isogmm.results.groups import SAMPLE_DIMS, dataset, plain
 
 #: Groups that a user may leave out.
-CHOSEN = ("log_likelihood", "log_prior")
-#: Draws constrained at a time where one of them is: it never stands in memory whole.  Fewer where
-#: the log likelihood of so many holds more numbers than this.
-AT_A_TIME, NUMBERS_AT_A_TIME = 1024, 2**25
+OPTIONAL_GROUPS = ("log_likelihood", "log_prior")
+#: Draws constrained at a time where one of these is left out, so that it is never in memory as a
+#: whole; fewer where the log likelihood of so many draws has more numbers than the second bound.
+MAX_DRAWS_AT_A_TIME, MAX_NUMBERS_AT_A_TIME = 1024, 2**25
+#: The groups of a fit, in order.
+GROUP_ORDER = (
+    "posterior",
+    "sample_stats",
+    "unconstrained_posterior",
+    "log_likelihood",
+    "log_prior",
+    "observed_data",
+    "constant_data",
+    "fit",
+    "fit_stats",
+)
 IDATA_OPTIONS = ("log_likelihood", "log_prior", "include_transformed", "dims", "coords")
 
 
 def result_groups(
-    result: FitResult, options: Mapping[str, Any]
+    result: FitResult, options: Mapping[str, object]
 ) -> tuple[dict[str, xr.Dataset], dict[str, str | int | float]]:
     """Groups and root attributes of a fit.
 
     Parameters
     ----------
     result
-        The fit; the draws are constrained here, all in one call of ``target.constrain``.
+        The fit; its draws are constrained here.
     options
         The ``idata_kwargs`` of :func:`isogmm.inference_data.to_inference_data`.
 
@@ -47,98 +64,92 @@ def result_groups(
         raise OptionError(
             f"idata_kwargs has unknown entries {unknown}; known are {list(IDATA_OPTIONS)}"
         )
-    target = result.target
-    chains, _, dim = result.positions.shape
-    unwanted = {group for group in CHOSEN if options.get(group, True) is False}
-    generated = _constrained(
-        target, result.positions.reshape(-1, dim), _seed(result.attributes), unwanted
+    wanted = {group: _wanted(result, options, group) for group in OPTIONAL_GROUPS}
+    labels = Labels.of(result.target)
+    labels = replace(
+        labels,
+        dims={**labels.dims, **_mapping(options, "dims")},
+        coords={**labels.coords, **_mapping(options, "coords")},
     )
-    generated = by_chain(generated, chains)
-    root = _root_attributes(result)
-    attrs = {
-        name: root[name]
-        for name in ("created_at", "inference_library", "inference_library_version")
-    }
-    labels = {
-        "dims": {**target.dims, **options.get("dims", {})},
-        "coords": {**target.coords, **options.get("coords", {})},
-        "attrs": attrs,
-    }
-    statistics = {
-        "lp": result.log_density,
-        "log_q": result.log_q,
-        "log_weight": result.log_weights,
-        "component": result.components,
-        "mode": result.modes,
-    }
-    groups = {
-        "posterior": dataset(generated["posterior"], SAMPLE_DIMS, **{**labels, "attrs": root}),
-        "sample_stats": dataset(statistics, SAMPLE_DIMS, attrs=attrs),
-    }
-    unconstrained = _unconstrained_labels(target, labels)
-    groups["unconstrained_posterior"] = dataset(
-        target.unravel(result.positions), SAMPLE_DIMS, **unconstrained
-    )
-    for group in CHOSEN:
-        wanted = options.get(group, True)
-        chosen = _choose(generated.get(group, {}), wanted, group)
-        if chosen:
-            own = own_labels(labels, chosen, target, generated["posterior"])
-            groups[group] = dataset(chosen, SAMPLE_DIMS, **own)
-    for group, arrays in (
-        ("observed_data", target.observed_data),
-        ("constant_data", target.constant_data),
-    ):
-        if arrays:
-            groups[group] = dataset(arrays, (), **labels)
-    groups["fit"] = fit_group(result, attrs)
+    root = plain({**library_attributes("isogmm", labels), **result.attributes})
+    draws: dict[str, Mapping[str, np.ndarray]] = {}
+    if result.positions.shape[1]:
+        unwanted = {group for group in OPTIONAL_GROUPS if wanted[group] is False}
+        generated = _constrained(result, unwanted)
+        draws = {"posterior": generated["posterior"], "sample_stats": result.statistics()}
+        for group in OPTIONAL_GROUPS:
+            draws[group] = _choose(generated.get(group, {}), wanted[group], group)
+    with_data = result.group_defaults.get("data", True)
+    groups = groups_of_draws(draws, labels, root, common=COMMON_ATTRIBUTES, with_data=with_data)
+    common = {name: root[name] for name in COMMON_ATTRIBUTES}
+    if draws:
+        groups["unconstrained_posterior"] = dataset(
+            result.target.unravel(result.positions),
+            SAMPLE_DIMS,
+            dims=_unconstrained_dims(result.target, labels),
+            coords=labels.coords,
+            attrs=common,
+        )
+    groups["fit"] = fit_group(result, common)
     if result.history:
-        groups["fit_stats"] = history_group(result.history, attrs)
-    return groups, root
+        groups["fit_stats"] = history_group(result.history, common)
+    return {group: groups[group] for group in GROUP_ORDER if group in groups}, root
 
 
-def _constrained(
-    target: Target, positions: np.ndarray, seed: int, unwanted: Collection[str]
-) -> Mapping[str, Mapping[str, np.ndarray]]:
-    """The draws on the user's scale, with all groups that are wanted."""
-    if not unwanted:
-        return target.constrain(positions, seed)
-    size = sum(np.size(array) for array in target.observed_data.values())
-    at_a_time = max(1, min(AT_A_TIME, NUMBERS_AT_A_TIME // max(size, 1)))
+def _wanted(result: FitResult, options: Mapping[str, object], group: str) -> object:
+    """What the user wants of an optional group: True, False or names of variables."""
+    return options.get(group, result.group_defaults.get(group, True))
+
+
+def _mapping(options: Mapping[str, object], name: str) -> Mapping:
+    value = options.get(name, {})
+    if not isinstance(value, Mapping):
+        raise OptionError(f"idata_kwargs[{name!r}] must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _constrained(result: FitResult, unwanted: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
+    """The draws on the scale of the model, (c, n, ...), with the groups that are wanted.
+
+    Numbers are as precise as the unconstrained draws at most.
+    """
+    chains, _, dim = result.positions.shape
+    flat, target = result.positions.reshape(-1, dim), result.target
+    seed = _seed(result)
+    rows = len(flat)
+    if unwanted:
+        size = max(sum(np.size(array) for array in target.observed_data.values()), dim)
+        rows = max(1, min(MAX_DRAWS_AT_A_TIME, MAX_NUMBERS_AT_A_TIME // size))
     parts = []
-    for begin in range(0, len(positions), at_a_time):
-        part = target.constrain(positions[begin : begin + at_a_time], (seed + begin) % 2**31)
+    for first in range(0, len(flat), rows):
+        part = target.constrain(flat[first : first + rows], (seed + first) % 2**31)
         parts.append({group: part[group] for group in part if group not in unwanted})
-    return {
+    joined = {
         group: {
-            name: np.concatenate([np.asarray(part[group][name]) for part in parts])
+            name: _narrowed([np.asarray(part[group][name]) for part in parts], flat.dtype)
             for name in parts[0][group]
         }
         for group in parts[0]
     }
+    return by_chain(joined, chains)
 
 
-def _seed(attributes: Mapping[str, Any]) -> int:
-    """A seed for what the model draws itself (discrete sites), repeatable for a repeated fit."""
-    seed = attributes.get("random_seed", 0)
-    return zlib.crc32(str(seed).encode()) % 2**31
+def _narrowed(parts: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    """The parts as one array, of this floating type where theirs is larger."""
+    if parts[0].dtype.kind == "f" and parts[0].dtype.itemsize > dtype.itemsize:
+        parts = [part.astype(dtype) for part in parts]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _root_attributes(result: FitResult) -> dict[str, str | int | float]:
-    return plain(
-        {
-            "inference_library": "isogmm",
-            "inference_library_version": version("isogmm"),
-            "modeling_library": result.target.library,
-            "modeling_library_version": result.target.library_version,
-            "arviz_version": version("arviz"),
-            "created_at": datetime.now(UTC).isoformat(),
-            **result.attributes,
-        }
-    )
+def _seed(result: FitResult) -> int:
+    """A seed for what the model draws itself (discrete sites), the same for a repeated fit."""
+    return zlib.crc32(str(result.attributes.get("random_seed", 0)).encode()) % 2**31
 
 
-def _choose(arrays: Mapping[str, Any], wanted: Any, group: str) -> Mapping[str, Any]:
+def _choose(
+    arrays: Mapping[str, np.ndarray], wanted: object, group: str
+) -> Mapping[str, np.ndarray]:
+    """The variables of an optional group that the user wants."""
     if isinstance(wanted, bool | np.bool_ | int):
         return arrays if wanted else {}
     names = [wanted] if isinstance(wanted, str) else list(wanted)
@@ -150,47 +161,13 @@ def _choose(arrays: Mapping[str, Any], wanted: Any, group: str) -> Mapping[str, 
     return {name: arrays[name] for name in names}
 
 
-def _unconstrained_labels(target: Target, labels: Mapping[str, Any]) -> dict[str, Any]:
-    """Dimension names of the unconstrained variables, dropped where a transform changed a size."""
+def _unconstrained_dims(target: Target, labels: Labels) -> dict[str, list[str | None]]:
+    """Dimension names of the unconstrained variables, without those that a transform resized."""
     dims = {}
     for name, shape in target.variables.items():
-        given = target.unconstrained_dims.get(name, labels["dims"].get(name, ()))
-        coords = labels["coords"]
+        given = target.unconstrained_dims.get(name, labels.dims.get(name, ()))
         dims[name] = [
-            dim if dim not in coords or len(coords[dim]) == size else None
+            dim if dim not in labels.coords or len(labels.coords[dim]) == size else None
             for dim, size in zip(given, shape, strict=False)
         ]
-    return {**labels, "dims": dims}
-
-
-def by_chain(
-    groups: Mapping[str, Mapping[str, np.ndarray]], chains: int
-) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays (c n, ...) of constrained draws as (c, n, ...)."""
-    return {
-        group: {
-            name: np.asarray(array).reshape(chains, len(array) // chains, *np.shape(array)[1:])
-            for name, array in arrays.items()
-        }
-        for group, arrays in groups.items()
-    }
-
-
-def own_labels(
-    labels: Mapping[str, Any],
-    arrays: Mapping[str, np.ndarray],
-    target: Target,
-    posterior: Mapping[str, np.ndarray],
-) -> dict[str, Any]:
-    """Dimension names of log densities, dropped where these are fewer than the values.
-
-    A density of the whole vector in one entry (PyMC's CAR) does not have its dimension.
-    """
-    dims = dict(labels["dims"])
-    shapes = {name: array.shape[2:] for name, array in posterior.items()}
-    shapes |= {name: np.shape(array) for name, array in target.observed_data.items()}
-    for name, array in arrays.items():
-        if name in dims and name in shapes:
-            sizes = zip(dims[name], array.shape[2:], shapes[name], strict=False)
-            dims[name] = [dim if own == full else None for dim, own, full in sizes]
-    return {**labels, "dims": dims}
+    return dims

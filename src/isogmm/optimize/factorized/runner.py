@@ -1,7 +1,8 @@
-"""Factorized mixtures in the loop, with the rules, schedules and stopping rules of the rest."""
+"""Factorized mixtures in the loop, with the rules, schedules and stopping rules of the others."""
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,21 @@ import numpy as np
 from isogmm.errors import OptionError
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.target import Target
+from isogmm.optimize.algorithm import AbstractAlgorithm
 from isogmm.optimize.check import Check
 from isogmm.optimize.factorized.curvature import CollectiveCurvature
 from isogmm.optimize.factorized.gradients import Points, factorized_gradients, propose
 from isogmm.optimize.gradients.base import ComponentGradients
-from isogmm.optimize.loop import OptimizeResult, drive
-from isogmm.optimize.runner import AbstractRunner
+from isogmm.optimize.iteration import WeightsRule
+from isogmm.optimize.loop import OptimizeResult, run_windows
+from isogmm.optimize.runner import AbstractRunner, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import AbstractUpdateRule, MixtureArrays
 
 
-class FactorizedRunner(AbstractRunner):
-    """The moving parts of one fit, which has one chain; see :class:`isogmm.optimize.runner.AbstractRunner`.
+class FactorizedRunner(AbstractRunner[FactorizedMixture]):
+    """The optimization of one chain.
 
     Parameters
     ----------
@@ -51,13 +54,18 @@ class FactorizedRunner(AbstractRunner):
     def _as_chains(self, means: np.ndarray, variances: np.ndarray) -> MixtureArrays:
         return MixtureArrays(means.T[..., None], variances.T, self.log_weights)
 
-    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
-        """One iteration; its ELBO estimate (1,) and the number of points with a finite density.
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+        """One iteration: its ELBO estimate (1,) and the number of points with a finite density.
 
-        A step that leads nowhere is not taken, nor any after it: the loop ends with the window.
+        A step to numbers that are not a mixture is not taken, and no step after it: the loop ends
+        with the window.
         """
+        elbo, num_finite = self._step(plan.step_sizes[done], plan.averaging[done])
+        return [np.array([elbo])], [num_finite]
+
+    def _step(self, step_size: float, averaging: float) -> tuple[float, int]:
         if not self.is_sound:
-            return np.full(1, np.nan), 0
+            return math.nan, 0
         means, variances = self.current.means, self.current.variances
         points = propose(self.generator, means, variances, self.num_samples)
         log_density, gradient = self._evaluate(points)
@@ -78,13 +86,13 @@ class FactorizedRunner(AbstractRunner):
         is_mixture = np.isfinite(new_means.sum() + new_variances.sum()) and new_variances.min() > 0
         self.is_sound = bool(found.num_finite and is_mixture)
         if self.is_sound:
-            # The moves of the fit, last: an interrupt comes before them or after.
+            # The assignments that change the fit come last: an interrupt comes before or after.
             self.current, self.state = FactorizedMixture(new_means, new_variances), state
             self.average = (
                 self.current if averaging == 1.0 else _mixed(self.average, self.current, averaging)
             )
             self.iterations += 1
-        return np.array([found.elbo]), found.num_finite
+        return found.elbo, found.num_finite
 
     def _evaluate(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
         """The target at the points and, in the same call, where the curvature is to be probed."""
@@ -124,6 +132,38 @@ def _mixed(old: FactorizedMixture, new: FactorizedMixture, share: float) -> Fact
     return FactorizedMixture(
         kept * old.means + added * new.means, kept * old.variances + added * new.variances
     )
+
+
+@dataclass(frozen=True)
+class FactorizedAlgorithm(AbstractAlgorithm):
+    """Gradients of one chain at a time, steps by an update rule.
+
+    Parameters
+    ----------
+    rule, schedule, stopping
+        As for :func:`isogmm.optimize.optimize`.
+    num_samples
+        S, groups of K points an iteration.
+    bounds_steps
+        Whether the collective curvature bounds the step size.
+    """
+
+    rule: AbstractUpdateRule
+    schedule: AbstractSchedule
+    stopping: AbstractStopping
+    num_samples: int = 1
+    bounds_steps: bool = True
+
+    def runner(
+        self,
+        target: Target,
+        mixture: FactorizedMixture,
+        generator: np.random.Generator,
+        weights: WeightsRule | None = None,
+    ) -> FactorizedRunner:
+        """See :class:`AbstractAlgorithm`; the weights are equal and stay so."""
+        curvature = CollectiveCurvature(generator, target.dim) if self.bounds_steps else None
+        return FactorizedRunner(target, mixture, self.rule, generator, self.num_samples, curvature)
 
 
 def optimize_factorized(
@@ -179,4 +219,5 @@ def optimize_factorized(
     if num_samples < 1:
         raise OptionError(f"num_samples must be at least 1, not {num_samples}")
     runner = FactorizedRunner(target, mixture, rule, generator, num_samples, curvature)
-    return drive(runner, schedule, stopping, callback=callback)
+    observers = [] if callback is None else [callback]
+    return run_windows(runner, schedule, stopping, observers=observers)

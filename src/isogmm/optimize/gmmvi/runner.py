@@ -13,7 +13,7 @@ from isogmm.model.target import Target
 from isogmm.optimize.gmmvi.base import Components
 from isogmm.optimize.gmmvi.database import Database
 from isogmm.optimize.gmmvi.method import Gmmvi
-from isogmm.optimize.runner import AbstractRunner
+from isogmm.optimize.runner import AbstractRunner, WindowPlan
 
 
 class GmmviRunner(AbstractRunner):
@@ -46,12 +46,12 @@ class GmmviRunner(AbstractRunner):
         self.averages = list(self.chains)
         self.databases = [Database(mixture.dim, method.selection.reuse) for _ in self.chains]
 
-    def iteration(self, step_size: float, averaging: float, collector: Any) -> tuple[Any, Any]:
-        """One iteration; the ELBO of each chain (c,), and its samples and finite ones (c, 2).
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+        """One iteration: the ELBO of each chain (c,), and its samples and finite samples (c, 2).
 
-        ``step_size`` multiplies the step sizes that the method adapts itself; ``averaging`` is
-        the share of the new mixture in the running average, which is what the fit returns.
+        The step size of the plan multiplies the step sizes that the method adapts itself.
         """
+        step_size, averaging = plan.step_sizes[done], plan.averaging[done]
         drawn = []
         for components, database in zip(self.chains, self.databases, strict=True):
             database.make_room()
@@ -82,7 +82,7 @@ class GmmviRunner(AbstractRunner):
         ]
         self.chains = moved
         self.iterations += 1
-        return np.array(elbos), np.array(tallies)
+        return [np.array(elbos)], [np.array(tallies)]
 
     def mixture(self) -> GaussianMixture:
         """The fit so far, every chain with as many components as the largest."""

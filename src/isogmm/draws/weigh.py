@@ -1,0 +1,35 @@
+"""Pareto smoothed importance weights of a pool of draws, and what they say about it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.draws.pool import Pool
+from isogmm.results.arviz_versions import psis
+
+
+@dataclass(frozen=True)
+class SmoothedWeights:
+    """The importance weights of a pool.
+
+    Parameters
+    ----------
+    log_weights
+        (c n,): smoothed, normalized over all chains.
+    pareto_k
+        Shape of the tail of the importance ratios.
+    relative_ess
+        Effective sample size of the unsmoothed ratios divided by the number of draws.
+    """
+
+    log_weights: Float[np.ndarray, " cn"]
+    pareto_k: float
+    relative_ess: float
+
+
+def weigh(pool: Pool) -> SmoothedWeights:
+    """Smooth the importance ratios of a pool (Vehtari et al. 2024, arXiv 1507.02646)."""
+    ratios = np.where(np.isfinite(pool.log_ratios), pool.log_ratios, -np.inf)
+    log_weights, pareto_k = psis(ratios)
+    return SmoothedWeights(log_weights, pareto_k, pool.importance_ess() / pool.log_ratios.size)

@@ -1,0 +1,1 @@
+"""Factorized mixtures, the family of :func:`isogmm.fit_factorized`."""

@@ -1,0 +1,247 @@
+"""Factorized mixtures in the recipe: options, start, one optimization for each chain, result."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from isogmm.errors import OptionError, warn_user
+from isogmm.locate.coordinates import Whitening
+from isogmm.locate.locate import Locate
+from isogmm.mixtures.factorized import FactorizedMixture
+from isogmm.mixtures.factorized_chains import FactorizedChains
+from isogmm.mixtures.stored import check_coordinates
+from isogmm.model.target import Target
+from isogmm.optimize.factorized.runner import FactorizedAlgorithm
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.stopping import MaxIterations
+from isogmm.optimize.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
+from isogmm.recipe.context import FitContext
+from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
+from isogmm.recipe.families.factorized.result import fit_result
+from isogmm.recipe.options import (
+    Options,
+    Refinement,
+    WeightsOption,
+    When,
+    number_of_components,
+    stopping_for,
+)
+from isogmm.recipe.start import Start
+from isogmm.results.fit_result import FitResult
+from isogmm.results.groups import Result, get_group
+from isogmm.results.stop_reason import StopReason
+from isogmm.validation import real_number, whole_number
+
+#: Components of each coordinate where the user gives no number.
+NUM_COMPONENTS = 5
+#: Longest tail in iterations: with many coordinates the ELBO gains from averaging for long.
+MAX_TAIL_LENGTH = 5_000
+#: Seconds left for a chain when the time limit has passed: the stopping rule needs a positive limit.
+MIN_SECONDS = 1e-9
+#: Gain of the ELBO in nats that is not worth another window.
+TOLERANCE = 0.25
+
+#: The remedy for a fit that ended early, appended to what happened.
+REMEDIES = {
+    StopReason.MAX_ITERATIONS: "; raise max_iterations or continue with resume=idata.",
+    StopReason.MAX_SECONDS: "; raise max_seconds or continue with resume=idata.",
+    StopReason.INTERRUPTED: "; this is the fit so far. Continue with resume=idata.",
+    StopReason.NON_FINITE: (
+        "; the last finite mixture was kept. Start closer with center, spread and variance, or "
+        "check the model for parameters outside their support."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FactorizedStart:
+    """Where the means of every chain start: N(center, spread² I), with one variance for all."""
+
+    center: np.ndarray | None
+    spread: float
+    variance: float
+    dtype: type
+
+    def mixture(
+        self, generator: np.random.Generator, num_components: int, dim: int
+    ) -> FactorizedMixture:
+        """The start of one chain."""
+        center = np.zeros(dim) if self.center is None else self.center
+        if center.shape != (dim,):
+            raise OptionError(f"center has shape {center.shape}; the model has {dim} coordinates")
+        return FactorizedMixture.start(
+            generator,
+            num_components,
+            center,
+            spread=self.spread,
+            variance=self.variance,
+            dtype=self.dtype,
+        )
+
+
+def read_method(method: object, step_size: float) -> tuple[AbstractUpdateRule, AbstractSchedule]:
+    """The rule and its schedule: as in the paper where the rule has a step size of its own."""
+    rule = find_rule(method)
+    if rule.step_size is not None:
+        return rule, Constant(rule.step_size)
+    schedule = ConstantThenLinearDecay(step_size, longest_tail=MAX_TAIL_LENGTH)
+    return RelativeStep(TrustRegion(rule)), schedule
+
+
+@dataclass(frozen=True)
+class Factorized(AbstractFamily[FactorizedChains]):
+    """Mixtures of K univariate Gaussians for each coordinate.
+
+    Parameters
+    ----------
+    options
+        The options of the fit.
+    beginning
+        Where the means start.
+    """
+
+    beginning: FactorizedStart
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> "Factorized":
+        """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
+        rule, schedule = read_method(given["method"], given["step_size"])
+        algorithm = FactorizedAlgorithm(
+            rule,
+            schedule,
+            stopping_for(given, schedule, TOLERANCE),
+            whole_number("num_samples", given["num_samples"]),
+            bounds_steps=isinstance(rule, RelativeStep),
+        )
+        options = Options(
+            draws=whole_number("draws", given["draws"], least=0),
+            chains=whole_number("chains", given["chains"]),
+            num_components=number_of_components(given["num_components"]),
+            algorithm=algorithm,
+            weights=WeightsOption(When.NEVER),
+            whitening=Whitening.NONE,
+            init=Locate(),
+            importance=When.NEVER,
+            refinement=Refinement(None),
+        )
+        center = given["center"]
+        beginning = FactorizedStart(
+            None if center is None else np.asarray(center, dtype=np.float64),
+            real_number("spread", given["spread"], above=0.0),
+            real_number("variance", given["variance"], above=0.0),
+            given["dtype"],
+        )
+        return cls(options, beginning)
+
+    @classmethod
+    def default_chains(cls) -> int:
+        """Chains where the user gives no number."""
+        return 1
+
+    def start(self, context: FitContext) -> Start[FactorizedChains]:
+        """Means around the center, from the random numbers of each chain."""
+        count, dim = self.options.num_components or NUM_COMPONENTS, context.target.dim
+        generators = context.generators(self.options.chains)
+        mixtures = [self.beginning.mixture(generator, count, dim) for generator in generators]
+        return Start(FactorizedChains(tuple(mixtures)))
+
+    def convert(self, mixture: object) -> FactorizedChains:
+        """Only mixtures that are factorized already."""
+        if not isinstance(mixture, FactorizedChains):
+            raise OptionError(
+                "the start is no factorized mixture: fit_factorized continues only its own results"
+            )
+        return mixture
+
+    def rounds(self, context: FitContext, start: Start[FactorizedChains]) -> "FactorizedRounds":
+        """One optimization for each chain."""
+        return FactorizedRounds(self, context, start)
+
+    def finish(
+        self, context: FitContext, start: Start[FactorizedChains], rounds: AbstractRounds
+    ) -> FitResult:
+        """Draws of every chain, and their ELBO; the draws are not refined and carry no verdict.
+
+        Warns
+        -----
+        FitWarning
+            If an optimization ended before its ELBO converged.
+        """
+        assert isinstance(rounds, FactorizedRounds)
+        has_fixed_length = isinstance(self.options.algorithm.stopping, MaxIterations)
+        for reason in dict.fromkeys(result.stop_reason for result in rounds.results):
+            is_planned = has_fixed_length and reason is StopReason.MAX_ITERATIONS
+            if reason in REMEDIES and not is_planned:
+                warn_user(f"isogmm: {reason.event}{REMEDIES[reason]}")
+        context.target.deadline = None  # the last stage, which every user needs
+        return fit_result(context, rounds.results, self.options.draws)
+
+    # --- storage --------------------------------------------------------------------------
+
+    def read(self, idata: Result, target: Target) -> FactorizedChains:
+        """The mixtures of an earlier result of :func:`isogmm.fit_factorized`."""
+        check_coordinates(idata, target)
+        fit = get_group(idata, "fit")
+        if fit.attrs.get("family") != "factorized":
+            raise OptionError("resume= holds no factorized mixture: fit_isogmm can continue it")
+        return FactorizedChains.of_arrays(
+            {name: fit[name].values for name in ("means", "variances")}
+        )
+
+    def arrays(self, mixture: FactorizedChains) -> dict[str, np.ndarray]:
+        """Means and variances of all chains."""
+        return mixture.arrays()
+
+    def of_arrays(self, arrays: Mapping[str, np.ndarray]) -> FactorizedChains:
+        """The mixtures of these arrays."""
+        return FactorizedChains.of_arrays(arrays)
+
+    def sizes(self, mixture: FactorizedChains) -> tuple[int, int]:
+        """Chains and components."""
+        return len(mixture.chains), mixture.chains[0].num_components
+
+
+class FactorizedRounds(AbstractRounds):
+    """One optimization after another, one for each chain, because one alone may fill the memory.
+
+    Parameters
+    ----------
+    family, context, start
+        The family, what all stages share, and what the mixtures are fitted from.
+    """
+
+    def __init__(
+        self, family: Factorized, context: FitContext, start: Start[FactorizedChains]
+    ) -> None:
+        self.family, self.context, self.start = family, context, start
+        self.results: list[OptimizeResult] = []
+
+    def planned(self) -> Iterator[Round]:
+        """The chains in order; those after an interruption are left out."""
+        algorithm, started = self.family.options.algorithm, time.perf_counter()
+        max_seconds = algorithm.stopping.max_seconds
+        mixtures = self.start.mixture.chains
+        generators = self.context.generators(len(mixtures))
+        for mixture, generator in zip(mixtures, generators, strict=True):
+            stopping = algorithm.stopping
+            if max_seconds is not None:
+                left = max_seconds - (time.perf_counter() - started)
+                stopping = replace(stopping, max_seconds=max(left, MIN_SECONDS))
+            runner = algorithm.runner(self.context.target, mixture, generator)
+            yield Round(runner, algorithm.schedule, stopping)
+            last = self.results[-1].stop_reason
+            if last in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+                return
+
+    def add(self, optimized: OptimizeResult) -> None:
+        """Keep the mixture of a chain."""
+        self.context.costs.add("mixture")
+        self.results.append(optimized)
+
+    def whole(self, mixture: FactorizedMixture) -> FactorizedChains:
+        """All chains while one is optimized: those before as fitted, those after as they start."""
+        done = [result.mixture for result in self.results]
+        return FactorizedChains((*done, mixture, *self.start.mixture.chains[len(done) + 1 :]))

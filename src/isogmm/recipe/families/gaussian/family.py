@@ -1,0 +1,111 @@
+"""Full and diagonal covariances in the recipe: options, start, optimization."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from isogmm.draws.pool import Pool
+from isogmm.errors import OptionError
+from isogmm.locate.locate import Located
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
+from isogmm.mixtures.initialization.modes import Modes
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.runner import WhiteningAdaptation
+from isogmm.recipe.context import FitContext
+from isogmm.recipe.families.gaussian.options import read_algorithm, read_covariance
+from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
+from isogmm.recipe.options import common_options
+from isogmm.recipe.start import Start
+
+#: Components where the user gives no number.
+NUM_COMPONENTS = 8
+
+
+@dataclass(frozen=True)
+class FullCovariances(MixtureFamily[GaussianMixture]):
+    """Mixtures of Gaussians with full or diagonal covariances.
+
+    Parameters
+    ----------
+    options
+        The options of the fit.
+    is_diagonal
+        Whether the covariances are diagonal in the coordinates of the map.
+    """
+
+    is_diagonal: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> "FullCovariances":
+        """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
+        is_diagonal = read_covariance(given["covariance"])
+        return cls(common_options(given, read_algorithm(given)), is_diagonal)
+
+    @property
+    def default_num_components(self) -> int:
+        """Components where the user gives no number."""
+        return NUM_COMPONENTS
+
+    def over_modes(
+        self,
+        located: Located,
+        num_components: int,
+        affine_map: AffineMap,
+        generator: np.random.Generator,
+    ) -> GaussianMixture:
+        """See :func:`isogmm.mixtures.initialization.gaussian_over_modes.over_modes`."""
+        means, factors = modes_of(located)
+        self._check(means.shape[1])
+        return over_modes(
+            Modes(means, factors, located.masses),
+            generator,
+            self.options.chains,
+            num_components,
+            affine_map,
+            diagonal=self.is_diagonal,
+        )
+
+    def convert(self, mixture: object) -> GaussianMixture:
+        """Isotropic Gaussians and diagonal ones become full ones where that is asked for."""
+        self._check(mixture.dim)
+        if isinstance(mixture, GaussianMixture) and mixture.is_diagonal != self.is_diagonal:
+            if self.is_diagonal:
+                raise OptionError(
+                    "the start has full covariances, which a diagonal fit cannot continue: "
+                    'use covariance="full"'
+                )
+            covariances = mixture.covariances[..., None] * np.eye(mixture.dim)
+            return GaussianMixture(
+                mixture.means, covariances, mixture.log_weights, mixture.affine_map
+            )
+        return GaussianMixture.from_isotropic(mixture, self.is_diagonal)
+
+    def _check(self, dim: int) -> None:
+        if dim > MAX_DENSE_DIM and not self.is_diagonal:
+            raise OptionError(
+                f'covariance="full" has {dim}² numbers a component here; it serves up to '
+                f'{MAX_DENSE_DIM} dimensions. Use covariance="diagonal", or fit_isogmm.'
+            )
+
+    def adaptation(self, start: Start[GaussianMixture]) -> WhiteningAdaptation | None:
+        """None: the covariances hold what the map lacks."""
+        return None
+
+    def without_rounds(
+        self, context: FitContext, start: Start[GaussianMixture], num_draws: int
+    ) -> tuple[OptimizeResult, Pool] | None:
+        """None: the mixture is always optimized."""
+        return None
+
+    def larger(
+        self, start: Start[GaussianMixture], optimized: OptimizeResult, pool: Pool
+    ) -> GaussianMixture | None:
+        """None: GMMVI adds components itself."""
+        return None
+
+    def has_gained(self, before: Pool, after: Pool) -> bool:
+        """False: there is no larger mixture."""
+        return False

@@ -1,0 +1,1 @@
+"""Mixtures of isotropic Gaussians, the family of :func:`isogmm.fit_isogmm`."""

@@ -1,0 +1,153 @@
+"""Isotropic Gaussians in the recipe: options, start, adaptation of the map, growth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from isogmm.draws.pool import Pool
+from isogmm.errors import OptionError
+from isogmm.locate.coordinates import Whitening
+from isogmm.locate.locate import Located
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.modes import Modes
+from isogmm.mixtures.initialization.over_modes import OverModes
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.optimize.algorithm import Algorithm
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.runner import WhiteningAdaptation
+from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.updates import (
+    AbstractUpdateRule,
+    BuresWasserstein,
+    RelativeStep,
+    TrustRegion,
+    find_rule,
+)
+from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
+from isogmm.recipe.context import FitContext
+from isogmm.recipe.families.isotropic.growth import Growth, split_worst
+from isogmm.recipe.families.isotropic.one_gaussian import one_gaussian
+from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
+from isogmm.recipe.options import (
+    array_backend,
+    common_options,
+    default_tolerance,
+    estimator,
+    stopping_for,
+)
+from isogmm.recipe.start import Start
+from isogmm.results.stop_reason import StopReason
+
+#: Components where the user gives no number; more where there are more modes than half of it.
+NUM_COMPONENTS = 16
+#: Relative step of the default recipe, in units of the variance of each component.
+STEP_SIZE = 0.25
+
+
+def read_method(method: object) -> tuple[AbstractUpdateRule, AbstractSchedule]:
+    """The rule and its schedule: as in the paper where the rule has a step size of its own."""
+    is_auto = isinstance(method, str) and method == "auto"
+    rule = BuresWasserstein() if is_auto else find_rule(method)
+    if rule.step_size is not None:
+        return rule, Constant(rule.step_size)
+    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(STEP_SIZE)
+
+
+@dataclass(frozen=True)
+class Isotropic(MixtureFamily[IsotropicMixture]):
+    """Mixtures of isotropic Gaussians, moved by the update rules of :mod:`isogmm.updates`."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, object]) -> "Isotropic":
+        """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
+        rule, schedule = read_method(given["method"])
+        algorithm = Algorithm(
+            estimator(given["num_samples"], MonteCarlo()),
+            rule,
+            schedule,
+            stopping_for(given, schedule, default_tolerance(given["refine"])),
+            array_backend(given["array_backend"]),
+        )
+        return cls(common_options(given, algorithm))
+
+    @property
+    def default_num_components(self) -> int:
+        """Components where the user gives no number."""
+        return NUM_COMPONENTS
+
+    @property
+    def growth(self) -> Growth:
+        """Bounds of the growth; chains that start from the mixture leave one round."""
+        if self.options.refinement.settings is None:
+            return Growth()
+        return Growth(max_components=3 * NUM_COMPONENTS // 2)
+
+    def over_modes(
+        self,
+        located: Located,
+        num_components: int,
+        affine_map: AffineMap,
+        generator: np.random.Generator,
+    ) -> IsotropicMixture:
+        """See :class:`isogmm.mixtures.initialization.over_modes.OverModes`."""
+        means, factors = modes_of(located)
+        start = OverModes(Modes(means, factors, located.masses))
+        return start.initialize(generator, self.options.chains, num_components, affine_map)
+
+    def convert(self, mixture: object) -> IsotropicMixture:
+        """Only a mixture that is isotropic already."""
+        if not isinstance(mixture, IsotropicMixture):
+            raise OptionError(
+                "the start is a mixture with full or diagonal covariances, which fit_isogmm cannot "
+                "continue: use fit_gmmvi(model, resume=idata)"
+            )
+        return mixture
+
+    def adaptation(self, start: Start[IsotropicMixture]) -> WhiteningAdaptation | None:
+        """Adapt a map that was estimated, within one mode: the gradients mix several modes up."""
+        algorithm = self.options.algorithm
+        assert isinstance(algorithm, Algorithm)
+        has_pairs = not isinstance(algorithm.estimator, MonteCarlo) or (
+            algorithm.estimator.num_samples >= 2
+        )
+        is_estimated = self.options.whitening is Whitening.AUTO and start.located is not None
+        if not has_pairs or not is_estimated or start.has_several_modes:
+            return None
+        adaptations = {"dense": AdaptDense, "diagonal": AdaptDiagonal}
+        kind = start.mixture.affine_map.kind
+        return adaptations[kind]() if kind in adaptations else None
+
+    def without_rounds(
+        self, context: FitContext, start: Start[IsotropicMixture], num_draws: int
+    ) -> tuple[OptimizeResult, Pool] | None:
+        """One Gaussian for each chain, where the user leaves components and steps to the recipe."""
+        options = self.options
+        is_free = options.num_components is None
+        is_free = is_free and not isinstance(options.algorithm.schedule, Constant)
+        if not is_free or start.located is None or start.has_several_modes:
+            return None
+        # A stream of its own: a fit that goes on sees the same noise with or without this test.
+        (generator,) = context.generator.spawn(1)
+        affine_map = start.mixture.affine_map
+        mixture = self.over_modes(start.located, 1, affine_map, generator)
+        observers = context.observers(start.centers)
+        return one_gaussian(
+            context.target, mixture, generator, num_draws, options.importance, observers
+        )
+
+    def larger(
+        self, start: Start[IsotropicMixture], optimized: OptimizeResult, pool: Pool
+    ) -> IsotropicMixture | None:
+        """Split the worst components where the fit converged and leaves something to gain."""
+        is_free = self.options.num_components is None and start.located is not None
+        if not is_free or optimized.stop_reason is not StopReason.CONVERGED:
+            return None
+        if not self.growth.is_worth_trying(pool, optimized.mixture):
+            return None
+        return split_worst(optimized.mixture, pool)
+
+    def has_gained(self, before: Pool, after: Pool) -> bool:
+        """See :class:`Growth`."""
+        return self.growth.has_gained(before, after)

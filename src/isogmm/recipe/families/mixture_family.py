@@ -1,0 +1,226 @@
+"""The recipe of the families behind an affine map: search, optimize, judge, refine, summarize."""
+
+import abc
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from isogmm.draws.pool import Pool, draw_pool
+from isogmm.locate.coordinates import geometric_scale
+from isogmm.locate.locate import Located
+from isogmm.mixtures.abstract import AbstractMixture, mixture_of
+from isogmm.mixtures.affine_map import PARTS, AffineMap
+from isogmm.mixtures.stored import resume_mixture
+from isogmm.model.target import Target
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.optimize.runner import WhiteningAdaptation
+from isogmm.recipe.context import FitContext
+from isogmm.recipe.deliver import deliver
+from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
+from isogmm.recipe.start import Start, find_coordinates
+from isogmm.recipe.summarize import Fitted, summarize
+from isogmm.results.fit_result import FitResult
+from isogmm.results.groups import Result
+from isogmm.results.stop_reason import StopReason, interruptible
+
+Mixture = TypeVar("Mixture", bound=AbstractMixture)
+
+#: Fresh draws of each chain that judge a mixture; more where the user wants more draws.
+MIN_POOL_DRAWS = 1000
+
+
+class MixtureFamily(AbstractFamily[Mixture]):
+    """A family of mixtures of Gaussians behind one affine map."""
+
+    @property
+    @abc.abstractmethod
+    def default_num_components(self) -> int:
+        """Components where the user gives no number."""
+
+    @abc.abstractmethod
+    def over_modes(
+        self,
+        located: Located,
+        num_components: int,
+        affine_map: AffineMap,
+        generator: np.random.Generator,
+    ) -> Mixture:
+        """A mixture for every chain, with components around the modes that the search found."""
+
+    @abc.abstractmethod
+    def adaptation(self, start: Start[Mixture]) -> WhiteningAdaptation | None:
+        """What adapts the affine map during the optimization."""
+
+    @abc.abstractmethod
+    def without_rounds(
+        self, context: FitContext, start: Start[Mixture], num_draws: int
+    ) -> tuple[OptimizeResult, Pool] | None:
+        """A mixture that needs no optimization, with fresh draws; None where there is none."""
+
+    @abc.abstractmethod
+    def larger(
+        self, start: Start[Mixture], optimized: OptimizeResult, pool: Pool
+    ) -> Mixture | None:
+        """The mixture with more components, to be optimized again; None to keep it."""
+
+    @abc.abstractmethod
+    def has_gained(self, before: Pool, after: Pool) -> bool:
+        """Whether a larger mixture was worth its cost."""
+
+    def start(self, context: FitContext) -> Start[Mixture]:
+        """A start from the search, or from the initialization that the user gave."""
+        options, generator = self.options, context.generator
+        found = find_coordinates(context.target, options, generator)
+        count = options.num_components or self.default_num_components
+        located = found.located
+        if located is None:
+            mixture = options.init.initialize(generator, options.chains, count, found.affine_map)
+            return Start(self.convert(mixture), stop_reason=found.stop_reason)
+        if options.num_components is None:
+            count = max(count, 2 * len(located.means))
+        mixture = self.over_modes(located, count, found.affine_map, generator)
+        return Start(mixture, located.means, located, found.stop_reason)
+
+    def rounds(self, context: FitContext, start: Start[Mixture]) -> "MixtureRounds":
+        """The optimization, and further ones with more components where they help."""
+        return MixtureRounds(self, context, start)
+
+    def finish(
+        self, context: FitContext, start: Start[Mixture], rounds: AbstractRounds
+    ) -> FitResult:
+        """Deliver draws, judge them and summarize the fit."""
+        assert isinstance(rounds, MixtureRounds)
+        delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
+        context.costs.add("refine")
+        fitted = Fitted(start.located, rounds.optimized, rounds.pool, delivery, context.costs)
+        return summarize(context.target, self.options, fitted)
+
+    # --- storage --------------------------------------------------------------------------
+
+    def read(self, idata: Result, target: Target) -> Mixture:
+        """The mixture of an earlier result, as a member of this family."""
+        return self.convert(resume_mixture(idata, target))
+
+    def arrays(self, mixture: Mixture) -> dict[str, np.ndarray]:
+        """The arrays of the mixture and the parts of its map."""
+        parts = {f"map_{part}": getattr(mixture.affine_map, part) for part in PARTS}
+        return {
+            **mixture.arrays(),
+            **{name: array for name, array in parts.items() if array is not None},
+        }
+
+    def of_arrays(self, arrays: Mapping[str, np.ndarray]) -> Mixture:
+        """The mixture of these arrays, as a member of this family."""
+        parts = {part: arrays[f"map_{part}"] for part in PARTS if f"map_{part}" in arrays}
+        return self.convert(mixture_of(arrays, AffineMap(**parts)))
+
+    def sizes(self, mixture: Mixture) -> tuple[int, int]:
+        """Chains and components."""
+        chains, count = mixture.means.shape[:2]
+        return chains, count
+
+
+class MixtureRounds(AbstractRounds):
+    """Optimizations of a growing mixture; each is judged by fresh draws.
+
+    Parameters
+    ----------
+    family, context, start
+        The family, what all stages share, and what the mixture is fitted from.
+    """
+
+    optimized: OptimizeResult
+    pool: Pool
+
+    def __init__(
+        self, family: MixtureFamily[Mixture], context: FitContext, start: Start[Mixture]
+    ) -> None:
+        self.family, self.context, self.start = family, context, start
+        self.num_draws = max(MIN_POOL_DRAWS, family.options.draws)
+        self._has_result = False
+
+    def planned(self) -> Iterator[Round]:
+        """The start first, then larger mixtures as long as they gain."""
+        family, context, start = self.family, self.context, self.start
+        reason, found = start.stop_reason, None
+        if reason is None:
+            with interruptible(context.target) as interruption:
+                found = family.without_rounds(context, start, self.num_draws)
+            reason = interruption.reason
+        if reason is not None:
+            found = OptimizeResult(start.mixture, {}, reason, 0, None), self._draw(start.mixture)
+        if found is not None:
+            self.optimized, self.pool = found
+            if reason is None:
+                context.costs.add("judge")
+            return
+        mixture: Mixture | None = start.mixture
+        while mixture is not None:
+            yield self._round(mixture)
+            mixture = family.larger(start, self.optimized, self.pool) if self._grows else None
+
+    def _round(self, mixture: Mixture) -> Round:
+        family, algorithm = self.family, self.family.options.algorithm
+        weights = family.options.weights.rule_for(self.start.has_several_modes)
+        runner = algorithm.runner(self.context.target, mixture, self.context.generator, weights)
+        adaptation = family.adaptation(self.start)
+        return Round(runner, algorithm.schedule, algorithm.stopping, adaptation)
+
+    def add(self, optimized: OptimizeResult) -> None:
+        """Judge the mixture by fresh draws; keep it if it is the first or has gained."""
+        costs = self.context.costs
+        costs.add("mixture")
+        with interruptible(self.context.target) as interruption:
+            pool = self._draw(optimized.mixture)
+        if interruption.reason is not None:
+            optimized = replace(optimized, stop_reason=interruption.reason)
+            pool = self._draw(optimized.mixture)
+        costs.add("judge")
+        if not self._has_result:
+            self.optimized, self.pool, self._has_result, self._grows = optimized, pool, True, True
+        elif self.family.has_gained(self.pool, pool):
+            history = joined(self.optimized.history, optimized.history)
+            iterations = self.optimized.iterations + optimized.iterations
+            self.pool = pool
+            self.optimized = replace(optimized, history=history, iterations=iterations)
+        else:
+            self._drop(optimized)
+
+    def whole(self, mixture: AbstractMixture) -> AbstractMixture:
+        """The mixture itself: all chains are optimized together."""
+        return mixture
+
+    def _drop(self, optimized: OptimizeResult) -> None:
+        """Keep the smaller mixture."""
+        self._grows = False
+        if optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+            # The smaller mixture is complete, the fit is not: no stage may follow.
+            self.optimized = replace(self.optimized, stop_reason=optimized.stop_reason)
+        if self.context.save is not None:
+            best = self.optimized
+            self.context.save(best.mixture, self.start.centers, best.iterations)
+
+    def _draw(self, mixture: AbstractMixture) -> Pool:
+        return draw_pool(self.context.target, mixture, self.context.generator, self.num_draws)
+
+
+def joined(
+    first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Two histories as one; running totals continue from the end of the first."""
+    running = ("iteration", "gradient_evaluations", "seconds")
+    return {
+        name: np.concatenate(
+            [values, second[name] + (values[-1] if name in running and len(values) else 0)]
+        )
+        for name, values in first.items()
+    }
+
+
+def modes_of(located: Located) -> tuple[np.ndarray, np.ndarray]:
+    """Means and factors of the modes; one scale for all coordinates where the map has low rank."""
+    if located.low_rank is None:
+        return located.means, located.factors
+    return located.low_rank.center[None], geometric_scale(located.low_rank)[None]

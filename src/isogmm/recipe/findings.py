@@ -1,0 +1,126 @@
+"""The quantities that decide the verdict, computed from the stages of a fit."""
+
+from typing import TypedDict
+
+import numpy as np
+
+from isogmm.draws.evidence import Evidence
+from isogmm.draws.pool import Pool
+from isogmm.draws.refine import Refined
+from isogmm.locate.locate import Located
+from isogmm.model.fit_target import FitTarget
+from isogmm.model.improper import improper_direction
+from isogmm.recipe.deliver import Delivery
+from isogmm.recipe.thresholds import MAX_STUCK_SHARE
+from isogmm.recipe.verdict import Findings
+from isogmm.results.arviz_versions import rhat
+from isogmm.results.labels import DrawSource
+
+#: Standard errors by which an ELBO must be below the best for the difference to count.
+ELBO_GAP_SES = 3.0
+
+
+def findings_of(
+    target: FitTarget,
+    pool: Pool,
+    delivery: Delivery,
+    located: Located | None,
+    stopped_early: str | None,
+) -> Findings:
+    """The findings of a fit.
+
+    Parameters
+    ----------
+    target
+        The target.
+    pool, delivery, located
+        Fresh draws of the mixture, the delivered draws, and the result of the search.
+    stopped_early
+        The sentence about an early end, or None.
+    """
+    draws, source = delivery.selection.positions, delivery.selection.source
+    rhats = np.nan_to_num(np.atleast_1d(rhat(draws)), nan=1.0) if len(draws) > 1 else np.ones(1)
+    worst = int(np.argmax(rhats))
+    num_modes = len(np.unique(delivery.component_modes))
+    masses_se = mode_masses(delivery.evidence)[1]
+    return Findings(
+        source=source,
+        pareto_k=delivery.weights.pareto_k,
+        relative_ess=delivery.weights.relative_ess,
+        rhat=float(rhats[worst]),
+        rhat_name=target.coordinate_names[worst],
+        num_draws=draws.shape[0] * draws.shape[1],
+        num_modes=num_modes,
+        unseen_probability=located.unseen if located is not None else 0.0,
+        mass_se=float(np.max(masses_se)) if num_modes > 1 else 0.0,
+        elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
+        nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
+        stopped_early=stopped_early,
+        single_precision=target.single_precision,
+        **_of_chains(target, delivery.refined, draws),
+    )
+
+
+def mode_masses(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """The share of every mode in the posterior mass, and its standard error."""
+    masses = np.exp(evidence.log_masses - evidence.log_evidence)
+    return masses, masses * evidence.log_masses_se
+
+
+def _elbo_gap(pool: Pool) -> float:
+    """How far the worst ELBO of a chain is below the best, beyond the noise of both."""
+    elbos, ses = pool.elbos()
+    if len(elbos) < 2:
+        return 0.0
+    best = int(np.argmax(elbos))
+    behind = elbos[best] - elbos - ELBO_GAP_SES * np.hypot(ses, ses[best])
+    return float(max(behind.max(), 0.0))
+
+
+class _OfChains(TypedDict, total=False):
+    """Findings about HMC chains."""
+
+    independent_of_start: bool
+    still_drifting: bool
+    stuck_share: float
+    mcse: float
+    mcse_name: str
+    drift_name: str
+    neck: str
+    improper_direction: str
+
+
+def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) -> _OfChains:
+    if refined is None:
+        return {}
+    names = target.coordinate_names
+    sd = draws.std(axis=(0, 1)) + 1e-300
+    mcse = _monte_carlo_errors(refined) / sd
+    drift = np.abs(refined.drift.location) + np.abs(refined.drift.spread)
+    found: _OfChains = {
+        "independent_of_start": refined.is_independent,
+        "still_drifting": refined.still_drifting,
+        "stuck_share": refined.stuck_share,
+        "mcse": float(mcse.max()),
+        "mcse_name": names[int(mcse.argmax())],
+        "drift_name": names[int(drift.argmax())],
+    }
+    middle = np.median(draws, axis=(0, 1))
+    if len(refined.neck):
+        away = (np.median(refined.neck, axis=0) - middle) / sd
+        farthest = int(np.abs(away).argmax())
+        side = "large" if away[farthest] > 0 else "small"
+        found["neck"] = f"{names[farthest]} is {side}"
+    if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
+        # The chains may be moving away from a Gaussian of ordinary width.
+        found["improper_direction"] = improper_direction(target, middle, sd, min_width=0.0) or ""
+    return found
+
+
+def _monte_carlo_errors(refined: Refined) -> np.ndarray:
+    """Standard errors of the means (d,), from the differences between chains of one mode."""
+    means = refined.draws.mean(axis=1)
+    for mode in np.unique(refined.groups):
+        members = refined.groups == mode
+        means[members] -= means[members].mean(axis=0)
+    return means.std(axis=0) / np.sqrt(len(means))

@@ -1,0 +1,155 @@
+"""Draws for delivery: selected from a pool of the mixture, or from the recording of HMC chains."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from isogmm.draws.evidence import Evidence, regions_of
+from isogmm.draws.importance import chosen
+from isogmm.draws.pool import Pool
+from isogmm.draws.refine import Refined
+from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.results.labels import DrawSource
+
+
+class Selection(NamedTuple):
+    """Selected draws.
+
+    Axes: c chains, n draws, d coordinates.
+
+    Parameters
+    ----------
+    source
+        Where the draws come from.
+    positions, log_density, components
+        (c, n, d), (c, n), (c, n); a draw of an HMC chain belongs to the component with the
+        largest responsibility.
+    log_weights
+        (c, n), normalized over all draws: importance weights where the draws of the mixture are
+        delivered as they are, equal otherwise.
+    """
+
+    source: DrawSource
+    positions: Float[np.ndarray, "c n d"]
+    log_density: Float[np.ndarray, "c n"]
+    components: Int[np.ndarray, "c n"]
+    log_weights: Float[np.ndarray, "c n"]
+
+
+def from_mixture(pool: Pool, log_weights: Float[np.ndarray, " cn"], draws: int) -> Selection:
+    """Draws of the mixture as they are, in strata over the components.
+
+    Draws outside the support are left out.
+    """
+    usable = np.isfinite(pool.log_density)
+    index = np.stack(
+        [
+            _in_strata(components, good, draws)
+            for components, good in zip(pool.components, usable, strict=True)
+        ]
+    )
+    kept = _taken(log_weights.reshape(usable.shape), index)
+    with np.errstate(all="ignore"):
+        kept = kept - (kept.max() + np.log(np.exp(kept - kept.max()).sum()))
+    return _selected(pool, index, DrawSource.MIXTURE, kept if np.isfinite(kept).all() else None)
+
+
+def by_weights(
+    pool: Pool,
+    log_weights: Float[np.ndarray, " cn"],
+    draws: int,
+    generator: np.random.Generator,
+) -> Selection:
+    """Draws of the mixture chosen with probabilities proportional to their weights."""
+    weights = log_weights.reshape(pool.log_density.shape)
+    index = np.stack([chosen(part, draws, generator) for part in weights])
+    return _selected(pool, index, DrawSource.IMPORTANCE)
+
+
+def _selected(
+    pool: Pool,
+    index: Int[np.ndarray, "c n"],
+    source: DrawSource,
+    log_weights: Float[np.ndarray, "c n"] | None = None,
+) -> Selection:
+    """The draws with these indices; equal weights unless given."""
+    return Selection(
+        source,
+        pool.positions[np.arange(len(index))[:, None], index],
+        _taken(pool.log_density, index),
+        _taken(pool.components, index),
+        np.full(index.shape, -np.log(index.size)) if log_weights is None else log_weights,
+    )
+
+
+def _taken(values: np.ndarray, index: Int[np.ndarray, "c n"]) -> np.ndarray:
+    return np.take_along_axis(values, index, axis=1)
+
+
+def _in_strata(
+    components: Int[np.ndarray, " n"], usable: Bool[np.ndarray, " n"], draws: int
+) -> Int[np.ndarray, " m"]:
+    """Indices of usable draws, every component with its share, in the order of the pool."""
+    good = np.flatnonzero(usable)
+    if not len(good):
+        good = np.arange(len(usable))
+    if draws >= len(good):
+        return np.resize(good, draws)
+    by_component = good[np.argsort(components[good], kind="stable")]
+    levels = (np.arange(draws) + 0.5) / draws * len(good)
+    return np.sort(by_component[levels.astype(int)])
+
+
+def from_chains(
+    refined: Refined,
+    mixture: AbstractMixture,
+    component_modes: Int[np.ndarray, "c k"],
+    evidence: Evidence,
+    draws: int,
+) -> Selection:
+    """Draws of HMC chains: of each mode as many as its mass, evenly spaced in time.
+
+    The HMC chains that started from one fit stay together, the draws of one chain one after
+    another: R-hat then compares the fits, and effective sample sizes see the autocorrelation.
+    """
+    fits, dim = len(mixture.means), mixture.dim
+    num_chains = len(refined.draws)
+    weights = _mode_weights(refined, mixture, component_modes, evidence)
+    positions, log_density = [], []
+    for members in np.split(np.arange(num_chains), fits):
+        flat = weights[members].ravel()
+        cumulative = np.cumsum(flat) / flat.sum()
+        levels = (np.arange(draws) + 0.5) / draws
+        index = np.minimum(np.searchsorted(cumulative, levels), len(flat) - 1)
+        positions.append(refined.draws[members].reshape(-1, dim)[index])
+        log_density.append(refined.log_density[members].ravel()[index])
+    components = np.stack(
+        [mixture[fit].responsibilities(x).argmax(axis=1) for fit, x in enumerate(positions)]
+    )
+    return Selection(
+        DrawSource.CHAINS,
+        np.stack(positions),
+        np.stack(log_density),
+        components,
+        np.full(components.shape, -np.log(components.size)),
+    )
+
+
+def _mode_weights(
+    refined: Refined,
+    mixture: AbstractMixture,
+    component_modes: Int[np.ndarray, "c k"],
+    evidence: Evidence,
+) -> Float[np.ndarray, "m t"]:
+    """Mass of the mode of each recorded draw over the share of draws in that mode."""
+    shape = refined.draws.shape[:2]
+    if len(evidence.log_masses) < 2:
+        return np.ones(shape)
+    flat = refined.draws.reshape(-1, mixture.dim)
+    regions = regions_of(flat, mixture.pooled(), component_modes.ravel())
+    counts = np.bincount(regions, minlength=len(evidence.log_masses)) / regions.size
+    masses = np.exp(evidence.log_masses - evidence.log_evidence)
+    with np.errstate(divide="ignore"):
+        ratio = np.where(counts > 0, masses / np.maximum(counts, 1e-300), 0.0)
+    return ratio[regions].reshape(shape)
