@@ -55,7 +55,7 @@ def test_modes_of_a_fit(model, idata):
         # Some hundred draws of each mode: an error of 0.3 sd, of 40 % in a variance, is a bug.
         np.testing.assert_allclose(mode.draws.mean(axis=0), center, atol=0.3 * sd.max())
         np.testing.assert_allclose(np.diag(mode.covariance), sd**2, rtol=0.4)
-        starts = mode.starts(7, np.random.default_rng(0))
+        starts = mode.starting_points(7, np.random.default_rng(0))
         assert starts.shape == (7, DIM)
         assert all((mode.draws == start).all(axis=1).any() for start in starts)
 

@@ -1,1 +1,1 @@
-"""Other methods on the same model: NUTS and SMC that start from a fit, and methods on its density."""
+"""Other methods on the same model: NUTS and SMC started from a fit, and methods on its density."""

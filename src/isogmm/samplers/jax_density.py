@@ -1,25 +1,32 @@
-"""The log density of a target as samplers written in JAX take it."""
+"""The log density of a target for samplers written in JAX, and starting points for them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.errors import ModelError
 from isogmm.model.target import Target
 
+#: A log density that JAX can trace: ``(d,) -> ()``.
+JaxDensity: TypeAlias = Callable[[jax.Array], jax.Array]
 
-def jax_density(target: Target) -> Callable[[jax.Array], jax.Array]:
-    """``(d,) -> scalar``, to be traced by JAX inside ``target.precision()``; differentiable once.
+#: Rounds in which starting points are drawn, and fewest points in a round.
+MAX_ROUNDS, MIN_POINTS = 10, 20
 
-    A model without a JAX form is called back on the host, many points at a time where the
-    sampler is vectorized.  Such a function of the user's must not call JAX itself.
+
+def jax_density(target: Target) -> JaxDensity:
+    """``(d,) -> ()``, which JAX can trace inside ``target.precision()`` and differentiate once.
+
+    A model without a JAX form is evaluated by a callback to Python, many points at a time if
+    the sampler is vectorized.  Such a model must not call JAX itself.
     """
     if target.log_density is not None:
         return target.log_density
 
-    def host(position: Any) -> tuple[np.ndarray, np.ndarray]:
+    def evaluate(position: jax.Array | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         position = np.asarray(position)
         values, gradients = target.evaluate(position)
         return np.asarray(values, position.dtype), np.asarray(gradients, position.dtype)
@@ -29,7 +36,7 @@ def jax_density(target: Target) -> Callable[[jax.Array], jax.Array]:
             jax.ShapeDtypeStruct((), position.dtype),
             jax.ShapeDtypeStruct(position.shape, position.dtype),
         )
-        return jax.pure_callback(host, shapes, position, vmap_method="broadcast_all")
+        return jax.pure_callback(evaluate, shapes, position, vmap_method="broadcast_all")
 
     @jax.custom_vjp
     def density(position: jax.Array) -> jax.Array:
@@ -45,25 +52,25 @@ def jax_density(target: Target) -> Callable[[jax.Array], jax.Array]:
     return density
 
 
-def starting_points(target: Target, seed: int, count: int) -> np.ndarray:
-    """Starts drawn as the model draws them, those with a finite density first: (count, d).
+def starting_points(target: Target, seed: int, count: int) -> Float[np.ndarray, "m d"]:
+    """Initial positions of the model that have a finite log density, repeated if there are few.
 
     Raises
     ------
     ModelError
-        If none of many has a finite density.
+        If no initial position has a finite log density.
     """
     generator = np.random.default_rng(seed)
     kept: list[np.ndarray] = []
-    for _ in range(10):
-        points = target.initial_positions(generator, max(2 * count, 20))
+    for _ in range(MAX_ROUNDS):
+        points = target.initial_positions(generator, max(2 * count, MIN_POINTS))
         values, _ = target.evaluate(points)
         kept.extend(points[np.isfinite(values)])
         if len(kept) >= count:
             return np.stack(kept[:count])
     if not kept:
         raise ModelError(
-            "the log density is not finite at any start: check the data against the support of "
-            "the model's distributions"
+            "the log density is not finite at any starting point: check that the data lie within "
+            "the support of the model's distributions"
         )
     return np.stack([kept[i % len(kept)] for i in range(count)])

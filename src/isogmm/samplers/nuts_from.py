@@ -1,45 +1,66 @@
-"""``nuts_from``: the No-U-Turn sampler started from a fit, with next to no warm-up."""
+"""``nuts_from``: the No-U-Turn sampler started from a fit, with a short warm-up."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.results.from_draws import result_of_draws
-from isogmm.results.groups import add_group, attributes, get_group, group_names
+from isogmm.results.groups import Result, add_group, attributes, get_group, group_names
 from isogmm.samplers.blackjax_nuts import run_nuts
 from isogmm.samplers.modes import Mode, modes_of, shares
 from isogmm.validation import seed_of, whole_number
 
-#: Transitions that adapt the step size; there is nothing else to adapt.
+#: Transitions of the warm-up, which adapts only the step size.
 WARMUP = 100
+#: Attributes that are summed over the runs in the modes.
+_TOTALS = ("num_gradient_evaluations", "num_warmup_gradient_evaluations")
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """NUTS on the model, with given starting points and mass matrix."""
+
+    def __call__(
+        self,
+        *,
+        starts: Float[np.ndarray, "c d"],
+        covariance: Float[np.ndarray, "..."],
+        draws: int,
+        tune: int,
+        random_seed: int,
+    ) -> Result:
+        """One chain from each starting point."""
+        ...
 
 
 def nuts_from(
-    idata: Any,
-    model: Any = None,
-    *model_args: Any,
-    model_kwargs: Mapping[str, Any] | None = None,
+    idata: Result,
+    model: object = None,
+    *model_args: object,
+    model_kwargs: Mapping[str, object] | None = None,
     draws: int = 1000,
     chains: int = 4,
     tune: int = WARMUP,
-    random_seed: Any = None,
-) -> Any:
-    """NUTS started from a fit: starts from its draws, mass matrix from its mixture.
+    random_seed: object = None,
+) -> Result:
+    """NUTS with starting points from the draws of a fit and a mass matrix from its mixture.
 
-    Only the step size is adapted.  Where the fit found several modes, ``chains`` chains run in
-    each of them, as many transitions as its mass asks for, and their draws are interleaved:
-    every chain of the result visits the modes in the proportions of the fit.  That is right
-    whether or not NUTS can cross between them, because starts drawn by the masses of the modes
-    leave every later state with the law of the posterior.
+    Only the step size is adapted.  If the fit found several modes, ``chains`` chains run in each
+    of them, with numbers of draws proportional to the masses of the modes.  Their draws are
+    interleaved, so that every chain of the result visits the modes in these proportions.  This is
+    valid whether or not NUTS can move between the modes: if starting points are distributed as
+    the posterior, so are all later states.
 
-    The language's own NUTS runs (NumPyro, PyMC), BlackJAX where there is no language.
+    NUTS is that of the modeling language (NumPyro, PyMC), or that of BlackJAX for a
+    :class:`isogmm.LogDensity`.
 
     Parameters
     ----------
@@ -57,16 +78,17 @@ def nuts_from(
     Returns
     -------
     InferenceData or DataTree
-        As the language's NUTS gives it, with the start's ``mode`` in ``sample_stats`` and the
-        attributes ``num_gradient_evaluations`` and ``num_warmup_gradient_evaluations`` (those of
-        the sampler) and ``fit_num_gradient_evaluations``.
+        The result of the language's NUTS.  ``sample_stats`` has the ``mode`` in which each draw
+        was started.  The attributes ``num_gradient_evaluations`` and
+        ``num_warmup_gradient_evaluations`` count those of the sampler, and
+        ``fit_num_gradient_evaluations`` those of the fit.
 
     Raises
     ------
     OptionError
-        If ``idata`` is not a fit of this model, or a number makes no sense.
+        If ``idata`` is not a fit of this model, or a number is invalid.
     MissingPackageError
-        If the sampler's package is not installed.
+        If the package of the sampler is not installed.
     """
     begin = time.perf_counter()
     draws, chains = whole_number("draws", draws), whole_number("chains", chains)
@@ -74,32 +96,25 @@ def nuts_from(
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
     modes = modes_of(idata, target)
-    run = _sampler(target, model, model_args, model_kwargs)
+    sampler = _sampler(target, model, model_args, model_kwargs or {})
     generator = np.random.default_rng(seed)
     lengths = shares(np.array([mode.mass for mode in modes]), draws)
-    results, visited = [], []
-    for mode, length in zip(modes, lengths, strict=True):
-        if length > 0:
-            results.append(
-                run(
-                    starts=mode.starts(chains, generator),
-                    covariance=mode.inverse_mass(),
-                    draws=int(length),
-                    tune=tune,
-                    random_seed=int(generator.integers(2**31)),
-                )
-            )
-            visited.append(mode)
-    result = _joined(results, visited)
-    numbers = [attributes(one) for one in results]
-    totals = {
-        name: int(sum(int(n[name]) for n in numbers))
-        for name in ("num_gradient_evaluations", "num_warmup_gradient_evaluations")
-        if all(name in n for n in numbers)
-    }
+    visited = [mode for mode, length in zip(modes, lengths, strict=True) if length > 0]
+    results = [
+        sampler(
+            starts=mode.starting_points(chains, generator),
+            covariance=mode.inverse_mass(),
+            draws=int(length),
+            tune=tune,
+            random_seed=int(generator.integers(2**31)),
+        )
+        for mode, length in zip(visited, lengths[lengths > 0], strict=True)
+    ]
+    # Attributes are read first, because joining changes the first of the results.
+    counts = _counts(results)
     fit = attributes(idata)
     found = {
-        **totals,
+        **counts,
         "algorithm": "nuts_from",
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": tune,
@@ -108,6 +123,7 @@ def nuts_from(
         "fit_num_gradient_evaluations": int(fit.get("num_gradient_evaluations", 0)),
         "fit_sampling_time": float(fit.get("sampling_time", float("nan"))),
     }
+    result = _joined(results, visited)
     result.attrs.update(found)
     posterior = get_group(result, "posterior").assign_attrs(found)
     return add_group(result, "posterior", posterior)
@@ -115,46 +131,79 @@ def nuts_from(
 
 def _sampler(
     target: Target,
-    model: Any,
-    model_args: tuple[Any, ...],
-    model_kwargs: Mapping[str, Any] | None,
-) -> Callable[..., Any]:
-    """The language's own ``nuts_from`` where its adapter has one, else BlackJAX."""
+    model: object,
+    model_args: tuple[object, ...],
+    model_kwargs: Mapping[str, object],
+) -> Sampler:
+    """The language's own ``nuts_from`` if its adapter has one, otherwise that of BlackJAX."""
+    own = None
     if not isinstance(model, Target | LogDensity):
         own = find_adapter(model).baselines().get("nuts_from")
-        if own is not None:
-            return lambda **options: own(
-                model, *model_args, model_kwargs=dict(model_kwargs or {}), **options
-            )
 
-    def run(
-        *, starts: np.ndarray, covariance: np.ndarray, draws: int, tune: int, random_seed: int
-    ) -> Any:
-        found = run_nuts(
+    def in_language(
+        *,
+        starts: Float[np.ndarray, "c d"],
+        covariance: Float[np.ndarray, "..."],
+        draws: int,
+        tune: int,
+        random_seed: int,
+    ) -> Result:
+        return own(
+            model,
+            *model_args,
+            model_kwargs=dict(model_kwargs),
+            starts=starts,
+            covariance=covariance,
+            draws=draws,
+            tune=tune,
+            random_seed=random_seed,
+        )
+
+    def in_blackjax(
+        *,
+        starts: Float[np.ndarray, "c d"],
+        covariance: Float[np.ndarray, "..."],
+        draws: int,
+        tune: int,
+        random_seed: int,
+    ) -> Result:
+        run = run_nuts(
             target, starts, draws=draws, tune=tune, seed=random_seed, covariance=covariance
         )
-        gradients = found.warmup_gradients + int(found.statistics["n_steps"].sum())
         return result_of_draws(
             target,
-            found.positions,
+            run.positions,
             library="blackjax",
             seed=random_seed,
             attributes={
-                "num_gradient_evaluations": gradients,
-                "num_warmup_gradient_evaluations": found.warmup_gradients,
+                "num_gradient_evaluations": run.num_gradients,
+                "num_warmup_gradient_evaluations": run.warmup_gradients,
             },
-            sample_stats=found.statistics,
+            sample_stats=run.statistics,
         )
 
-    return run
+    return in_blackjax if own is None else in_language
 
 
-def _joined(results: list[Any], modes: list[Mode]) -> Any:
-    """One result in which the draws of the modes take turns, in proportion to their numbers."""
+def _counts(results: Sequence[Result]) -> dict[str, int]:
+    """Gradient evaluations of all runs, as far as every run reports them."""
+    attrs = [attributes(one) for one in results]
+    return {
+        name: int(sum(int(one[name]) for one in attrs))
+        for name in _TOTALS
+        if all(name in one for one in attrs)
+    }
+
+
+def _joined(results: Sequence[Result], modes: Sequence[Mode]) -> Result:
+    """One result in which the draws of the modes alternate, in proportion to their numbers.
+
+    It is made from the first of the results, which changes.
+    """
     first = results[0]
     lengths = [get_group(one, "posterior").sizes["draw"] for one in results]
-    turns = np.concatenate([(np.arange(length) + 0.5) / length for length in lengths])
-    order = np.argsort(turns, kind="stable")
+    positions = np.concatenate([(np.arange(length) + 0.5) / length for length in lengths])
+    order = np.argsort(positions, kind="stable")
     for name in group_names(first):
         parts = [get_group(one, name) for one in results]
         if "draw" not in parts[0].dims:
@@ -171,4 +220,5 @@ def _joined(results: list[Any], modes: list[Mode]) -> Any:
 
 
 def _shape(part: xr.Dataset) -> tuple[int, int]:
+    """Number of chains and of draws."""
     return part.sizes["chain"], part.sizes["draw"]

@@ -1,4 +1,4 @@
-"""Plots: what is drawn where, on fresh and reloaded results and beside other methods."""
+"""Plots: what is drawn, for new and reloaded results and together with other methods."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from helpers.results import CHAINS, COMPONENTS, DIM, DRAWS, fitted
 from isogmm import inference_data as idt
 from isogmm.errors import OptionError
 from isogmm.views.plots.density import density, plane_density
-from isogmm.views.plots.flat import Flat
 from isogmm.views.plots.modes import separating
+from isogmm.views.plots.unconstrained import UnconstrainedSpace
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def idata():
 
 
 def other_method(scale=1.0, names=("mu", "tau")):
-    """As another library would deliver it: constrained draws alone, dimensions without labels."""
+    """A result of another library: constrained draws only, dimensions without labels."""
     generator = np.random.default_rng(3)
     draws = {
         names[0]: (("chain", "draw"), generator.normal(size=(2, 300)) * scale),
@@ -32,7 +32,7 @@ def other_method(scale=1.0, names=("mu", "tau")):
 
 
 def draw(axes):
-    """Lay the figure out and render it: what overlaps or cannot be drawn shows here."""
+    """Lay out and render the figure, which fails if something cannot be drawn."""
     figure = np.ravel(axes)[0].figure
     figure.canvas.draw()
     return figure
@@ -71,7 +71,7 @@ def test_densities_of_few_values_are_finite():
 # --- marginals --------------------------------------------------------------------------------
 
 
-def test_marginals_have_a_panel_a_scalar_and_a_line_a_method(idata):
+def test_marginals_have_one_panel_per_scalar_and_one_line_per_method(idata):
     axes = isogmm.plot_compare_marginals(
         {"isogmm": idata, "nuts": other_method(), "advi": other_method(0.5)}, "nuts"
     )
@@ -81,11 +81,11 @@ def test_marginals_have_a_panel_a_scalar_and_a_line_a_method(idata):
     figure = axes[0].figure
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["nuts (reference)", "isogmm", "advi"]
-    # Told apart without color too.
+    # Lines differ in style as well as in color.
     assert len({str(line.get_linestyle()) for line in axes[0].lines}) == 2
 
 
-def test_marginals_show_what_differs_most(idata):
+def test_marginals_show_the_scalars_that_differ_most(idata):
     moved = other_method()
     posterior = idt.get_group(moved, "posterior")
     posterior = posterior.assign(theta=posterior["theta"] + np.array([0.0, 50.0]))
@@ -152,7 +152,7 @@ def test_all_chains_and_places_by_number(idata):
     ],
     ids=["affine", "lower bound", "upper bound", "interval", "softplus"],
 )
-def test_the_unconstrained_scale_of_other_methods_is_read_off_the_fit(transform):
+def test_unconstrained_draws_of_other_methods_are_computed_from_the_fit(transform):
     generator = np.random.default_rng(2)
     own, theirs = generator.normal(size=(4, 100)), 1.5 * generator.normal(size=(4, 100))
     sample = ("chain", "draw")
@@ -167,11 +167,11 @@ def test_the_unconstrained_scale_of_other_methods_is_read_off_the_fit(transform)
         }
     )
     other = idt.from_groups({"posterior": xr.Dataset({"x": (sample, transform(theirs))})})
-    found = Flat(idata).of(other, 0, "nuts")
+    found = UnconstrainedSpace(idata).draws_of(other, 0, "nuts")
     np.testing.assert_allclose(found, theirs.ravel(), atol=1e-6)
 
 
-def test_a_transform_that_cannot_be_read_off_is_refused(idata):
+def test_an_unknown_transform_is_refused(idata):
     other = other_method()
     posterior = idt.get_group(idata, "posterior")
     squared = idt.add_group(
@@ -181,7 +181,7 @@ def test_a_transform_that_cannot_be_read_off_is_refused(idata):
         isogmm.plot_compare_pairs({"isogmm": squared, "nuts": other}, ["tau", "mu"])
 
 
-def test_pairs_refuse_what_makes_no_sense(idata):
+def test_pairs_refuse_invalid_options(idata):
     with pytest.raises(OptionError, match="needs one result of fit_isogmm"):
         isogmm.plot_compare_pairs({"nuts": other_method()}, [0, 1])
     with pytest.raises(OptionError, match="no coordinate 'sigma'"):
@@ -190,7 +190,7 @@ def test_pairs_refuse_what_makes_no_sense(idata):
         isogmm.plot_compare_pairs({"isogmm": idata}, [9, "mu"])
     with pytest.raises(OptionError, match="must be two"):
         isogmm.plot_compare_pairs({"isogmm": idata}, ["mu"])
-    with pytest.raises(OptionError, match="none of the results"):
+    with pytest.raises(OptionError, match="not a key of results"):
         isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1], "nuts")
 
 
@@ -198,7 +198,7 @@ def test_pairs_refuse_what_makes_no_sense(idata):
 
 
 @pytest.mark.parametrize("x", ["gradient_evaluations", "iteration", "seconds"])
-def test_elbo_has_a_line_a_chain_and_the_evidence(idata, x):
+def test_elbo_has_one_line_per_chain_and_the_evidence(idata, x):
     ax = isogmm.plot_elbo(idata, x=x)
     draw(ax)
     labels = [line.get_label() for line in ax.lines]
@@ -256,7 +256,7 @@ def test_separating_coordinates_are_measured_in_sds_within_modes():
     assert separating(points, np.zeros(400, dtype=int), 2) == [0, 1]
 
 
-def test_names_with_mathematics_in_them_are_drawn_as_they_are():
+def test_names_with_dollar_signs_are_drawn_unchanged():
     idata = fitted(("$\\mu_{", "tau_<b>"))
     draw(isogmm.plot_modes(idata, [0, 1]))
     axes = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1])
@@ -282,7 +282,7 @@ def test_a_reloaded_result_is_drawn_the_same(idata, tmp_path):
     again = isogmm.plot_compare_pairs({"isogmm": reloaded}, [0, 1])
     centers = [[p.center for p in a[0].patches if isinstance(p, Ellipse)] for a in (fresh, again)]
     np.testing.assert_allclose(centers[0], centers[1])
-    assert Flat(reloaded).positions.shape == (CHAINS, DRAWS, DIM)
+    assert UnconstrainedSpace(reloaded).positions.shape == (CHAINS, DRAWS, DIM)
 
 
 def test_regions_of_the_plane_hold_their_shares():

@@ -1,5 +1,5 @@
-"""Pictures of a fit and of several methods side by side, with Matplotlib alone.
+"""Plots of a fit and of several methods side by side, with Matplotlib.
 
-Every function takes results of either ArviZ generation and returns Matplotlib axes, so that
-what is missing can be added by hand.
+Every function takes results of either ArviZ generation and returns Matplotlib axes, to which more
+can be added.
 """

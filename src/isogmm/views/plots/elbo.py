@@ -1,25 +1,33 @@
-"""The ELBO along the fit."""
-
-from typing import Any
+"""The ELBO during a fit."""
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
 
 from isogmm.errors import OptionError
-from isogmm.results.groups import attributes, get_group, group_names
+from isogmm.results.groups import Result, attributes, get_group, group_names
+from isogmm.views.elbo_range import lower_limit
 from isogmm.views.plots.style import COLORS, INK, QUIET, color, style
 
+#: Labels of the horizontal axis by the option ``x``.
 _AXES = {
     "gradient_evaluations": "gradient evaluations of the mixture",
     "iteration": "iteration",
     "seconds": "seconds of the mixture",
 }
+#: Traces with at least this number of checks are drawn without markers.
+MIN_CHECKS_WITHOUT_MARKERS = 25
+#: Margin above and below the ELBO, as a share of its range.
+MARGIN = 0.06
+#: Smallest range of the ELBO that is shown, in nats.
+MIN_SPREAD = 1e-6
 
 
-def plot_elbo(idata: Any, *, x: str = "gradient_evaluations", ax: Any = None) -> Any:
+def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None = None) -> Axes:
     """ELBO of every chain at each check, with two standard errors, and the log evidence.
 
-    The ELBO is a lower bound: what is left between the end of the lines and the log evidence
-    is the KL divergence from the mixture to the posterior, in nats.
+    The ELBO is a lower bound of the log evidence.  The difference between the two at the end is
+    the KL divergence from the mixture to the posterior, in nats.
 
     Parameters
     ----------
@@ -28,7 +36,7 @@ def plot_elbo(idata: Any, *, x: str = "gradient_evaluations", ax: Any = None) ->
     x
         ``gradient_evaluations``, ``iteration`` or ``seconds``.
     ax
-        Axes to draw into; a new figure unless given.
+        Axes to draw into.  By default a new figure is made.
 
     Returns
     -------
@@ -38,60 +46,90 @@ def plot_elbo(idata: Any, *, x: str = "gradient_evaluations", ax: Any = None) ->
     Raises
     ------
     OptionError
-        If the result holds no history of a fit, or ``x`` is none of the three.
+        If the result has no history of a fit, or ``x`` is none of the three.
     """
     if x not in _AXES:
         raise OptionError(f"x must be one of {list(_AXES)}, got {x!r}")
     if "fit_stats" not in group_names(idata):
-        raise OptionError("the result has no group 'fit_stats': plot_elbo shows fit_isogmm's fits")
+        raise OptionError(
+            "the result has no group 'fit_stats', which holds the ELBO. Give a result of "
+            "fit_isogmm or fit_gmmvi."
+        )
     stats, attrs = get_group(idata, "fit_stats"), attributes(idata)
-    place = stats[x].values.astype(float)
+    evidence, evidence_se = (
+        float(attrs.get(name, np.nan)) for name in ("log_evidence", "log_evidence_se")
+    )
+    position = stats[x].values.astype(float)
     elbo = stats["elbo"].transpose("check", "chain").values
     error = stats["elbo_se"].transpose("check", "chain").values
+    num_chains = elbo.shape[1]
+    has_many_chains = num_chains > len(COLORS)
     with style() as plt:
         if ax is None:
             _, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-        marker = "o" if len(place) < 25 else None
-        is_crowd = elbo.shape[1] > len(COLORS)
-        for chain in range(elbo.shape[1]):
-            low, high = elbo[:, chain] - 2 * error[:, chain], elbo[:, chain] + 2 * error[:, chain]
-            ax.fill_between(place, low, high, color=color(chain), alpha=0.15, lw=0)
-            if len(place) == 1:  # one Gaussian was enough: a point is no line
-                ax.vlines(place, low, high, color=color(chain), lw=1.5, alpha=0.5)
-            ax.plot(
-                place,
-                elbo[:, chain],
-                color=color(chain),
-                lw=1.5,
-                marker=marker,
-                ms=3.5,
-                label=(f"{elbo.shape[1]} chains" if chain == 0 else None)
-                if is_crowd
-                else f"chain {chain}",
-            )
-        finite = elbo[np.isfinite(elbo)]
-        highest = (elbo + 2 * error)[np.isfinite(elbo + 2 * error)]
-        bounds = [finite.min(initial=np.inf), highest.max(initial=-np.inf)]
-        evidence, se = (float(attrs.get(n, np.nan)) for n in ("log_evidence", "log_evidence_se"))
+        _draw_chains(ax, position, elbo, error)
         if np.isfinite(evidence):
-            ax.axhline(evidence, color=INK, lw=1.2, ls=(0, (4, 2)), label="log evidence")
-            if np.isfinite(se):
-                ax.axhspan(evidence - 2 * se, evidence + 2 * se, color=QUIET, alpha=0.2, lw=0)
-            bounds[1] = max(bounds[1], evidence + 2 * (se if np.isfinite(se) else 0.0))
-        # The climb of the first checks would flatten everything after it.
-        late = elbo[len(elbo) // 3 :]
-        late = late[np.isfinite(late)]
-        if late.size:
-            spread = max(bounds[1] - float(late.min()), 1e-6)
-            bounds[0] = max(bounds[0], bounds[1] - 4 * spread)
-        if np.isfinite(bounds).all():
-            margin = 0.06 * max(bounds[1] - bounds[0], 1e-6)
-            ax.set_ylim(bounds[0] - margin, bounds[1] + margin)
+            _draw_evidence(ax, evidence, evidence_se)
+        low, high = _limits(elbo, error, evidence, evidence_se)
+        if np.isfinite([low, high]).all():
+            margin = MARGIN * max(high - low, MIN_SPREAD)
+            ax.set_ylim(low - margin, high + margin)
         ax.set_xlim(left=0, right=None)
         ax.set_xlabel(_AXES[x])
         ax.set_ylabel("ELBO, nats")
         ax.ticklabel_format(axis="y", useOffset=False)
         if x != "seconds":
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        ax.legend(loc="best", ncols=2 if elbo.shape[1] > 3 and not is_crowd else 1)
+        ax.legend(loc="best", ncols=2 if num_chains > 3 and not has_many_chains else 1)
     return ax
+
+
+def _draw_chains(
+    ax: Axes,
+    position: Float[np.ndarray, " t"],
+    elbo: Float[np.ndarray, "t c"],
+    error: Float[np.ndarray, "t c"],
+) -> None:
+    """A line with a band for each chain."""
+    num_chains = elbo.shape[1]
+    has_many_chains = num_chains > len(COLORS)
+    for chain in range(num_chains):
+        low, high = elbo[:, chain] - 2 * error[:, chain], elbo[:, chain] + 2 * error[:, chain]
+        ax.fill_between(position, low, high, color=color(chain), alpha=0.15, lw=0)
+        if len(position) == 1:  # a band of one point has no area
+            ax.vlines(position, low, high, color=color(chain), lw=1.5, alpha=0.5)
+        if has_many_chains:
+            label = f"{num_chains} chains" if chain == 0 else None
+        else:
+            label = f"chain {chain}"
+        ax.plot(
+            position,
+            elbo[:, chain],
+            color=color(chain),
+            lw=1.5,
+            marker="o" if len(position) < MIN_CHECKS_WITHOUT_MARKERS else None,
+            ms=3.5,
+            label=label,
+        )
+
+
+def _draw_evidence(ax: Axes, evidence: float, evidence_se: float) -> None:
+    ax.axhline(evidence, color=INK, lw=1.2, ls=(0, (4, 2)), label="log evidence")
+    if np.isfinite(evidence_se):
+        low, high = evidence - 2 * evidence_se, evidence + 2 * evidence_se
+        ax.axhspan(low, high, color=QUIET, alpha=0.2, lw=0)
+
+
+def _limits(
+    elbo: Float[np.ndarray, "t c"],
+    error: Float[np.ndarray, "t c"],
+    evidence: float,
+    evidence_se: float,
+) -> tuple[float, float]:
+    """Limits of the vertical axis; infinite if nothing is finite."""
+    upper = elbo + 2 * error
+    low = float(elbo[np.isfinite(elbo)].min(initial=np.inf))
+    high = float(upper[np.isfinite(upper)].max(initial=-np.inf))
+    if np.isfinite(evidence):
+        high = max(high, evidence + 2 * (evidence_se if np.isfinite(evidence_se) else 0.0))
+    return lower_limit(elbo, low, high, MIN_SPREAD), high

@@ -1,50 +1,70 @@
-"""Two coordinates of the unconstrained space: draws, reference and the mixture's components."""
+"""Two unconstrained coordinates: draws, reference and the components of the mixture."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse, Patch
 
 from isogmm.errors import OptionError
+from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.stored import mixture_from
-from isogmm.results.groups import group_names
+from isogmm.results.groups import Result, group_names
+from isogmm.views.comparison.draws import unknown_reference
 from isogmm.views.plots.density import plane_density
-from isogmm.views.plots.flat import Flat
-from isogmm.views.plots.style import INK, REFERENCE, color, panels, shorten, style
+from isogmm.views.plots.style import INK, REFERENCE, color, evenly_spaced, panels, shorten, style
+from isogmm.views.plots.unconstrained import UnconstrainedSpace
 
-#: Highest-density regions of the reference.
+#: Probabilities of the highest-density regions of the reference, and their shades.
 REGIONS = (0.99, 0.9, 0.5)
-#: Dots a panel; more would hide each other.
-DOTS = 1200
+SHADES = ("#EDEDED", "#D4D4D4", "#B4B4B4")
+#: Draws shown in a panel; more would hide each other.
+MAX_DRAWS = 1200
+#: Width and height of a panel, in inches.
+PANEL_SIZE = (3.9, 3.7)
+#: Most panels in a row.
+MAX_COLUMNS = 3
+#: Quantiles of every method that the panels show.
+EXTREME_LEVELS = (0.002, 0.998)
+#: Margin of the panels, as a share of the range that they show.
+MARGIN = 0.06
+#: Ellipses become thinner and paler if there are more than this number.
+NUM_FULL_ELLIPSES = 16
 
 
 def plot_compare_pairs(
-    results: Mapping[str, Any],
+    results: Mapping[str, Result],
     coordinates: Sequence[str | int],
     reference: str | None = None,
     *,
     chain: int | None = 0,
     num_sds: float = 1.0,
-) -> Any:
-    """Draws of every method in two unconstrained coordinates, one panel a method.
+) -> np.ndarray:
+    """Draws of every method in two unconstrained coordinates, one panel per method.
 
-    Gray regions hold 50, 90 and 99 % of the reference.  On the panel of a mixture its components
-    are ellipses, ``num_sds`` standard deviations around their means, the darker the heavier;
-    isotropic ones are sheared by the map of the fit.
+    Gray regions hold 50, 90 and 99 % of the reference.  In the panel of a fit, the components of
+    its mixture are ellipses, ``num_sds`` standard deviations around their means.  Components with
+    larger weights are darker.  Isotropic components are ellipses too, because the affine map of
+    the fit is applied to them.
 
     Parameters
     ----------
     results
-        Method to ArviZ object; at least one is of ``fit_isogmm``, which defines the space.  Other
-        methods need no unconstrained draws where the transform is one of a single number.
+        Method to ArviZ object.  At least one is a result of ``fit_isogmm``, which defines the
+        coordinates.  Other methods need no unconstrained draws if each number is transformed by
+        itself.
     coordinates
-        Two names, as in the group ``fit`` (``"tau"``, ``"theta[0]"``), or places.
+        Two names, as in the group ``fit`` (``"tau"``, ``"theta[0]"``), or indices.
     reference
-        The key of the method behind all others; none unless given.
+        The key of the method that is drawn behind all others; none by default.
     chain
-        The chain whose components are drawn; None draws those of all.
+        The chain whose components are drawn; None for all chains.
     num_sds
-        Radius of the ellipses.
+        Radius of the ellipses in standard deviations.
 
     Returns
     -------
@@ -60,86 +80,83 @@ def plot_compare_pairs(
     if not fits:
         raise OptionError("plot_compare_pairs needs one result of fit_isogmm among the results")
     if len(coordinates) != 2:
-        raise OptionError(f"coordinates must be two, got {list(coordinates)}")
+        raise OptionError(f"coordinates must be two names or indices, got {list(coordinates)}")
     if reference is not None and reference not in results:
-        raise OptionError(f"reference={reference!r} is none of the results {list(results)}")
-    flat = Flat(results[fits[0]])
-    pair = [flat.index(coordinate) for coordinate in coordinates]
+        raise OptionError(unknown_reference(reference, results))
+    space = UnconstrainedSpace(results[fits[0]])
+    pair = [space.index(coordinate) for coordinate in coordinates]
     points = {
-        name: np.stack([flat.of(result, index, name) for index in pair], axis=1)
+        name: np.stack([space.draws_of(result, index, name) for index in pair], axis=1)
         for name, result in results.items()
     }
     shown = [name for name in results if name != reference] or list(results)
     low, high = _limits(list(points.values()))
-    with style() as plt:
-        figure, axes = panels(plt, len(shown), (3.9, 3.7), columns=3)
-        region = (
-            None
-            if reference is None
-            else plane_density(_finite(points[reference]), low, high, REGIONS)
-        )
-        for rank, (axis, name) in enumerate(zip(axes, shown, strict=True)):
-            if region is not None:
+    with style():
+        figure, axes = panels(len(shown), PANEL_SIZE, MAX_COLUMNS)
+        if reference is not None:
+            region = plane_density(_finite(points[reference]), low, high, REGIONS)
+            for axis in axes:
                 _draw_regions(axis, *region)
-            _draw_dots(axis, points[name], color(rank))
+        for rank, (axis, name) in enumerate(zip(axes, shown, strict=True)):
+            _draw_points(axis, points[name], color(rank))
             if name in fits:
-                _draw_ellipses(axis, mixture_from(results[name]), pair, chain, num_sds)
+                mixture = mixture_from(results[name])
+                mixture = mixture.pooled() if chain is None else mixture[chain]
+                _draw_ellipses(axis, mixture, pair, num_sds)
             axis.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
             axis.set_title(shorten(name), color=color(rank), fontweight="bold")
-            axis.set_xlabel(flat.axis_label(pair[0]))
-        for axis in axes[:: min(3, len(shown))]:
-            axis.set_ylabel(flat.axis_label(pair[1]))
-        _legend(plt, figure, reference, num_sds)
+            axis.set_xlabel(space.axis_label(pair[0]))
+        for axis in axes[:: min(MAX_COLUMNS, len(shown))]:
+            axis.set_ylabel(space.axis_label(pair[1]))
+        _draw_legend(figure, reference, num_sds)
     return axes
 
 
-def _limits(points: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Limits that hold all but the last 0.2 % of every method on each side."""
+def _limits(
+    points: Sequence[Float[np.ndarray, "_ 2"]],
+) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, " 2"]]:
+    """Limits that hold the draws of every method without the outer 0.2 % on each side."""
     edges = np.array(
         [
-            np.nanquantile(np.where(np.isfinite(p), p, np.nan), (0.002, 0.998), axis=0)
+            np.nanquantile(np.where(np.isfinite(p), p, np.nan), EXTREME_LEVELS, axis=0)
             for p in points
         ]
     )
     low, high = edges[:, 0].min(axis=0), edges[:, 1].max(axis=0)
-    margin = 0.06 * np.maximum(high - low, 1e-12)
+    margin = MARGIN * np.maximum(high - low, 1e-12)
     return low - margin, high + margin
 
 
-def _finite(points: np.ndarray) -> np.ndarray:
+def _finite(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
+    """The rows that are finite."""
     return points[np.isfinite(points).all(axis=1)]
 
 
 def _draw_regions(
-    axis: Any, first: np.ndarray, second: np.ndarray, height: np.ndarray, levels: np.ndarray
+    axis: Axes, first: np.ndarray, second: np.ndarray, height: np.ndarray, levels: np.ndarray
 ) -> None:
-    shades = ["#EDEDED", "#D4D4D4", "#B4B4B4"]
     if np.all(np.diff(levels) > 0):
-        axis.contourf(first, second, height, levels=[*levels, np.inf], colors=shades, zorder=0)
+        axis.contourf(first, second, height, levels=[*levels, np.inf], colors=SHADES, zorder=0)
 
 
-def _draw_dots(axis: Any, points: np.ndarray, shade: str) -> None:
-    keep = np.linspace(0, len(points) - 1, min(len(points), DOTS)).round().astype(int)
+def _draw_points(axis: Axes, points: Float[np.ndarray, "n 2"], shade: str) -> None:
+    keep = evenly_spaced(len(points), MAX_DRAWS)
     axis.scatter(*points[keep].T, s=5, color=shade, alpha=0.35, lw=0, zorder=1, rasterized=True)
 
 
 def _draw_ellipses(
-    axis: Any, mixture: Any, pair: list[int], chain: int | None, num_sds: float
+    axis: Axes, mixture: AbstractMixture, pair: Sequence[int], num_sds: float
 ) -> None:
-    from matplotlib.patches import Ellipse
-
-    mixture = mixture.pooled() if chain is None else mixture[chain]
+    """The components of a single mixture."""
     centers, covariances = mixture.block(pair)
     values, vectors = np.linalg.eigh(covariances)
     angles = np.degrees(np.arctan2(vectors[:, 1, 1], vectors[:, 0, 1]))
     weights = np.exp(mixture.log_weights)
-    # Many ellipses on top of each other would become a blot.
-    thin = min(1.0, np.sqrt(16 / mixture.num_components))
+    thinness = min(1.0, np.sqrt(NUM_FULL_ELLIPSES / mixture.num_components))
     diameters = 2 * num_sds * np.sqrt(np.maximum(values, 0.0))
     for center, (minor, major), angle, weight in zip(
         centers, diameters, angles, weights, strict=True
     ):
-        strength = thin * (0.25 + 0.65 * weight / weights.max())
         axis.add_patch(
             Ellipse(
                 center,
@@ -148,17 +165,14 @@ def _draw_ellipses(
                 angle=angle,
                 fill=False,
                 ec=INK,
-                lw=0.5 + 0.6 * thin,
-                alpha=strength,
+                lw=0.5 + 0.6 * thinness,
+                alpha=thinness * (0.25 + 0.65 * weight / weights.max()),
             )
         )
 
 
-def _legend(plt: Any, figure: Any, reference: str | None, num_sds: float) -> None:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    handles: list[Any] = [Line2D([], [], color=INK, marker="o", mfc="none", ms=9, lw=0)]
+def _draw_legend(figure: Figure, reference: str | None, num_sds: float) -> None:
+    handles: list[Artist] = [Line2D([], [], color=INK, marker="o", mfc="none", ms=9, lw=0)]
     labels = [f"component, {num_sds:g} sd"]
     if reference is not None:
         handles.insert(0, Patch(fc="#C4C4C4", ec=REFERENCE))

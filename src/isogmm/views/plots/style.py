@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import ModuleType
+from typing import TypeAlias
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
-#: Told apart with any color vision (Okabe & Ito 2008), in the order of best separation.
+#: A line style of Matplotlib: its name, or an offset and the lengths of dashes and gaps.
+LineStyle: TypeAlias = str | tuple[float, tuple[float, ...]]
+
+#: Colors that can be distinguished with any color vision (Okabe & Ito 2008), the most distinct
+#: ones first.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: Lines differ in style as well as in color, for print and for projectors.
-LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
-#: What is compared with: behind everything else, without a color of its own.
+LINES: tuple[LineStyle, ...] = (
+    "-",
+    (0.0, (5.0, 1.5)),
+    (0.0, (1.5, 1.0)),
+    (0.0, (6.0, 1.5, 1.5, 1.5)),
+)
+#: Color of the reference, a gray behind everything else.
 REFERENCE = "#8A8A8A"
+#: Colors of texts: important and less important ones.
 INK, QUIET = "#222222", "#666666"
+#: Characters of a label above a panel.
+MAX_LABEL_LENGTH = 28
 
 _SETTINGS = {
     "axes.edgecolor": "#999999",
@@ -27,7 +42,7 @@ _SETTINGS = {
     "legend.fontsize": 10,
     "legend.frameon": False,
     "text.color": INK,
-    "text.parse_math": False,  # a variable may be called $x$
+    "text.parse_math": False,  # the name of a variable may contain dollar signs
     "xtick.color": QUIET,
     "xtick.labelsize": 9,
     "ytick.color": QUIET,
@@ -36,31 +51,44 @@ _SETTINGS = {
 
 
 @contextmanager
-def style() -> Iterator[Any]:
-    """Matplotlib's pyplot, with our settings while a plot is drawn."""
-    import matplotlib.pyplot as plt
-
+def style() -> Iterator[ModuleType]:
+    """Matplotlib's pyplot, with the settings of this module until the block ends."""
     with plt.rc_context(_SETTINGS):
         yield plt
 
 
 def color(index: int) -> str:
-    """Color of the method or mode of this rank."""
+    """Color of the method or mode with this rank."""
     return COLORS[index % len(COLORS)]
 
 
-def line(index: int) -> Any:
-    """Line style of the method of this rank."""
+def line(index: int) -> LineStyle:
+    """Line style of the method with this rank."""
     return LINES[index % len(LINES)]
 
 
-def shorten(label: str, length: int = 28) -> str:
+def shorten(label: str) -> str:
     """A label that fits above a panel."""
-    return label if len(label) <= length else f"{label[: length - 1]}…"
+    return label if len(label) <= MAX_LABEL_LENGTH else f"{label[: MAX_LABEL_LENGTH - 1]}…"
 
 
-def panels(plt: Any, number: int, size: tuple[float, float], columns: int = 4) -> tuple[Any, Any]:
-    """A figure and a flat array with that many axes; places left over stay empty."""
+def evenly_spaced(total: int, number: int) -> np.ndarray:
+    """Indices of at most ``number`` rows out of ``total``, evenly spaced."""
+    return np.linspace(0, total - 1, min(total, number)).round().astype(int)
+
+
+def panels(number: int, size: tuple[float, float], columns: int = 4) -> tuple[Figure, np.ndarray]:
+    """A figure and a flat array of its axes.
+
+    Parameters
+    ----------
+    number
+        Number of axes.  Places in the last row that are not needed stay empty.
+    size
+        Width and height of each panel, in inches.
+    columns
+        Largest number of panels in a row.
+    """
     columns = min(number, columns)
     rows = -(-number // columns)
     figure, axes = plt.subplots(
