@@ -1,4 +1,4 @@
-"""The second family: mixtures of Gaussians with full or diagonal covariances."""
+"""Mixtures of Gaussians with full or diagonal covariances: arrays, gradients and update rule."""
 
 from isogmm.mixtures.gaussian import GaussianMixture as GaussianMixture
 from isogmm.optimize.gaussian.arrays import GaussianArrays as GaussianArrays

@@ -1,20 +1,29 @@
-"""The arrays of a Gaussian mixture that the loop moves, and their gradients by Stein's identity."""
+"""The arrays of a Gaussian mixture in the loop, and their gradients by Stein's identity."""
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from isogmm.arrays import logsumexp
+from isogmm.arrays import Array, logsumexp
+from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
-from isogmm.mixtures.gaussian_density import factors_of, is_diagonal, log_prob_and_score
+from isogmm.mixtures.gaussian_density import (
+    Matrices,
+    factors_of,
+    is_diagonal,
+    log_prob_and_score,
+)
+from isogmm.optimize.gradients.base import normalized_weights
+from isogmm.optimize.updates.base import FamilyArrays, StepSize
 
 
 class GaussianGradients(NamedTuple):
     """Gradients of KL(q‖π) divided by the weight of the component.
 
-    With x ~ N(m_k, Σ_k) and δ(x) = ∇log q(x) − ∇log π(x), the score of the *whole mixture*:
+    With x ~ N(m_k, Σ_k) and δ(x) = ∇log q(x) − ∇log π(x), where q is the *whole mixture*:
 
     Parameters
     ----------
@@ -26,13 +35,13 @@ class GaussianGradients(NamedTuple):
     local_kl
         a_k = E[log q(x) − log π(x)], shape (..., k).
     num_finite
-        How many samples of the component had a finite log density, shape (..., k).
+        Number of samples of the component with a finite log density, shape (..., k).
     """
 
-    means: Float[Any, "*c k d"]
-    hessians: Any
-    local_kl: Float[Any, "*c k"]
-    num_finite: Any
+    means: Float[Array, "*c k d"]
+    hessians: Matrices
+    local_kl: Float[Array, "*c k"]
+    num_finite: Int[Array, "*c k"]
 
 
 class GaussianArrays(NamedTuple):
@@ -43,45 +52,49 @@ class GaussianArrays(NamedTuple):
     means
         (..., k, d).
     covariances
-        (..., k, d, d) or, diagonal, (..., k, d).
+        (..., k, d, d), or their diagonals (..., k, d).
     log_weights
         (..., k), normalized over the last axis.
     """
 
-    means: Float[Any, "*c k d"]
-    covariances: Any
-    log_weights: Float[Any, "*c k"]
+    means: Float[Array, "*c k d"]
+    covariances: Matrices
+    log_weights: Float[Array, "*c k"]
 
     @classmethod
-    def of(cls, mixture: Any) -> "GaussianArrays":
-        """Copies of the arrays of a mixture, on the host."""
+    def of(cls, mixture: AbstractMixture) -> "GaussianArrays":
+        """NumPy copies of the arrays of a mixture."""
+        assert isinstance(mixture, GaussianMixture)
         parts = (mixture.means, mixture.covariances, mixture.log_weights)
         return cls(*(np.array(part) for part in parts))
 
-    def to_mixture(self, affine_map: AffineMap) -> Any:
-        """The mixture behind a map; averaged log weights are normalized again."""
+    def to_mixture(self, affine_map: AffineMap) -> GaussianMixture:
+        """The mixture in the coordinates of a map; averaged log weights are normalized again."""
         log_weights = self.log_weights - logsumexp(self.log_weights)[..., None]
         return GaussianMixture(self.means, self.covariances, log_weights, affine_map)
 
     @property
     def is_diagonal(self) -> bool:
-        """Whether the covariances are diagonals."""
+        """Whether the covariances are stored as diagonals."""
         return is_diagonal(self.means, self.covariances)
 
     @property
-    def variances(self) -> Any:
-        """The smallest eigenvalue of every covariance, (..., k): a step that is safe along it is
-        safe everywhere."""
+    def variances(self) -> Float[Array, "*c k"]:
+        """The smallest eigenvalue of every covariance, (..., k).
+
+        A step size that is suitable for the direction of the smallest variance is suitable for all
+        directions.
+        """
         xp = self.means.__array_namespace__()
         if self.is_diagonal:
             return xp.min(self.covariances, axis=-1)
         good = xp.all(xp.isfinite(self.covariances), axis=(-2, -1))
         identity = xp.eye(self.means.shape[-1], dtype=self.means.dtype)
-        safe = xp.where(good[..., None, None], self.covariances, identity)
-        smallest = xp.linalg.eigvalsh(safe)[..., 0]
+        finite = xp.where(good[..., None, None], self.covariances, identity)
+        smallest = xp.linalg.eigvalsh(finite)[..., 0]
         return xp.where(good, smallest, xp.nan * smallest)
 
-    def offsets(self, noise: Any) -> Any:
+    def offsets(self, noise: Float[Array, "*c k s d"]) -> Float[Array, "*c k s d"]:
         """Offsets F ε of the samples from their means, (..., k, s, d)."""
         xp = self.means.__array_namespace__()
         factors, _ = factors_of(self.means, self.covariances)
@@ -90,7 +103,7 @@ class GaussianArrays(NamedTuple):
         return noise @ xp.matrix_transpose(factors)
 
     def gradients(
-        self, offsets: Any, log_density: Any, gradient: Any, sample_weights: Any
+        self, offsets: Array, log_density: Array, gradient: Array, sample_weights: Array
     ) -> GaussianGradients:
         """Gradients of the KL from the target at the samples.
 
@@ -100,9 +113,9 @@ class GaussianArrays(NamedTuple):
             x − m_k of the samples, (..., k, s, d).
         log_density, gradient
             log π and ∇log π there, in the coordinates of the mixture.  Samples whose log density
-            is not finite are left out of the averages.
+            is not finite are omitted from the averages.
         sample_weights
-            (s,), normalized over the finite samples here.
+            (s,); they are normalized over the finite samples.
         """
         xp = self.means.__array_namespace__()
         *batch, k, s, d = offsets.shape
@@ -110,32 +123,24 @@ class GaussianArrays(NamedTuple):
         points = xp.reshape(self.means[..., None, :] + offsets, (*batch, k * s, d))
         log_q, score, _ = log_prob_and_score(points, self.means, inverses, self.log_weights)
         finite = xp.isfinite(log_density)
-        weights = xp.astype(finite, sample_weights.dtype) * sample_weights
-        total = xp.sum(weights, axis=-1, keepdims=True)
-        weights = weights / xp.where(total == 0, xp.ones_like(total), total)
+        weights = normalized_weights(finite, sample_weights)
+        # Infinite values are replaced, because the product of zero and infinity is NaN.
         log_density = xp.where(finite, log_density, xp.zeros_like(log_density))
-        difference = xp.reshape(score, offsets.shape) - gradient
-        weighted = weights[..., None] * difference
-        if self.is_diagonal:
-            hessians = xp.sum(offsets * weighted, axis=-2) * inverses**2
-        else:
-            whitened = offsets @ xp.matrix_transpose(inverses)
-            hessians = xp.matrix_transpose(inverses) @ (xp.matrix_transpose(whitened) @ weighted)
-            hessians = 0.5 * (hessians + xp.matrix_transpose(hessians))
+        weighted = weights[..., None] * (xp.reshape(score, offsets.shape) - gradient)
         return GaussianGradients(
             means=xp.sum(weighted, axis=-2),
-            hessians=hessians,
+            hessians=_hessians(offsets, weighted, inverses),
             local_kl=xp.sum(weights * (xp.reshape(log_q, log_density.shape) - log_density), -1),
             num_finite=xp.sum(finite, axis=-1),
         )
 
-    def carried(self, means: Any, old_map: AffineMap, new_map: AffineMap) -> "GaussianArrays":
-        """In the coordinates of another map, where the means are known: Σ ← M Σ Mᵀ, M = L'⁻¹ L.
+    def carried(self, means: Array, old_map: AffineMap, new_map: AffineMap) -> "GaussianArrays":
+        """The arrays in the coordinates of another map: means as given, Σ ← M Σ Mᵀ, M = L'⁻¹ L.
 
-        Of diagonal covariances the diagonal of the result is kept.
+        Diagonal covariances become the diagonal of this matrix.
         """
         identity = np.eye(means.shape[-1])
-        # Rows of this are M e_i: its transpose is M.
+        # The rows of the mapped identity are M e_i, so that its transpose is M.
         moved = new_map.inverse(old_map.linear(identity) + new_map.center).T
         if self.is_diagonal:
             covariances = self.covariances @ (moved**2).T
@@ -143,10 +148,35 @@ class GaussianArrays(NamedTuple):
             covariances = moved @ self.covariances @ moved.T
         return self._replace(means=means, covariances=covariances.astype(means.dtype))
 
+    def with_log_weights(self, log_weights: Array) -> "GaussianArrays":
+        """The arrays with other log weights."""
+        return self._replace(log_weights=log_weights)
+
+    def mapped(self, function: Callable[[Array], Array]) -> "GaussianArrays":
+        """The arrays with a function applied to each of them."""
+        return GaussianArrays(*map(function, self))
+
+    def averaged(self, newest: FamilyArrays, share: StepSize) -> "GaussianArrays":
+        """(1 − share) times these arrays plus share times the newest ones."""
+        pairs = zip(self, newest, strict=True)
+        return GaussianArrays(*((1.0 - share) * old + share * new for old, new in pairs))
+
     def is_valid(self) -> bool:
-        """Whether these numbers are a mixture."""
+        """Whether all numbers are finite and the covariances positive definite."""
         if not all(np.all(np.isfinite(part)) for part in self):
             return False
         with np.errstate(all="ignore"):
             _, inverses = factors_of(self.means, self.covariances)
         return bool(np.all(np.isfinite(inverses)))
+
+
+def _hessians(
+    offsets: Float[Array, "*c k s d"], weighted: Float[Array, "*c k s d"], inverses: Matrices
+) -> Matrices:
+    """G_k from x − m_k, the weighted δ(x) and the inverse factors; see the gradients above."""
+    xp = offsets.__array_namespace__()
+    if inverses.ndim < offsets.ndim:
+        return xp.sum(offsets * weighted, axis=-2) * inverses**2
+    whitened = offsets @ xp.matrix_transpose(inverses)
+    hessians = xp.matrix_transpose(inverses) @ (xp.matrix_transpose(whitened) @ weighted)
+    return 0.5 * (hessians + xp.matrix_transpose(hessians))

@@ -1,28 +1,36 @@
 """BW: gradient descent in the Bures-Wasserstein geometry of Gaussians."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
-from isogmm.optimize.gaussian.arrays import GaussianArrays
-from isogmm.optimize.updates.base import AbstractUpdateRule, check_step_size
+from isogmm.mixtures.gaussian_density import Matrices
+from isogmm.optimize.gaussian.arrays import GaussianArrays, GaussianGradients
+from isogmm.optimize.updates.base import (
+    AbstractUpdateRule,
+    RuleState,
+    StepSize,
+    validate_step_size,
+)
 
 
 @dataclass(frozen=True)
-class FullBuresWasserstein(AbstractUpdateRule):
+class FullBuresWasserstein(AbstractUpdateRule[GaussianArrays, GaussianGradients]):
     """m ← m − γ g, Σ ← (I − γ G) Σ (I − γ G), with G = E[∇² log(q/π)] by Stein's identity.
 
-    For diagonal covariances G is its diagonal.  ``GaussianGradients`` has the estimate of G.
+    For diagonal covariances only the diagonal of G is used.  ``GaussianGradients`` holds the
+    estimate of G.
 
     Parameters
     ----------
     step_size
-        A fixed γ, as published; None leaves it to the schedule and makes it relative: γ times
-        the smallest eigenvalue of Σ_k, so that one number serves every scale.
+        A fixed γ, as published.  None uses the schedule and makes the step size relative: γ times
+        the smallest eigenvalue of Σ_k, so that the same γ is suitable for every scale.
     largest_change
         Bound on the eigenvalues of γ G, and on |γ g| in units of the distance √tr Σ_k of a draw
-        from its mean; None, as published, for no bound.  Beyond 1 an eigenvalue would turn the
-        component inside out.
+        from its mean; None, as published, for no bound.  An eigenvalue above 1 would reverse the
+        sign of a direction of the component.
 
     Raises
     ------
@@ -38,20 +46,24 @@ class FullBuresWasserstein(AbstractUpdateRule):
     step_size: float | None = None
     largest_change: float | None = None
     is_dimensionless: ClassVar[bool] = False
-    arrays_type: ClassVar[type] = GaussianArrays
+    arrays_type: ClassVar[type[GaussianArrays]] = GaussianArrays
 
     def __post_init__(self) -> None:
-        check_step_size(self.step_size)
+        validate_step_size(self.step_size)
         if self.largest_change is not None and not 0 < self.largest_change < 1:
             raise OptionError(f"largest_change must be in (0, 1), not {self.largest_change}")
 
-    def init(self, mixture: Any) -> tuple[()]:
+    def init(self, mixture: GaussianArrays) -> tuple[()]:
         """No state."""
         return ()
 
     def step(
-        self, mixture: Any, gradients: Any, state: Any, step_size: Any
-    ) -> tuple[GaussianArrays, Any]:
+        self,
+        mixture: GaussianArrays,
+        gradients: GaussianGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[GaussianArrays, RuleState]:
         """One step; see :class:`isogmm.updates.AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         step = xp.asarray(step_size, dtype=mixture.means.dtype)
@@ -66,24 +78,29 @@ class FullBuresWasserstein(AbstractUpdateRule):
             else (step[..., None, None] * gradients.hessians)
         )
         if self.largest_change is not None:
-            bound = self.largest_change
-            change = _bounded(change, bound, diagonal)
-            spread = mixture.covariances
-            spread = spread if diagonal else xp.linalg.diagonal(spread)
-            radius = bound * xp.sqrt(xp.sum(spread, axis=-1))
-            length = xp.sqrt(xp.sum(move * move, axis=-1))
-            move = move * (radius / xp.maximum(length, radius))[..., None]
+            change = _bounded(change, self.largest_change, diagonal)
+            move = _bounded_move(move, mixture, self.largest_change)
         if diagonal:
             covariances = (1.0 - change) ** 2 * mixture.covariances
         else:
-            turn = xp.eye(mixture.means.shape[-1], dtype=mixture.means.dtype) - change
-            covariances = turn @ mixture.covariances @ turn
+            factor = xp.eye(mixture.means.shape[-1], dtype=mixture.means.dtype) - change
+            covariances = factor @ mixture.covariances @ factor
             covariances = 0.5 * (covariances + xp.matrix_transpose(covariances))
         return GaussianArrays(mixture.means - move, covariances, mixture.log_weights), state
 
 
-def _bounded(change: Any, bound: float, diagonal: bool) -> Any:
-    """Eigenvalues cut to [−bound, bound]; numbers that are not finite count as no change."""
+def _bounded_move(move: Array, mixture: GaussianArrays, bound: float) -> Array:
+    """Steps of the means, shortened to at most bound · √tr Σ_k."""
+    xp = move.__array_namespace__()
+    variances = mixture.covariances
+    variances = variances if mixture.is_diagonal else xp.linalg.diagonal(variances)
+    radius = bound * xp.sqrt(xp.sum(variances, axis=-1))
+    length = xp.sqrt(xp.sum(move * move, axis=-1))
+    return move * (radius / xp.maximum(length, radius))[..., None]
+
+
+def _bounded(change: Matrices, bound: float, diagonal: bool) -> Matrices:
+    """γ G with eigenvalues clipped to [−bound, bound]; entries that are not finite become 0."""
     xp = change.__array_namespace__()
     change = xp.where(xp.isfinite(change), change, xp.zeros_like(change))
     if diagonal:

@@ -1,10 +1,11 @@
-"""Update rules: how gradients move a mixture.  One file each, one registry of names."""
+"""Update rules, which turn gradients into steps: one file for each rule, and their names."""
 
 import difflib
 from collections.abc import Callable
 
 from isogmm.errors import OptionError
 from isogmm.optimize.updates.base import AbstractUpdateRule as AbstractUpdateRule
+from isogmm.optimize.updates.base import FamilyArrays as FamilyArrays
 from isogmm.optimize.updates.base import MixtureArrays as MixtureArrays
 from isogmm.optimize.updates.bures_wasserstein import BuresWasserstein as BuresWasserstein
 from isogmm.optimize.updates.entropic_mirror import EntropicMirror as EntropicMirror
@@ -25,7 +26,7 @@ def _shared_entropic_mirror(step_size: float | None = None) -> SharedVariance:
     return SharedVariance(EntropicMirror(step_size))
 
 
-#: Short names of the rules, resolved at the outermost door only; each takes ``step_size=``.
+#: Names of the rules for the option ``method``; each function accepts ``step_size=``.
 RULES: dict[str, Callable[..., AbstractUpdateRule]] = {
     "ibw": BuresWasserstein,
     "md": EntropicMirror,
@@ -42,7 +43,7 @@ def find_rule(method: str | AbstractUpdateRule) -> AbstractUpdateRule:
     Raises
     ------
     OptionError
-        If it is neither: the message lists the names.
+        If it is neither a rule nor a name; the message lists the names.
     """
     if isinstance(method, AbstractUpdateRule):
         return method

@@ -1,26 +1,28 @@
 """IBW: gradient descent in the Bures-Wasserstein geometry of isotropic Gaussians."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from isogmm.optimize.gradients.base import ComponentGradients
 from isogmm.optimize.updates.base import (
-    LARGEST_FACTOR,
-    AbstractUpdateRule,
+    MAX_VARIANCE_FACTOR,
+    IsotropicRule,
     MixtureArrays,
-    check_step_size,
+    RuleState,
+    StepSize,
     per_component,
+    validate_step_size,
 )
 
 
 @dataclass(frozen=True)
-class BuresWasserstein(AbstractUpdateRule):
+class BuresWasserstein(IsotropicRule):
     """m ← m − γ g, v ← (1 − γ s)² v.
 
     Parameters
     ----------
     step_size
-        A fixed γ, or None to leave it to the schedule.
+        A fixed γ, or None to use the schedule.
 
     References
     ----------
@@ -32,19 +34,23 @@ class BuresWasserstein(AbstractUpdateRule):
     is_dimensionless: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_step_size(self.step_size)
+        validate_step_size(self.step_size)
 
     def init(self, mixture: MixtureArrays) -> tuple[()]:
         """No state."""
         return ()
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         step = per_component(step_size, mixture.variances)
         root = 1.0 - step * gradients.variances
-        factor = xp.clip(root * root, 1.0 / LARGEST_FACTOR, LARGEST_FACTOR)
+        factor = xp.clip(root * root, 1.0 / MAX_VARIANCE_FACTOR, MAX_VARIANCE_FACTOR)
         means = mixture.means - step[..., None] * gradients.means
         return MixtureArrays(means, factor * mixture.variances, mixture.log_weights), state

@@ -2,26 +2,28 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from isogmm.optimize.gradients.base import ComponentGradients
 from isogmm.optimize.updates.base import (
-    LARGEST_FACTOR,
-    AbstractUpdateRule,
+    MAX_VARIANCE_FACTOR,
+    IsotropicRule,
     MixtureArrays,
-    check_step_size,
+    RuleState,
+    StepSize,
     per_component,
+    validate_step_size,
 )
 
 
 @dataclass(frozen=True)
-class EntropicMirror(AbstractUpdateRule):
+class EntropicMirror(IsotropicRule):
     """m ← m − γ g, v ← v exp(−γ s).
 
     Parameters
     ----------
     step_size
-        A fixed γ, or None to leave it to the schedule.
+        A fixed γ, or None to use the schedule.
 
     References
     ----------
@@ -33,19 +35,23 @@ class EntropicMirror(AbstractUpdateRule):
     is_dimensionless: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_step_size(self.step_size)
+        validate_step_size(self.step_size)
 
     def init(self, mixture: MixtureArrays) -> tuple[()]:
         """No state."""
         return ()
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         step = per_component(step_size, mixture.variances)
-        largest = math.log(LARGEST_FACTOR)
+        largest = math.log(MAX_VARIANCE_FACTOR)
         exponent = xp.clip(-step * gradients.variances, -largest, largest)
         means = mixture.means - step[..., None] * gradients.means
         return MixtureArrays(

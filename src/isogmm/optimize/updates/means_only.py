@@ -1,25 +1,27 @@
-"""Gradient descent on the means; the variances stay as they started."""
+"""Gradient descent on the means; the variances stay constant."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from isogmm.optimize.gradients.base import ComponentGradients
 from isogmm.optimize.updates.base import (
-    AbstractUpdateRule,
+    IsotropicRule,
     MixtureArrays,
-    check_step_size,
+    RuleState,
+    StepSize,
     per_component,
+    validate_step_size,
 )
 
 
 @dataclass(frozen=True)
-class MeansOnly(AbstractUpdateRule):
+class MeansOnly(IsotropicRule):
     """m ← m − γ g.
 
     Parameters
     ----------
     step_size
-        A fixed γ, or None to leave it to the schedule.
+        A fixed γ, or None to use the schedule.
 
     References
     ----------
@@ -31,15 +33,19 @@ class MeansOnly(AbstractUpdateRule):
     is_dimensionless: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_step_size(self.step_size)
+        validate_step_size(self.step_size)
 
     def init(self, mixture: MixtureArrays) -> tuple[()]:
         """No state."""
         return ()
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         step = per_component(step_size, mixture.variances)
         means = mixture.means - step[..., None] * gradients.means

@@ -1,32 +1,38 @@
-"""NGD: natural gradient descent, with a guard on the precision."""
+"""NGD: natural gradient descent, with a lower bound on the new precision."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from jaxtyping import Float
+
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.optimize.gradients.base import ComponentGradients
 from isogmm.optimize.updates.base import (
-    LARGEST_FACTOR,
-    AbstractUpdateRule,
+    MAX_VARIANCE_FACTOR,
+    IsotropicRule,
     MixtureArrays,
-    check_step_size,
+    RuleState,
+    StepSize,
     per_component,
+    validate_step_size,
 )
 
 
 @dataclass(frozen=True)
-class NaturalGradient(AbstractUpdateRule):
+class NaturalGradient(IsotropicRule):
     """1/v⁺ ← 1/v + γ s, m ← m − γ v⁺ g.
 
-    The precision 1/v + γ s can turn negative: it is then held at ``smallest_ratio`` of the old
-    one, and the state counts how often that happened to each component.
+    The new precision 1/v + γ s can be negative.  It is therefore bounded below by
+    ``smallest_ratio`` times the old one.  The state counts for each component how often the bound
+    was active.
 
     Parameters
     ----------
     step_size
-        A fixed γ, or None to leave it to the schedule.
+        A fixed γ, or None to use the schedule.
     smallest_ratio
-        The new precision is at least this share of the old one.
+        Smallest ratio of the new precision to the old one.
 
     References
     ----------
@@ -39,23 +45,28 @@ class NaturalGradient(AbstractUpdateRule):
     is_dimensionless: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_step_size(self.step_size)
+        validate_step_size(self.step_size)
         if not 0 < self.smallest_ratio < 1:
             raise OptionError(f"smallest_ratio must be in (0, 1), not {self.smallest_ratio}")
 
-    def init(self, mixture: MixtureArrays) -> Any:
-        """Number of guarded steps of each component, shape (..., k)."""
+    def init(self, mixture: MixtureArrays) -> Float[Array, "*c k"]:
+        """Number of bounded steps of each component, shape (..., k)."""
         xp = mixture.means.__array_namespace__()
         return xp.zeros_like(mixture.variances)
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         step = per_component(step_size, mixture.variances)
         ratio = 1.0 + step * mixture.variances * gradients.variances
-        guards = state + xp.astype(ratio < self.smallest_ratio, state.dtype)
-        variances = mixture.variances / xp.clip(ratio, self.smallest_ratio, LARGEST_FACTOR)
+        assert not isinstance(state, tuple)
+        num_bounded = state + xp.astype(ratio < self.smallest_ratio, state.dtype)
+        variances = mixture.variances / xp.clip(ratio, self.smallest_ratio, MAX_VARIANCE_FACTOR)
         means = mixture.means - (step * variances)[..., None] * gradients.means
-        return MixtureArrays(means, variances, mixture.log_weights), guards
+        return MixtureArrays(means, variances, mixture.log_weights), num_bounded

@@ -1,18 +1,25 @@
-"""Steps in units of each component's own variance, so that one number serves every model."""
+"""Step sizes relative to the variance of each component, which makes them dimensionless."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from isogmm.optimize.gradients.base import ComponentGradients
-from isogmm.optimize.updates.base import AbstractWrapper, MixtureArrays, per_component
+from isogmm.optimize.updates.base import (
+    AbstractWrapper,
+    MixtureArrays,
+    RuleState,
+    StepSize,
+    per_component,
+)
 
 
 @dataclass(frozen=True)
 class RelativeStep(AbstractWrapper):
     """Any rule with γ replaced by γ v_k.
 
-    IBW becomes m ← m − γ v g, v ← (1 − γ v s)² v, and MD v ← v exp(−γ v s); NGD is relative
-    already.  In whitened coordinates γ of 0.2 to 0.3 serves every model.
+    IBW becomes m ← m − γ v g, v ← (1 − γ v s)² v, and MD v ← v exp(−γ v s).  NGD is relative
+    already and stays as it is.  In whitened coordinates γ of 0.2 to 0.3 is suitable for every
+    model.
 
     Parameters
     ----------
@@ -23,8 +30,12 @@ class RelativeStep(AbstractWrapper):
     is_dimensionless: ClassVar[bool] = True
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         if not self.rule.is_dimensionless:
             step_size = per_component(step_size, mixture.variances) * mixture.variances

@@ -1,17 +1,24 @@
-"""One variance for all components: the forms IBW-s and MD-s of the paper."""
+"""One variance for all components: the variants IBW-s and MD-s of the paper."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from jaxtyping import Float
+
+from isogmm.arrays import Array
 from isogmm.optimize.gradients.base import ComponentGradients
-from isogmm.optimize.updates.base import AbstractWrapper, MixtureArrays
+from isogmm.optimize.updates.base import (
+    AbstractWrapper,
+    MixtureArrays,
+    RuleState,
+    StepSize,
+)
 
 
 @dataclass(frozen=True)
 class SharedVariance(AbstractWrapper):
     """Any rule with s_k replaced by its mean over the components.
 
-    Variances that are not equal at the start are made so: each becomes their mean.
+    Variances that are not equal before the step are replaced by their mean.
 
     Parameters
     ----------
@@ -25,14 +32,19 @@ class SharedVariance(AbstractWrapper):
     """
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         gradients = gradients._replace(variances=_mean_over_components(gradients.variances))
         mixture = mixture._replace(variances=_mean_over_components(mixture.variances))
         return self.rule.step(mixture, gradients, state, step_size)
 
 
-def _mean_over_components(values: Any) -> Any:
+def _mean_over_components(values: Float[Array, "*c k"]) -> Float[Array, "*c k"]:
+    """The mean over the components, for each of them."""
     xp = values.__array_namespace__()
     return xp.zeros_like(values) + xp.mean(values, axis=-1, keepdims=True)

@@ -1,25 +1,30 @@
-"""A bound on how far one step may move a component."""
+"""Bounds on the change of mean and variance in one step."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.optimize.gradients.base import ComponentGradients
-from isogmm.optimize.updates.base import AbstractWrapper, MixtureArrays, per_component
+from isogmm.optimize.updates.base import (
+    AbstractWrapper,
+    MixtureArrays,
+    RuleState,
+    StepSize,
+    per_component,
+)
 
 
 @dataclass(frozen=True)
 class TrustRegion(AbstractWrapper):
-    """Any rule, its steps cut: |Δm_k| ≤ r √(d v_k) and |Δ log v_k| ≤ b.
+    """Any rule with bounded steps: |Δm_k| ≤ r √(d v_k) and |Δ log v_k| ≤ b.
 
-    The gradient s_k is cut first, to |γ s_k| ≤ b, because the IBW rule turns around where γ s
-    exceeds 1 and would move the variance the wrong way; the finished step is cut after.
+    The gradient s_k is bounded before the step, to |γ s_k| ≤ b.  Otherwise the IBW rule would
+    increase the variance again where γ s exceeds 1.  The step itself is bounded afterwards.
 
     Parameters
     ----------
     rule
-        The rule that takes the step.  With :class:`RelativeStep`, that one goes outside.
+        The rule that takes the step.  :class:`RelativeStep` wraps this rule, not the reverse.
     mean_radius
         r, in units of the typical distance √(d v_k) of a draw from its mean.
     log_variance_change
@@ -28,7 +33,7 @@ class TrustRegion(AbstractWrapper):
     Raises
     ------
     OptionError
-        If a bound is not positive, or that of the variances above 1.
+        If a bound is not positive, or the bound of the variances exceeds 1.
     """
 
     mean_radius: float = 0.5
@@ -43,8 +48,12 @@ class TrustRegion(AbstractWrapper):
             )
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         step = per_component(step_size, mixture.variances)

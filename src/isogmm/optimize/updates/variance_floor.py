@@ -1,28 +1,32 @@
-"""A floor under the variances, relative to the other components of the chain."""
+"""A lower bound on the variances, relative to the components of the chain."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.optimize.gradients.base import ComponentGradients
-from isogmm.optimize.updates.base import AbstractWrapper, MixtureArrays
+from isogmm.optimize.updates.base import (
+    AbstractWrapper,
+    MixtureArrays,
+    RuleState,
+    StepSize,
+)
 
 
 @dataclass(frozen=True)
 class VarianceFloor(AbstractWrapper):
     """Any rule, with v_k ≥ ratio · (geometric mean of the variances of the chain).
 
-    A component that slides into a spike of the density (a scale parameter near zero, where
-    rounding makes the log density of distinct points equal) shrinks without bound while the ELBO
-    rises.  In whitened coordinates the components of a sound fit have variances within a few
-    powers of ten of each other.
+    The density can have a spike, for example at a scale parameter near zero, where rounding makes
+    the log density of distinct points equal.  A component there shrinks without bound while the
+    ELBO increases.  In whitened coordinates the variances of a good fit differ by a few powers of
+    ten at most.
 
     Parameters
     ----------
     rule
         The rule that takes the step.
     ratio
-        Smallest variance relative to the geometric mean.
+        Smallest ratio of a variance to the geometric mean.
 
     Raises
     ------
@@ -37,11 +41,15 @@ class VarianceFloor(AbstractWrapper):
             raise OptionError(f"ratio must be in (0, 1), not {self.ratio}")
 
     def step(
-        self, mixture: MixtureArrays, gradients: ComponentGradients, state: Any, step_size: Any
-    ) -> tuple[MixtureArrays, Any]:
+        self,
+        mixture: MixtureArrays,
+        gradients: ComponentGradients,
+        state: RuleState,
+        step_size: StepSize,
+    ) -> tuple[MixtureArrays, RuleState]:
         """One step; see :class:`AbstractUpdateRule`."""
         xp = mixture.means.__array_namespace__()
         moved, state = self.rule.step(mixture, gradients, state, step_size)
-        # The components before the step: one that collapses does not lower its own floor at once.
+        # The mean is that before the step, so that a shrinking component does not lower its bound.
         level = xp.exp(xp.mean(xp.log(mixture.variances), axis=-1, keepdims=True))
         return moved._replace(variances=xp.maximum(moved.variances, self.ratio * level)), state
