@@ -5,7 +5,14 @@ import pytest
 
 from helpers.targets import correlated_gaussian, gaussian, make_target, nowhere
 from isogmm.errors import OptionError
-from isogmm.locate.curvature import dense_at, diagonal_at, hessian_at, positive_inverse
+from isogmm.locate.curvature import (
+    dense_at,
+    diagonal_at,
+    gradient_changes,
+    hessian_at,
+    positive_inverse,
+)
+from isogmm.model.fit_target import FitTarget
 
 
 @pytest.mark.parametrize("dim", [1, 2, 7])
@@ -34,7 +41,7 @@ def test_the_dense_map_whitens_and_the_diagonal_one_has_the_marginal_scales():
 
 
 def test_evaluations_are_counted_four_a_coordinate():
-    target = correlated_gaussian(6).target()
+    target = FitTarget.of(correlated_gaussian(6).target())
     hessian_at(target, np.zeros(6))
     assert target.num_gradient_evaluations == 1 + 4 * 6
 
@@ -47,7 +54,15 @@ def test_negative_and_zero_curvature_become_positive():
     np.testing.assert_allclose(values, [0.25, 0.5], rtol=1e-12)
 
 
-def test_an_edge_of_the_support_is_looked_at_from_inside():
+def test_changes_of_the_gradient_are_products_with_the_hessian():
+    truth = correlated_gaussian(4)
+    shifts = np.random.default_rng(0).normal(size=(3, 4))
+    changes = gradient_changes(truth.target(), np.full(4, 0.3), shifts)
+    np.testing.assert_allclose(changes.values, 2.0 * shifts @ truth.precisions[0], rtol=1e-9)
+    np.testing.assert_array_equal(changes.num_finite, [2, 2, 2])
+
+
+def test_differences_at_an_edge_of_the_support_are_one_sided():
     def evaluate(points):
         values = -0.5 * (points**2 * np.array([4.0, 1.0])).sum(-1)
         return np.where(points[:, 0] >= 0, values, -np.inf), -points * np.array([4.0, 1.0])

@@ -1,4 +1,4 @@
-"""A Gaussian that chains leave: the trap of centered hierarchies, and posteriors without one."""
+"""Chains that leave a Gaussian: local maxima of the ELBO on centered hierarchies."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,11 +6,15 @@ import pytest
 
 import isogmm
 from isogmm.locate import best_gaussian as module
-from isogmm.locate.batch_and_match import Gaussians
+from isogmm.locate.candidates import Place
 from isogmm.locate.follow_chains import follow_chains
+from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.locate import locate
 from isogmm.locate.race import Outcome, Race
+from isogmm.locate.state import SearchState
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.to_target import to_target
+from isogmm.results.stop_reason import StopReason, interruptible
 
 
 def growth(num_groups, num_times=5):
@@ -57,32 +61,33 @@ def normal(dim=5):
     def log_density(x):
         return -0.5 * jnp.sum(x**2) - 0.5 * dim * np.log(2.0 * np.pi)
 
-    return to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0)
+    return FitTarget.of(to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0))
 
 
 def outcome(mean, factor, elbo):
     best = Gaussians.start(mean[None], factor[None])
     best.elbo[:], best.elbo_se[:] = elbo, 0.2
-    return Outcome(best, "here", 0)
+    return Outcome(best, Place.START, 0)
 
 
 @pytest.mark.weak_dtypes
 def test_where_chains_stay_nothing_changes():
     target = normal()
     before = outcome(np.zeros(5), np.eye(5), 0.0)
-    after = follow_chains(target, before, np.random.default_rng(0), 40)
+    after = follow_chains(target, before, np.random.default_rng(0), 40, SearchState())
     assert after is not before
     assert after.best is before.best
-    # One look, and no candidate.
+    # One run of the chains, and no candidate.
     assert target.num_gradient_evaluations < 128 * 60
 
 
 @pytest.mark.weak_dtypes
-def test_an_all_but_exact_gaussian_is_not_looked_at():
+def test_no_chains_are_run_from_an_exact_gaussian():
     target = normal()
     before = outcome(np.zeros(5), np.eye(5), 0.0)
     before.best.elbo_se[:] = 0.01
-    assert follow_chains(target, before, np.random.default_rng(0), 40) is before
+    after = follow_chains(target, before, np.random.default_rng(0), 40, SearchState())
+    assert after is before
     assert target.num_gradient_evaluations == 0
 
 
@@ -91,8 +96,10 @@ def test_chains_lead_from_a_wrong_place_to_the_right_one():
     target = normal()
     mean, factor = np.full(5, 6.0), 0.3 * np.eye(5)
     wrong = -0.5 * (np.sum(mean**2) + 5 * 0.09) + 5 * np.log(0.3) + 2.5
-    after = follow_chains(target, outcome(mean, factor, wrong), np.random.default_rng(0), 40)
-    assert after.origin == "chains"
+    before, state = outcome(mean, factor, wrong), SearchState()
+    after = follow_chains(target, before, np.random.default_rng(0), 40, state)
+    assert after.origin is Place.CHAINS
+    assert state.leader().best is after.best
     # The normalized density is in the family: its ELBO is zero without noise.
     assert abs(after.best.elbo[0]) < 1e-3
     np.testing.assert_allclose(after.best.means[0], 0.0, atol=0.05)
@@ -118,8 +125,10 @@ def test_an_interrupt_keeps_the_best_so_far(stage, monkeypatch):
     if stage == "chains":
         target.evaluate_batch = interrupted
     before = outcome(np.full(5, 6.0), 0.3 * np.eye(5), -90.0)
-    after = follow_chains(target, before, np.random.default_rng(0), 40)
-    assert isinstance(after.interruption, KeyboardInterrupt)
-    assert after.best is before.best
-    # Who interrupts does not wait for more of it.
+    state = SearchState(best=before)
+    with interruptible(target) as interruption:
+        follow_chains(target, before, np.random.default_rng(0), 40, state)
+    assert interruption.reason is StopReason.INTERRUPTED
+    assert state.leader() is before
+    # The interrupt ends the search at once.
     assert len(evaluations) == 1

@@ -1,4 +1,4 @@
-"""Locate: shifted and badly scaled targets, modes counted, hopeless starts."""
+"""Locate: shifted and badly scaled targets, number of modes, starts without a density."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,15 @@ from helpers.targets import (
     nowhere,
     rotation,
 )
-from isogmm.errors import ModelError
+from isogmm.errors import DeadlineReachedError, ModelError
 from isogmm.locate.curvature import laplace_factor
+from isogmm.locate.factors import factor_of
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
-from isogmm.locate.paths import Path, factor_of, follow_paths, inverse_hessian
+from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.starts import NUM_FIRST, follow_starts
+from isogmm.model.fit_target import FitTarget
+from isogmm.results.stop_reason import StopReason
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -36,7 +39,7 @@ def test_a_shifted_and_badly_scaled_gaussian_is_found():
     assert np.abs(shift).max() < 0.1
     covariance = found.factors[0] @ found.factors[0].T / np.outer(scales, scales)
     np.testing.assert_allclose(covariance, np.eye(3), atol=0.1)
-    assert found.num_hopeless == 0
+    assert found.num_starts_without_path == 0
 
 
 def test_correlations_are_found():
@@ -72,11 +75,11 @@ def test_starts_without_a_density_are_counted():
         return np.where(points[:, 0] > 0, values, -np.inf), gradients
 
     found = locate(make_target(cut, 2), np.random.default_rng(0))
-    assert found.num_hopeless > 0
+    assert found.num_starts_without_path > 0
     np.testing.assert_allclose(found.means[0], 1.0, atol=0.1)
 
 
-def test_hopeless_starts_are_an_error_that_names_the_coordinates():
+def test_no_start_with_a_density_is_an_error_that_names_the_coordinates():
     with pytest.raises(ModelError, match=r"any of \d+ starts \(coordinates x\[0\], x\[1\]"):
         locate(nowhere(2), np.random.default_rng(0))
 
@@ -95,7 +98,7 @@ def test_a_path_ends_at_the_maximum_with_its_curvature():
     np.testing.assert_allclose(path.end, truth.means[0], atol=1e-4)
     np.testing.assert_array_equal(path.positions[0], np.full(4, -2.0))
     assert path.log_density[-1] > path.log_density[0]
-    estimate = inverse_hessian(path, len(path.positions) - 1)
+    estimate = path.inverse_hessian(len(path.positions) - 1)
     assert np.linalg.eigvalsh(estimate).min() > 0
     np.testing.assert_allclose(estimate, truth.covariances[0], atol=0.3)
     factor = factor_of(estimate)
@@ -116,13 +119,13 @@ def test_paths_end_where_others_ended():
         assert maximum.is_near(path.end, path.log_density[-1])
         assert not maximum.is_near(path.positions[-2], path.log_density[-2])
         assert len(path.positions) < len(whole.positions)
-        # The same walk, but for its end.
+        # The same path up to its end.
         shared = whole.positions[: len(path.positions)]
         np.testing.assert_allclose(path.positions, shared, rtol=0, atol=1e-9)
 
 
 def test_paths_do_not_end_below_a_higher_maximum():
-    """A place that is higher than a known maximum, however near, leads elsewhere."""
+    """An iterate above a known maximum leads to another one, however near it is."""
     known = LocalMaximum(np.zeros(2), np.eye(2), log_density=-3.0, log_mass=-3.0)
     assert known.is_near(np.array([0.5, 0.5]), -3.2)
     assert not known.is_near(np.array([0.5, 0.5]), -2.9)
@@ -138,9 +141,9 @@ def test_a_path_that_stopped_on_a_ridge_is_no_maximum():
     positions = np.stack([stopped + 3e-4 * axes[:, 0], stopped])
     values, gradients = truth.log_density_and_gradient(positions)
     path = Path(positions, values, gradients, converged=True)
-    # All that the path knows is how narrow the ridge is.
-    np.testing.assert_allclose(path.guess(), 1e-4 * np.eye(2), rtol=1e-3, atol=1e-7)
-    factor = laplace_factor(truth.target(), stopped, path.guess())
+    # The path contains the width of the ridge only.
+    np.testing.assert_allclose(path.end_factor(), 1e-4 * np.eye(2), rtol=1e-3, atol=1e-7)
+    factor = laplace_factor(truth.target(), stopped, path.end_factor())
     lengths = np.linalg.norm(np.linalg.solve(factor, axes * scales), axis=0)
     np.testing.assert_allclose(lengths, 1.0, rtol=0.05)
     maxima = []
@@ -166,3 +169,19 @@ def test_a_curvature_estimate_of_rounding_errors_has_a_factor_without_a_warning(
     factor = factor_of(covariance)
     assert np.all(np.isfinite(factor))
     assert np.all(np.diag(factor) > 0)
+
+
+def test_a_time_limit_before_the_first_path_leaves_one_path():
+    truth = correlated_gaussian(3)
+    target = FitTarget.of(truth.target(), max_seconds=0.0)
+    found = locate(target, np.random.default_rng(0))
+    assert found.stop_reason is StopReason.MAX_SECONDS
+    assert found.origin == "end of the path"
+    np.testing.assert_allclose(found.means, truth.means, atol=1e-3)
+    covariance = found.factors[0] @ found.factors[0].T
+    np.testing.assert_allclose(covariance, truth.covariances[0], rtol=1e-6, atol=1e-9)
+
+
+def test_a_time_limit_without_any_path_is_passed_on():
+    with pytest.raises(DeadlineReachedError):
+        locate(FitTarget.of(nowhere(2), max_seconds=0.0), np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Walks served together: the same results as one after the other, in fewer calls."""
+"""Tasks in lockstep: the same results as one after the other, in fewer calls."""
 
 import threading
 import warnings
@@ -11,45 +11,45 @@ from isogmm.locate.lockstep import in_lockstep
 from isogmm.locate.paths import follow_paths
 
 
-def walk(start, length):
-    """Follows the gradient for some steps and returns every value it saw."""
+def task(start, length):
+    """A task that follows the gradient for some steps and returns all values."""
 
-    def take(ask):
-        position, seen = np.full(2, float(start)), []
+    def follow(evaluate_one):
+        position, values = np.full(2, float(start)), []
         for _ in range(length):
-            value, gradient = ask(position)
-            seen.append(float(value))
+            value, gradient = evaluate_one(position)
+            values.append(float(value))
             position = position + 0.1 * gradient
-        return seen
+        return values
 
-    return take
+    return follow
 
 
 def evaluate(positions):
     return -0.5 * (positions**2).sum(axis=1), -positions
 
 
-def one_by_one(walks):
-    def ask(position):
+def one_by_one(tasks):
+    def evaluate_one(position):
         values, gradients = evaluate(position[None])
         return values[0], gradients[0]
 
-    return [take(ask) for take in walks]
+    return [follow(evaluate_one) for follow in tasks]
 
 
 def test_results_are_those_of_one_after_the_other_in_as_many_calls_as_the_longest_needs():
-    walks = [walk(start, length) for start, length in ((1, 3), (2, 7), (3, 0), (4, 5))]
+    tasks = [task(start, length) for start, length in ((1, 3), (2, 7), (3, 0), (4, 5))]
     rows = []
 
     def counted(positions):
         rows.append(len(positions))
         return evaluate(positions)
 
-    assert in_lockstep(walks, counted) == one_by_one(walks)
+    assert in_lockstep(tasks, counted) == one_by_one(tasks)
     assert rows == [3, 3, 3, 2, 2, 1, 1]
 
 
-def test_rows_are_in_the_order_of_the_walks():
+def test_rows_are_in_the_order_of_the_tasks():
     orders = []
 
     def watched(positions):
@@ -57,29 +57,29 @@ def test_rows_are_in_the_order_of_the_walks():
         return np.zeros(len(positions)), np.zeros_like(positions)
 
     for _ in range(20):
-        in_lockstep([walk(start, 2) for start in range(8)], watched)
+        in_lockstep([task(start, 2) for start in range(8)], watched)
     assert all(order == list(map(float, range(8))) for order in orders)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_error_of_the_evaluation_ends_all_walks(error):
+def test_an_error_of_the_evaluation_ends_all_tasks(error):
     def failing(positions):
         raise error
 
     before = threading.active_count()
     with pytest.raises(error):
-        in_lockstep([walk(1, 5), walk(2, 5)], failing)
+        in_lockstep([task(1, 5), task(2, 5)], failing)
     assert threading.active_count() == before
 
 
-def test_an_error_of_a_walk_ends_the_others():
-    def broken(ask):
-        ask(np.zeros(2))
+def test_an_error_of_a_task_ends_the_others():
+    def broken(evaluate_one):
+        evaluate_one(np.zeros(2))
         raise ZeroDivisionError
 
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        in_lockstep([walk(1, 50), broken, walk(2, 50)], evaluate)
+        in_lockstep([task(1, 50), broken, task(2, 50)], evaluate)
     assert threading.active_count() == before
 
 
@@ -95,8 +95,8 @@ def test_paths_side_by_side_are_those_one_after_the_other():
         assert other.converged
 
 
-def test_walks_leave_the_filters_of_warnings_alone(monkeypatch):
-    """They belong to the process: a thread that changes them loses what another one catches."""
+def test_tasks_do_not_change_the_warning_filters(monkeypatch):
+    """The filters belong to the process: changes in one thread affect all threads."""
     changed, enter = [], warnings.catch_warnings.__enter__
 
     def watched(self):

@@ -1,6 +1,5 @@
-"""Who competes: a few scouts, and everyone where something speaks against their winner."""
+"""Races of candidates: those of two paths, and those of all paths if they are needed."""
 
-import copy
 import functools
 
 import jax.numpy as jnp
@@ -12,20 +11,24 @@ from helpers.targets import gaussian
 from isogmm.errors import ModelError
 from isogmm.locate import best_gaussian as module
 from isogmm.locate import starts as starts_module
-from isogmm.locate.batch_and_match import Gaussians
-from isogmm.locate.best_gaussian import scout
+from isogmm.locate.best_gaussian import race, scout
+from isogmm.locate.candidates import Place
+from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.locate import locate
 from isogmm.locate.paths import MAX_EVALUATIONS, follow_paths
-from isogmm.locate.race import Outcome, Race, race
+from isogmm.locate.race import Outcome, Race
 from isogmm.locate.starts import NUM_FIRST, follow_starts
+from isogmm.locate.state import SearchState
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.to_target import to_target
+from isogmm.results.stop_reason import StopReason, interruptible
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def schools():
-    """Eight schools, centered: paths fall into the spike at scale zero, which has no bound."""
-    return copy.copy(_schools())
+    """Eight schools, centered: paths run to scale zero, where the density has no bound."""
+    return FitTarget.of(_schools())
 
 
 @functools.cache
@@ -44,12 +47,12 @@ def _schools():
 
 
 def valley(dim=40):
-    """Rosenbrock's: a curved valley, along which paths take hundreds of evaluations."""
+    """Rosenbrock's function: paths along its curved valley take hundreds of evaluations."""
 
     def log_density(x):
         return -jnp.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
-    return to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0)
+    return FitTarget.of(to_target(isogmm.LogDensity(log_density, np.zeros(dim)), (), {}, 0))
 
 
 def paths_of(target, count=6):
@@ -60,12 +63,12 @@ def paths_of(target, count=6):
 def outcome_at(mean, elbo, settled=True):
     best = Gaussians.start(np.array([mean]), np.eye(len(mean))[None])
     best.elbo[:], best.elbo_se[:], best.alive[:] = elbo, 0.2, elbo > -np.inf
-    return Outcome(best, "here", 1, settled=settled)
+    return Outcome(best, Place.HALF, 1, settled=settled)
 
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What locate asks for on the way, by name, with outcomes in place of searches."""
+    """Names of the races that locate runs; outcomes in ``found`` replace them."""
     asked, found = [], {}
 
     def replaced(name):
@@ -73,7 +76,10 @@ def asked(monkeypatch):
 
         def function(*arguments):
             asked.append(name)
-            return found[name] if name in found else original(*arguments)
+            result = found[name] if name in found else original(*arguments)
+            if isinstance(result, BaseException):
+                raise result
+            return result
 
         monkeypatch.setattr(module, name, function)
 
@@ -82,37 +88,37 @@ def asked(monkeypatch):
     return asked, found
 
 
-def test_scouts_agree_on_a_gaussian():
+def test_candidates_agree_on_a_gaussian():
     target = gaussian([3.0, -50.0], np.diag([1e-4, 100.0])).target()
-    outcome = scout(target, np.random.default_rng(0), paths_of(target), 40)
+    outcome = scout(target, np.random.default_rng(0), paths_of(target), 40, SearchState())
     assert outcome.agreed
     # Normalized: without a gap the ELBO is zero at every draw.
     assert abs(outcome.best.elbo[0]) < 1e-3
 
 
 @pytest.mark.weak_dtypes
-def test_scouts_do_not_agree_on_a_centered_hierarchy():
+def test_candidates_do_not_agree_on_a_centered_hierarchy():
     target = schools()
-    assert not scout(target, np.random.default_rng(0), paths_of(target), 40).agreed
+    assert not scout(target, np.random.default_rng(0), paths_of(target), 40, SearchState()).agreed
 
 
 @pytest.mark.weak_dtypes
-def test_scouts_know_whether_they_still_improve(monkeypatch):
+def test_the_first_race_reports_whether_its_elbo_still_improves(monkeypatch):
     target = schools()
     paths = paths_of(target)
-    assert scout(target, np.random.default_rng(0), paths, 40).settled
+    assert scout(target, np.random.default_rng(0), paths, 40, SearchState()).settled
     monkeypatch.setattr(Race, "improves", lambda self: True)
-    assert not scout(target, np.random.default_rng(0), paths, 40).settled
+    assert not scout(target, np.random.default_rng(0), paths, 40, SearchState()).settled
 
 
 @pytest.mark.weak_dtypes
-def test_nobody_else_is_asked_where_scouts_agree(asked):
+def test_there_is_one_race_if_its_candidates_agree(asked):
     locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
     assert asked[0] == ["scout"]
 
 
 @pytest.mark.weak_dtypes
-def test_everyone_competes_where_a_maximum_promises_more(asked):
+def test_all_paths_compete_if_a_local_maximum_has_more_mass(asked):
     called, found = asked
     found["scout"] = outcome_at([40.0, 40.0], -800.0)
     located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
@@ -121,7 +127,7 @@ def test_everyone_competes_where_a_maximum_promises_more(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_everyone_competes_where_scouts_still_improve(asked):
+def test_all_paths_compete_if_the_elbo_of_the_first_race_still_improves(asked):
     called, found = asked
     found["scout"] = outcome_at([1.0, 2.0], 0.0, settled=False)
     locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
@@ -129,7 +135,7 @@ def test_everyone_competes_where_scouts_still_improve(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_a_race_that_all_lose_leaves_what_the_scouts_found(asked):
+def test_a_race_whose_candidates_all_diverge_leaves_the_first_winner(asked):
     _, found = asked
     found["scout"] = outcome_at([1.0, 2.0], 0.0, settled=False)
     found["race"] = outcome_at([0.0, 0.0], -np.inf)
@@ -139,7 +145,7 @@ def test_a_race_that_all_lose_leaves_what_the_scouts_found(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_where_nobody_survives_the_error_says_what_to_look_for(asked):
+def test_the_error_after_all_candidates_diverge_names_the_likely_cause(asked):
     _, found = asked
     found["scout"] = found["race"] = outcome_at([0.0, 0.0], -np.inf)
     with pytest.raises(ModelError, match=r"every Gaussian candidate diverged.*flat priors"):
@@ -147,9 +153,9 @@ def test_where_nobody_survives_the_error_says_what_to_look_for(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_everyone_competes_where_chains_lead_elsewhere(asked):
+def test_all_paths_compete_if_chains_lead_to_another_gaussian(asked):
     called, found = asked
-    # Its ELBO is what the local maximum promises, but the Gaussian is not where the density is.
+    # Its ELBO is that of the local maximum, but the Gaussian lies elsewhere.
     found["scout"] = outcome_at([4.0, -4.0], -1.0)
     located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
     assert called == ["scout", "race"]
@@ -157,7 +163,7 @@ def test_everyone_competes_where_chains_lead_elsewhere(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_a_lonely_winner_that_chains_confirm_stays(asked):
+def test_a_winner_from_which_chains_do_not_move_is_kept(asked):
     called, found = asked
     found["scout"] = outcome_at([1.0, 2.0], 0.0)
     locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
@@ -165,18 +171,20 @@ def test_a_lonely_winner_that_chains_confirm_stays(asked):
 
 
 @pytest.mark.weak_dtypes
-def test_an_interrupted_race_leaves_what_the_scouts_found(asked):
+def test_an_interrupted_race_of_all_paths_leaves_the_first_winner(asked):
     _, found = asked
     found["scout"] = outcome_at([40.0, 40.0], -800.0)
-    stop = KeyboardInterrupt()
-    found["race"] = Outcome(outcome_at([1.0, 2.0], 0.0).best, "start", 0, stop)
+    found["race"] = KeyboardInterrupt()
     located = locate(gaussian([1.0, 2.0], np.eye(2)).target(), np.random.default_rng(0))
-    assert located.interruption is stop
-    assert located.origin == "here"
+    assert located.stop_reason is StopReason.INTERRUPTED
+    assert located.origin == "50% of the path"
+    np.testing.assert_array_equal(located.means, [[40.0, 40.0]])
 
 
 @pytest.mark.weak_dtypes
-@pytest.mark.parametrize("search", [scout, lambda *arguments: race(*arguments[:3], 4, 40)])
+@pytest.mark.parametrize(
+    "search", [scout, lambda *arguments: race(*arguments[:3], 4, *arguments[3:])]
+)
 @pytest.mark.parametrize("iteration", [0, 3, 10, 30])
 def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypatch):
     target = schools()
@@ -195,10 +203,13 @@ def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypat
         return True
 
     monkeypatch.setattr(Race, "run_until", run_until)
-    outcome = search(target, np.random.default_rng(0), paths, 40)
-    assert isinstance(outcome.interruption, KeyboardInterrupt)
-    # Who interrupts does not wait for more of it.
+    state = SearchState()
+    with interruptible(target) as interruption:
+        search(target, np.random.default_rng(0), paths, 40, state)
+    assert interruption.reason is StopReason.INTERRUPTED
+    # The interrupt ends the search at once.
     assert len(interrupts) == 1
+    outcome = state.leader()
     assert np.isfinite(outcome.best.means).all()
     assert np.isfinite(outcome.best.factors).all()
 

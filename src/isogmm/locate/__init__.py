@@ -1,1 +1,1 @@
-"""Where the posterior is: optimization paths, batch and match, modes."""
+"""Search for the posterior mass: optimization paths, batch and match, modes, affine maps."""

@@ -1,81 +1,78 @@
-"""Batch and match: Gaussian variational inference by matching scores, without a step size."""
+"""Batch and match: Gaussian variational inference by matching scores, without a step size.
 
-from dataclasses import dataclass
+Cai, Modi, Pillaud-Vivien, Margossian, Gower, Blei and Saul 2024, equations 7 to 9.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.arrays import LOG_2PI
-from isogmm.locate.paths import DENSE_LIMIT
+from isogmm.locate.elbo import antithetic_normal, elbo_from, log_gaussian
+from isogmm.locate.gaussians import Gaussians
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
+#: Draws of a candidate in one iteration: at least the first number, and the second number times d
+#: (dense form); the third number (diagonal form).
+MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM, DIAGONAL_BATCH_SIZE = 64, 2, 128
+#: The damping is B d / (t + 1) before the first iteration, ``MAX_LATE_DAMPING`` before the second.
+NUM_EARLY_ITERATIONS, NUM_CONSTANT_ITERATIONS, MAX_LATE_DAMPING = 12, 25, 10.0
+#: Draws with a finite log density that an update needs.
+MIN_FINITE_DRAWS = 2
+#: Share of such draws below which a candidate is shrunk instead of updated, and the factor.
+MIN_FINITE_SHARE, SHRINKAGE = 0.5, 0.5
+#: ELBO of a candidate that was shrunk, in nats: below all others, but not that of a diverged one.
+ELBO_WHEN_SHRUNK = -1e300
+#: Ratio of the smallest to the largest eigenvalue of an update, below which the candidate counts
+#: as diverged: the Cholesky factorization would fail in float64.
+MIN_EIGENVALUE_RATIO = 1e-12
 
-@dataclass
-class Gaussians:
-    """Several Gaussian candidates that advance together.
+
+class Scores(NamedTuple):
+    """Means and centered values of the draws and of their scores, in coordinates of each candidate.
 
     Parameters
     ----------
-    means
-        (c, d).
-    factors
-        (c, d, d), lower triangular L with covariance L Lᵀ; or (c, d), standard deviations.
-    elbo, elbo_se
-        (c,): E_q[log π - log q] at the last evaluated batch and its standard error.
-    alive
-        (c,): False once a candidate has diverged.
+    draws, gradients
+        (c, n, d): √wᵢ (εᵢ - ε̄) and √wᵢ (gᵢ - ḡ) with weights wᵢ that sum to one; wᵢ is zero for
+        draws without a finite log density.
+    draw_mean, gradient_mean
+        (c, d): ε̄ and ḡ.
     """
+
+    draws: Float[np.ndarray, "c n d"]
+    gradients: Float[np.ndarray, "c n d"]
+    draw_mean: Float[np.ndarray, "c d"]
+    gradient_mean: Float[np.ndarray, "c d"]
+
+
+class Update(NamedTuple):
+    """New means (c, d) and factors of the candidates, and which updates are possible (c,)."""
 
     means: Float[np.ndarray, "c d"]
     factors: Float[np.ndarray, "c d d"] | Float[np.ndarray, "c d"]
-    elbo: Float[np.ndarray, " c"]
-    elbo_se: Float[np.ndarray, " c"]
-    alive: Bool[np.ndarray, " c"]
-
-    @classmethod
-    def start(cls, means: np.ndarray, factors: np.ndarray) -> "Gaussians":
-        """Candidates before their first iteration."""
-        count = len(means)
-        return cls(
-            means=means,
-            factors=factors,
-            elbo=np.full(count, -np.inf),
-            elbo_se=np.full(count, np.inf),
-            alive=np.ones(count, dtype=bool),
-        )
-
-    def take(self, index: np.ndarray) -> "Gaussians":
-        """Some of the candidates."""
-        return Gaussians(
-            means=self.means[index],
-            factors=self.factors[index],
-            elbo=self.elbo[index],
-            elbo_se=self.elbo_se[index],
-            alive=self.alive[index],
-        )
-
-    def covariance(self, index: int) -> Float[np.ndarray, "d d"]:
-        """L Lᵀ of one candidate (a diagonal matrix in the diagonal form)."""
-        factor = self.factors[index]
-        return np.diag(factor**2) if factor.ndim == 1 else factor @ factor.T
+    possible: Bool[np.ndarray, " c"]
 
 
 def damping(iteration: int, batch_size: int, dim: int) -> float:
     """λ_t = B d / (t + 1) for 12 iterations, 10 for 14 more, then 10 / (t - 25).
 
-    The early steps trust the batch, the late ones average over many: with it, batches of
-    max(64, 2d) do what took twice as many (measured on d = 13 and d = 144).  The middle is for
-    slow climbs: on a centered hierarchy (d = 65) the ELBO went from -576 to -558 there, and
-    stayed at -576 where the averaging began after 12.
+    The early steps follow their batch, the late ones average over many batches.  With this
+    schedule max(64, 2 d) draws achieve what took twice as many without it (measured on d = 13
+    and d = 144).  The constant part is for slow convergence.  On a centered hierarchy (d = 65)
+    the ELBO rose from -576 to -558 in this part, and stayed at -576 where the averaging began
+    after 12 iterations.
     """
-    if iteration < 12:
+    if iteration < NUM_EARLY_ITERATIONS:
         return batch_size * dim / (iteration + 1.0)
-    return 10.0 / max(1.0, iteration - 25.0)
+    return MAX_LATE_DAMPING / max(1.0, iteration - float(NUM_CONSTANT_ITERATIONS))
 
 
 def batch_size_for(dim: int) -> int:
-    """Draws of each Gaussian an iteration: 2d for a matrix, 128 for one scale a coordinate."""
-    return max(64, 2 * dim) if dim <= DENSE_LIMIT else 128
+    """Draws of each candidate in one iteration."""
+    is_dense = dim <= MAX_DENSE_DIM
+    return max(MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM * dim) if is_dense else DIAGONAL_BATCH_SIZE
 
 
 def batch_and_match_step(
@@ -85,111 +82,137 @@ def batch_and_match_step(
     batch_size: int,
     strength: float,
 ) -> Gaussians:
-    """One update of all candidates, from one batch of draws each (Cai et al. 2024, eqs. 7-9).
+    """One update of all candidates, from one batch of draws of each.
 
-    The update is affine equivariant, so it is made in the coordinates where the current
-    Gaussian is standard: with draws ε, their gradients g there, means ε̄ and ḡ, covariances C
-    and Γ,
+    The update is affine equivariant.  It is therefore computed in the coordinates ε in which the
+    current Gaussian is standard normal.  With the damping λ, draws ε, their gradients g, means
+    ε̄ and ḡ, and covariances C and Γ,
 
     - U = λ Γ + λ/(1+λ) ḡ ḡᵀ,  V = I + λ C + λ/(1+λ) ε̄ ε̄ᵀ,
     - Σ solves Σ U Σ + Σ = V,  μ = λ/(1+λ) (Σ ḡ + ε̄).
 
-    With V = A Aᵀ the solution is Σ = 2 A (I + (I + 4 Aᵀ U A)^½)⁻¹ Aᵀ.  Draws with a density
-    that is not finite are left out; a candidate that keeps fewer than half of them only halves
-    its width; one whose update is not finite has diverged.
+    Draws without a finite log density are left out.  A candidate with finite values at less than
+    half of its draws is shrunk to half its width instead.  A candidate whose update is not finite
+    has diverged, and keeps its last mean and factor.
+
+    Parameters
+    ----------
+    target
+        The target.
+    candidates
+        The candidates.
+    generator
+        Random numbers.
+    batch_size
+        Draws of each candidate, B.
+    strength
+        The damping λ.
     """
     count, dim = candidates.means.shape
-    diagonal = candidates.factors.ndim == 2
-    half = generator.standard_normal((count, (batch_size + 1) // 2, dim))
-    noise = np.concatenate([half, -half], axis=1)[:, :batch_size]
-    if diagonal:
-        positions = candidates.means[:, None] + noise * candidates.factors[:, None]
-        log_det = np.log(candidates.factors).sum(-1)
-    else:
-        positions = candidates.means[:, None] + noise @ candidates.factors.transpose(0, 2, 1)
-        log_det = np.log(np.diagonal(candidates.factors, axis1=1, axis2=2)).sum(-1)
-    log_density, gradients = target.evaluate(positions)
+    draws = antithetic_normal(generator, count, batch_size, dim)
+    log_density, gradients = target.evaluate(candidates.forward(draws))
     finite = np.isfinite(log_density)
-    kept = finite.sum(axis=1)
-    alive = candidates.alive & (kept >= 2)
-    # A Gaussian that reaches over the edge of the support is too wide: halve it and try again.
-    over_the_edge = alive & (kept < batch_size // 2)
-    share = finite / np.maximum(kept, 1)[:, None]
-
-    log_q = -0.5 * ((noise**2).sum(-1) + dim * LOG_2PI) - log_det[:, None]
-    ratio = np.where(finite, log_density - log_q, 0.0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        elbo = (share * ratio).sum(1)
-        variance = (share * (ratio - elbo[:, None]) ** 2).sum(1)
-        elbo_se = np.sqrt(variance / np.maximum(kept, 1))
-
-    weight = strength / (1.0 + strength)
-    # What overflows here is a candidate that has diverged: it is taken out below.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if diagonal:
-            gradients = gradients * candidates.factors[:, None]
-        else:
-            gradients = gradients @ candidates.factors
-        noise_mean = (share[..., None] * noise).sum(1)
-        gradient_mean = (share[..., None] * gradients).sum(1)
-        noise = np.sqrt(share)[..., None] * (noise - noise_mean[:, None])
-        gradients = np.sqrt(share)[..., None] * (gradients - gradient_mean[:, None])
+    elbo = elbo_from(log_density, log_gaussian(draws, candidates.log_det()), finite)
+    scores = _scores(draws, gradients, finite, candidates)
+    solve = _diagonal_update if candidates.is_diagonal else _dense_update
+    num_finite = finite.sum(axis=1)
+    alive = candidates.alive & (num_finite >= MIN_FINITE_DRAWS)
+    # A Gaussian of which most lies outside the support is too wide.
+    is_too_wide = alive & (num_finite < int(MIN_FINITE_SHARE * batch_size))
+    # Overflows are errors of diverged candidates, which are taken out below.
     with np.errstate(all="ignore"):
-        if diagonal:
-            u = strength * (gradients**2).sum(1) + weight * gradient_mean**2
-            v = 1.0 + strength * (noise**2).sum(1) + weight * noise_mean**2
-            covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))
-            factors = candidates.factors * np.sqrt(covariance)
-            shift = weight * (covariance * gradient_mean + noise_mean)
-            means = candidates.means + candidates.factors * shift
-        else:
-            covariance, alive = _solve(noise, gradients, noise_mean, gradient_mean, strength, alive)
-            shift = weight * (np.einsum("cij,cj->ci", covariance, gradient_mean) + noise_mean)
-            means = candidates.means + np.einsum("cij,cj->ci", candidates.factors, shift)
-            factors = candidates.factors @ np.linalg.cholesky(covariance)
-    if over_the_edge.any():
-        means[over_the_edge] = candidates.means[over_the_edge]
-        factors[over_the_edge] = 0.5 * candidates.factors[over_the_edge]
-        elbo = np.where(over_the_edge, -1e300, elbo)
-    flat = factors.reshape(count, -1)
-    alive &= np.isfinite(means).all(1) & np.isfinite(flat).all(1) & np.isfinite(elbo)
+        means, factors, possible = solve(candidates, scores, strength, alive)
+    means[is_too_wide] = candidates.means[is_too_wide]
+    factors[is_too_wide] = SHRINKAGE * candidates.factors[is_too_wide]
+    values = np.where(is_too_wide, ELBO_WHEN_SHRUNK, elbo.value)
+    alive = possible & np.isfinite(values) & np.isfinite(means).all(1)
+    alive &= np.isfinite(factors.reshape(count, -1)).all(1)
+    keeps_factor = alive.reshape(-1, *[1] * (factors.ndim - 1))
     return Gaussians(
         means=np.where(alive[:, None], means, candidates.means),
-        factors=np.where(alive.reshape(-1, *[1] * (factors.ndim - 1)), factors, candidates.factors),
-        elbo=np.where(alive, elbo, -np.inf),
-        elbo_se=np.where(alive, elbo_se, np.inf),
+        factors=np.where(keeps_factor, factors, candidates.factors),
+        elbo=np.where(alive, values, -np.inf),
+        elbo_se=np.where(alive, elbo.standard_error, np.inf),
         alive=alive,
     )
 
 
-def _solve(
-    noise: np.ndarray,
-    gradients: np.ndarray,
-    noise_mean: np.ndarray,
-    gradient_mean: np.ndarray,
-    strength: float,
-    alive: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The positive solution of Σ U Σ + Σ = V for each candidate; diverged ones get I."""
-    dim = noise.shape[-1]
+def _scores(
+    draws: Float[np.ndarray, "c n d"],
+    gradients: Float[np.ndarray, "c n d"],
+    finite: Bool[np.ndarray, "c n"],
+    candidates: Gaussians,
+) -> Scores:
+    """ε̄, ḡ and the centered draws and gradients, whose products are C and Γ."""
+    share = finite / np.maximum(finite.sum(axis=1), 1)[:, None]
+    # Overflows are errors of diverged candidates, which are taken out later.
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradients = candidates.pull_back(gradients)
+        draw_mean = (share[..., None] * draws).sum(1)
+        gradient_mean = (share[..., None] * gradients).sum(1)
+        root = np.sqrt(share)[..., None]
+        return Scores(
+            draws=root * (draws - draw_mean[:, None]),
+            gradients=root * (gradients - gradient_mean[:, None]),
+            draw_mean=draw_mean,
+            gradient_mean=gradient_mean,
+        )
+
+
+def _diagonal_update(
+    candidates: Gaussians, scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+) -> Update:
+    """The update for diagonal Σ, U and V: σ = 2 v / (1 + (1 + 4 u v)^½) for each coordinate."""
     weight = strength / (1.0 + strength)
-    eye = np.eye(dim)
-    v = strength * noise.transpose(0, 2, 1) @ noise
-    v += weight * noise_mean[:, :, None] * noise_mean[:, None, :] + eye
+    u = strength * (scores.gradients**2).sum(1) + weight * scores.gradient_mean**2
+    v = 1.0 + strength * (scores.draws**2).sum(1) + weight * scores.draw_mean**2
+    covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))
+    shift = weight * (covariance * scores.gradient_mean + scores.draw_mean)
+    means = candidates.means + candidates.factors * shift
+    return Update(means, candidates.factors * np.sqrt(covariance), alive)
+
+
+def _dense_update(
+    candidates: Gaussians, scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+) -> Update:
+    """The update for dense Σ: m + L μ, and L times the Cholesky factor of Σ."""
+    weight = strength / (1.0 + strength)
+    covariance, possible = _dense_covariance(scores, strength, alive)
+    pulled = np.einsum("cij,cj->ci", covariance, scores.gradient_mean)
+    shift = weight * (pulled + scores.draw_mean)
+    means = candidates.means + np.einsum("cij,cj->ci", candidates.factors, shift)
+    return Update(means, candidates.factors @ np.linalg.cholesky(covariance), possible)
+
+
+def _dense_covariance(
+    scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+) -> tuple[Float[np.ndarray, "c d d"], Bool[np.ndarray, " c"]]:
+    """The positive definite solution of Σ U Σ + Σ = V for each candidate, and which have one.
+
+    With V = A Aᵀ the solution is Σ = 2 A (I + (I + 4 Aᵀ U A)^½)⁻¹ Aᵀ.  Candidates without a
+    solution get the identity.
+    """
+    weight = strength / (1.0 + strength)
+    draws, draw_mean = scores.draws, scores.draw_mean
+    eye = np.eye(draws.shape[-1])
+    v = strength * draws.transpose(0, 2, 1) @ draws
+    v += weight * draw_mean[:, :, None] * draw_mean[:, None, :] + eye
     root = np.linalg.cholesky(v)
-    # Uᵀ half-factors: M = Aᵀ U A is a sum of squares, formed without U itself.
-    scores = np.concatenate(
-        [np.sqrt(strength) * gradients, np.sqrt(weight) * gradient_mean[:, None]], axis=1
+    # Aᵀ U A is the sum of squares of these rows; U itself is not formed.
+    rows = np.concatenate(
+        [
+            np.sqrt(strength) * scores.gradients,
+            np.sqrt(weight) * scores.gradient_mean[:, None],
+        ],
+        axis=1,
     )
-    scores = scores @ root
-    inner = scores.transpose(0, 2, 1) @ scores
-    alive = alive & np.isfinite(inner).all(axis=(1, 2))
-    inner = np.where(alive[:, None, None], inner, eye)
+    rows = rows @ root
+    inner = rows.transpose(0, 2, 1) @ rows
+    possible = alive & np.isfinite(inner).all(axis=(1, 2))
+    inner = np.where(possible[:, None, None], inner, eye)
     values, vectors = np.linalg.eigh(inner)
-    shrink = 2.0 / (1.0 + np.sqrt(1.0 + 4.0 * np.maximum(values, 0.0)))
-    half = root @ (vectors * np.sqrt(shrink)[:, None, :])
+    shrinkage = 2.0 / (1.0 + np.sqrt(1.0 + 4.0 * np.maximum(values, 0.0)))
+    half = root @ (vectors * np.sqrt(shrinkage)[:, None, :])
     covariance = half @ half.transpose(0, 2, 1)
-    # A spread of eigenvalues beyond float64 ends in a failed factorization: call it divergence.
-    extreme = shrink.min(axis=1) < 1e-12 * shrink.max(axis=1)
-    covariance = np.where((alive & ~extreme)[:, None, None], covariance, eye)
-    return covariance, alive & ~extreme
+    possible &= shrinkage.min(axis=1) >= MIN_EIGENVALUE_RATIO * shrinkage.max(axis=1)
+    return np.where(possible[:, None, None], covariance, eye), possible

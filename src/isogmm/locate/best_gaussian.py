@@ -1,94 +1,166 @@
-"""The best Gaussian: that of a few scouts, unless something speaks against it."""
+"""The best Gaussian: candidates of two paths compete first, and those of all paths if needed."""
 
+import functools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from isogmm.errors import ModelError
-from isogmm.locate.candidates import EARLY, EVERYWHERE, candidates_from
+from isogmm.locate.candidates import (
+    ALL_PLACES,
+    BEST_SINGLE_PLACE,
+    FIRST_QUARTER,
+    candidates_from,
+)
 from isogmm.locate.follow_chains import follow_chains
 from isogmm.locate.modes import LocalMaximum
-from isogmm.locate.paths import DENSE_LIMIT, Path
-from isogmm.locate.race import PATIENCE, Outcome, Race, better, race
+from isogmm.locate.paths import Path
+from isogmm.locate.race import MAX_LENGTH_FACTOR, MIN_KEPT, Outcome, Race, better
+from isogmm.locate.state import SearchState
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
-#: When the scouts are asked whether they agree.
-SCOUTED = (8, 16)
-#: Scouts that do not agree make so many times the iterations at most.
-LITTLE_PATIENCE = 2
-#: Laplace's estimate of the mass at a local maximum may be off by so much where it is skewed.
-PROMISE = 3.0
+#: Iterations after which the candidates of the first race are compared.
+AGREEMENT_ITERATIONS = (8, 16)
+#: Largest number of iterations of the first race, as a multiple of ``num_iterations``, if its
+#: candidates do not agree.
+MAX_LENGTH_FACTOR_WITHOUT_AGREEMENT = 2
+#: Excess of the Laplace estimate of the log mass at a local maximum over the ELBO, in nats, up to
+#: which the maximum is no reason for a race of all paths.  The estimate errs by about this much if
+#: the posterior is skewed.
+MAX_LAPLACE_EXCESS = 3.0
 
 
 def best_gaussian(
     target: Target,
     generator: np.random.Generator,
-    paths: list[Path],
-    maxima: list[LocalMaximum],
+    paths: Sequence[Path],
+    maxima: Sequence[LocalMaximum],
     num_full: int,
     num_iterations: int,
+    state: SearchState,
 ) -> Outcome:
-    """The Gaussian with the best ELBO among candidates from optimization paths.
+    """The Gaussian with the highest ELBO among candidates from optimization paths.
 
-    Candidates of two paths scout.  Where they do not agree, all paths race if the scouts were
-    still improving, if a local maximum promises more than their ELBO, or if chains that start
-    from their Gaussian lead to another one.  Chains have the last word in any case.
+    Candidates of two paths compete in a first race.  If they do not agree, a race of all paths
+    follows under one of three conditions: the ELBO was still improving, the Laplace estimate at a
+    local maximum exceeds it, or chains from the winner lead to another Gaussian.  The chains are
+    run in every case, and their result is final.
 
     Parameters
     ----------
+    target
+        The target.
+    generator
+        Random numbers.
+    paths
+        The optimization paths.
     maxima
-        Where paths ended in local maxima.
+        Local maxima at the ends of paths.
     num_full, num_iterations
-        As in :func:`isogmm.locate.race.race`.
+        As in :func:`race`.
+    state
+        Keeps the best result so far, for an interrupt.
 
     Raises
     ------
     ModelError
         If every candidate diverges.
     """
-
-    def everyone() -> Outcome:
-        return race(target, generator, paths, num_full, num_iterations)
-
-    if target.dim > DENSE_LIMIT:
-        outcome = everyone()
+    race_all = functools.partial(race, target, generator, paths, num_full, num_iterations, state)
+    if target.dim > MAX_DENSE_DIM:
+        outcome, alternative = race_all(), None
     else:
-        promised = max((maximum.log_mass for maximum in maxima), default=-np.inf)
-        outcome, others = scout(target, generator, paths, num_iterations), None
-        if not outcome.agreed and outcome.interruption is None:
-            if outcome.settled and outcome.best.elbo[0] > promised - PROMISE:
-                others = everyone
+        outcome, alternative = scout(target, generator, paths, num_iterations, state), None
+        state.best = outcome
+        if not outcome.agreed:
+            largest = max((maximum.log_mass for maximum in maxima), default=-np.inf)
+            if outcome.settled and outcome.elbo > largest - MAX_LAPLACE_EXCESS:
+                alternative = race_all
             else:
-                outcome = better(outcome, everyone())
-        if outcome.best.alive[0]:
-            outcome = follow_chains(target, outcome, generator, num_iterations, others)
-    if not outcome.best.alive[0]:
-        raise ModelError(
-            "every Gaussian candidate diverged: the log density may be improper (its "
-            "integral infinite). Check for flat priors on parameters the data say nothing of."
-        )
+                outcome = better(outcome, race_all())
+    state.best = outcome
+    if outcome.is_alive and target.dim <= MAX_DENSE_DIM:
+        outcome = follow_chains(target, outcome, generator, num_iterations, state, alternative)
+        state.best = outcome
+    check_alive(outcome)
     return outcome
 
 
-def scout(
-    target: Target, generator: np.random.Generator, paths: list[Path], num_iterations: int
-) -> Outcome:
-    """A few candidates, the best of which go on: all that most models need.
+def check_alive(outcome: Outcome) -> None:
+    """Raise a ModelError if the winner of a race has diverged."""
+    if not outcome.is_alive:
+        raise ModelError(
+            "every Gaussian candidate diverged: the log density may be improper (its integral "
+            "infinite). Check for flat priors on parameters that the data do not inform."
+        )
 
-    One path has candidates everywhere, a second one near its beginning.  Where the better half
-    of them meets at one ELBO (regressions, most models that are not hierarchical) the outcome
-    is agreed.  Otherwise the winner has to be doubted.
+
+def scout(
+    target: Target,
+    generator: np.random.Generator,
+    paths: Sequence[Path],
+    num_iterations: int,
+    state: SearchState,
+) -> Outcome:
+    """The first race: candidates from all places of one path and one candidate of a second path.
+
+    The outcome is agreed if the better half of the candidates reaches one ELBO.  This holds for
+    regressions and for most models that are not hierarchical.
     """
-    found = candidates_from(target, paths[0], EVERYWHERE)
-    found += [one for path in paths[1:2] for one in candidates_from(target, path, EARLY)]
-    scouts, agreed = Race(target, generator, found), False
-    for iteration in SCOUTED:
+    found = candidates_from(target, paths[0], ALL_PLACES)
+    for path in paths[1:2]:
+        found += candidates_from(target, path, BEST_SINGLE_PLACE)
+    scouts, agreed = state.enter(Race(target, generator, found)), False
+    for iteration in AGREEMENT_ITERATIONS:
         if not scouts.run_until(iteration):
             break
         if agreed := scouts.agree():
             break
-    if scouts.interruption is None:
-        scouts.keep(2)
-        scouts.run(num_iterations, PATIENCE if agreed else LITTLE_PATIENCE)
+    scouts.keep(MIN_KEPT)
+    factor = MAX_LENGTH_FACTOR if agreed else MAX_LENGTH_FACTOR_WITHOUT_AGREEMENT
+    scouts.run(num_iterations, factor)
     outcome = scouts.outcome()
-    return replace(outcome, agreed=agreed and bool(outcome.best.alive[0]))
+    return replace(outcome, agreed=agreed and outcome.is_alive)
+
+
+def race(
+    target: Target,
+    generator: np.random.Generator,
+    paths: Sequence[Path],
+    num_full: int,
+    num_iterations: int,
+    state: SearchState,
+) -> Outcome:
+    """A race of candidates from all paths, in one batch with successive halving.
+
+    No candidates come from the later parts of the paths.  Where a race of all paths is needed,
+    the paths mostly run to scale zero of a hierarchy.  Candidates from there often lead at first,
+    and remain in that local maximum of the ELBO.
+
+    Parameters
+    ----------
+    target
+        The target.
+    generator
+        Random numbers.
+    paths
+        Paths, each with at least one candidate near its beginning.
+    num_full
+        Number of paths with candidates at their start and in their first quarter.
+    num_iterations
+        Smallest number of iterations; the race goes on while the ELBO improves.
+    state
+        Records the race, for an interrupt.
+    """
+    found = [
+        candidate
+        for index, path in enumerate(paths)
+        for candidate in candidates_from(
+            target, path, FIRST_QUARTER if index < num_full else BEST_SINGLE_PLACE
+        )
+    ]
+    all_paths = state.enter(Race(target, generator, found))
+    all_paths.run(num_iterations)
+    return all_paths.outcome()

@@ -1,38 +1,81 @@
-"""Gaussian candidates from optimization paths: the start, points on the way, the end."""
+"""Gaussian candidates at several places of an optimization path."""
+
+import enum
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.locate.curvature import laplace_factor, laplace_scales
-from isogmm.locate.paths import DENSE_LIMIT, Path, factor_of, inverse_hessian
+from isogmm.locate.factors import Factor
+from isogmm.locate.paths import Path
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
-#: Where along a path candidates are put, as shares of its length: everywhere, where they do not
-#: lie in the spike that caught the path, and at the one place that served most often.
-EVERYWHERE, BEGINNING, EARLY = (0.0, 0.1, 0.25, 0.5, 1.0), (0.0, 0.1, 0.25), (0.1,)
-#: Where it comes from, its mean (d,) and its factor (d, d) or standard deviations (d,).
-Candidate = tuple[str, np.ndarray, np.ndarray]
+
+class Place(enum.Enum):
+    """Where a Gaussian comes from; the value is stored as the attribute ``located_from``."""
+
+    START = "start"
+    TENTH = "10% of the path"
+    QUARTER = "25% of the path"
+    HALF = "50% of the path"
+    END = "end of the path"
+    CHAINS = "chains"
+    LOW_RANK = "low-rank curvature at the mode"
+
+
+#: Share of the iterates of a path before each place.
+SHARES = {
+    Place.START: 0.0,
+    Place.TENTH: 0.1,
+    Place.QUARTER: 0.25,
+    Place.HALF: 0.5,
+    Place.END: 1.0,
+}
+#: Places of the candidates of one path: all of them; those in the first quarter, before most paths
+#: run to scale zero of a hierarchy; the single place whose candidates won most often.
+ALL_PLACES = tuple(SHARES)
+FIRST_QUARTER = (Place.START, Place.TENTH, Place.QUARTER)
+BEST_SINGLE_PLACE = (Place.TENTH,)
+
+
+class Candidate(NamedTuple):
+    """A Gaussian N(mean, L Lᵀ) with its place; L is (d, d), or (d,) for standard deviations."""
+
+    place: Place
+    mean: Float[np.ndarray, " d"]
+    factor: Factor
 
 
 def candidates_from(
-    target: Target, path: Path, places: tuple[float, ...] = EVERYWHERE
+    target: Target, path: Path, places: tuple[Place, ...] = ALL_PLACES
 ) -> list[Candidate]:
-    """The candidates of one path.
+    """The candidates of one path; beyond ``MAX_DENSE_DIM`` dimensions only that at its end.
 
-    No single place serves every model: the start does on funnels, an early point on badly
-    scaled hierarchies (where the scales of the groups are still wide; later points lie in the
-    spike at scale zero), the end on regressions.
+    No single place serves every model.  The best candidates come from the start on funnels, from
+    an early iterate on badly scaled hierarchies, and from the end on regressions.  At an early
+    iterate of a hierarchy the scales of the groups are still wide; later ones are near zero.
     """
-    end, last = path.end, len(path.positions) - 1
-    if len(end) > DENSE_LIMIT:
-        return [("end of the path", end, laplace_scales(target, end))]
-    found = []
-    for place in places:
-        if place == 1.0:
-            factor = laplace_factor(target, end, path.guess())
-            found.append(("end of the path", end, factor))
-            continue
-        index = max(round(place * last), min(1, last)) if place else 0
-        factor = factor_of(inverse_hessian(path, index))
-        name = f"{place:.0%} of the path" if place else "start"
-        found.append((name, path.positions[index], factor))
-    return found
+    if target.dim > MAX_DENSE_DIM:
+        return [candidate_at_end(target, path)]
+    return [
+        candidate_at_end(target, path) if place is Place.END else _candidate_on(path, place)
+        for place in places
+    ]
+
+
+def candidate_at_end(target: Target, path: Path) -> Candidate:
+    """The Laplace approximation at the last iterate."""
+    if target.dim > MAX_DENSE_DIM:
+        factor = laplace_scales(target, path.end)
+    else:
+        factor = laplace_factor(target, path.end, path.end_factor())
+    return Candidate(Place.END, path.end, factor)
+
+
+def _candidate_on(path: Path, place: Place) -> Candidate:
+    """The Gaussian of the BFGS estimate at an iterate; only ``START`` takes the first one."""
+    last = len(path.positions) - 1
+    index = 0 if place is Place.START else max(round(SHARES[place] * last), min(1, last))
+    return Candidate(place, path.positions[index], path.factor(index))

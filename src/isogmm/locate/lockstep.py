@@ -1,102 +1,157 @@
-"""Several walks at once: each asks for one evaluation at a time, all are served together."""
+"""Run several sequential tasks at once and evaluate the positions that they request in batches."""
 
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 Result = TypeVar("Result")
-Answer = tuple[Any, Any]
-Ask = Callable[[np.ndarray], Answer]
+#: Value and gradient at one position.
+Evaluation = tuple[np.ndarray | float, np.ndarray]
+#: Evaluates one position (d,).
+Evaluate = Callable[[np.ndarray], Evaluation]
+#: Evaluates many positions: ``(n, d) -> ((n,), (n, d))``.
+EvaluateBatch = Callable[[Float[np.ndarray, "n d"]], tuple[np.ndarray, np.ndarray]]
+#: Receives a function that evaluates one position, and returns a result.
+Task = Callable[[Evaluate], Result]
 
 
-class _AbandonedError(Exception):
-    """Nobody answers any more: the walk ends."""
+class _Request(NamedTuple):
+    """Message of a task that needs the value and the gradient at a position."""
+
+    task: int
+    position: np.ndarray
 
 
-class _Seat:
-    """Where one walk sits: what it says is heard by all, its answers are its own.
+class _Completed(NamedTuple, Generic[Result]):
+    """Message of a task that has returned a result."""
 
-    Methods, not local functions: type checkers of a test session wrap those anew in every
-    thread, and change the filters of warnings, which belong to the whole process, meanwhile.
-    """
-
-    def __init__(self, number: int, heard: SimpleQueue[tuple[int, str, Any]]):
-        self.number = number
-        self.heard = heard
-        self.answers: SimpleQueue[Answer | None] = SimpleQueue()
-
-    def ask(self, position: np.ndarray) -> Answer:
-        """Value and gradient at a position, once the calling thread has them."""
-        self.heard.put((self.number, "asks", position))
-        answer = self.answers.get()
-        if answer is None:
-            raise _AbandonedError
-        return answer
-
-    def walk(self, walk: Callable[[Ask], Any]) -> None:
-        """Walk to the end, in a thread of its own."""
-        try:
-            self.heard.put((self.number, "returns", walk(self.ask)))
-        except _AbandonedError:
-            pass
-        except BaseException as error:  # raised again by the calling thread
-            self.heard.put((self.number, "raises", error))
+    task: int
+    result: Result
 
 
-def in_lockstep(
-    walks: Sequence[Callable[[Ask], Result]],
-    evaluate: Callable[[Float[np.ndarray, "n d"]], tuple[np.ndarray, np.ndarray]],
-) -> list[Result]:
-    """Results of walks that each need many evaluations, one after the other.
+class _Failed(NamedTuple):
+    """Message of a task that has raised an exception."""
 
-    A library's optimizer wants one value at a time, a batched target many.  Every walk runs in
-    a thread of its own and waits there for its answer; once all those under way have asked,
-    the calling thread answers them with one call of ``evaluate``.  Only the calling thread
-    runs the model, and the order of the rows is that of the walks: the same numbers each time.
+    task: int
+    error: BaseException
+
+
+_Message = _Request | _Completed[Result] | _Failed
+
+
+class _CancelledError(Exception):
+    """Raised inside a task that is to end without a result."""
+
+
+class _Worker(Generic[Result]):
+    """Runs one task in a thread of its own and exchanges messages with the calling thread.
+
+    The target of the thread and the function that the task receives are methods.  Local functions
+    would be wrapped anew in every thread by the run-time type checker of the tests.  The wrapping
+    changes the warning filters, which belong to the whole process.
 
     Parameters
     ----------
-    walks
-        Functions of ``ask``, which takes a position (d,) and returns its value and gradient.
+    number
+        Number of the task, part of its messages.
+    task
+        The task.
+    messages
+        Queue of the messages of all tasks to the calling thread.
+    """
+
+    def __init__(
+        self, number: int, task: Task[Result], messages: SimpleQueue[_Message[Result]]
+    ) -> None:
+        self.number, self.task, self.messages = number, task, messages
+        #: Answers to the requests of this task; None cancels the task.
+        self.answers: SimpleQueue[Evaluation | None] = SimpleQueue()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def evaluate(self, position: np.ndarray) -> Evaluation:
+        """Request an evaluation and wait for the answer of the calling thread."""
+        self.messages.put(_Request(self.number, position))
+        answer = self.answers.get()
+        if answer is None:
+            raise _CancelledError
+        return answer
+
+    def run(self) -> None:
+        """Run the task to its end."""
+        try:
+            self.messages.put(_Completed(self.number, self.task(self.evaluate)))
+        except _CancelledError:
+            pass
+        except BaseException as error:  # raised again in the calling thread
+            self.messages.put(_Failed(self.number, error))
+
+    def cancel(self) -> None:
+        """End the task at its next evaluation, and wait for the end of its thread."""
+        self.answers.put(None)
+        if self.thread.ident is not None:
+            self.thread.join()
+
+
+def in_lockstep(tasks: Sequence[Task[Result]], evaluate: EvaluateBatch) -> list[Result]:
+    """Results of tasks that each need many evaluations, one after the other.
+
+    An optimizer of a library evaluates one position at a time, whereas a target evaluates many
+    positions at the cost of a few.  Every task runs in a thread of its own.  Once all unfinished
+    tasks have requested a position, the calling thread evaluates these positions in one batch.
+    Only the calling thread runs the model.  The rows of a batch have the order of the tasks, so
+    that the results do not depend on the scheduling of the threads.
+
+    Parameters
+    ----------
+    tasks
+        Functions of ``evaluate_one``, which takes a position (d,) and returns its value and
+        gradient.
     evaluate
         ``(n, d) -> ((n,), (n, d))``.
 
     Raises
     ------
     BaseException
-        Whatever ``evaluate`` (an interrupt, the time limit) or a walk raises; the other walks
-        are ended before.
+        The exception of ``evaluate`` (an interrupt, the time limit) or of a task.  The other
+        tasks are cancelled first.
     """
-    heard: SimpleQueue[tuple[int, str, Any]] = SimpleQueue()
-    seats = [_Seat(number, heard) for number in range(len(walks))]
-    threads = [
-        threading.Thread(target=seat.walk, args=(walk,), daemon=True)
-        for seat, walk in zip(seats, walks, strict=True)
-    ]
+    messages: SimpleQueue[_Message[Result]] = SimpleQueue()
+    workers = [_Worker(number, task, messages) for number, task in enumerate(tasks)]
     results: dict[int, Result] = {}
     try:
-        for thread in threads:
-            thread.start()
-        while len(results) < len(walks):
-            asked: dict[int, np.ndarray] = {}
-            while len(asked) + len(results) < len(walks):
-                number, what, content = heard.get()
-                if what == "raises":
-                    raise content
-                (asked if what == "asks" else results)[number] = content
-            numbers = sorted(asked)
-            if numbers:
-                values, gradients = evaluate(np.stack([asked[number] for number in numbers]))
-                for row, number in enumerate(numbers):
-                    seats[number].answers.put((values[row], gradients[row]))
+        for worker in workers:
+            worker.thread.start()
+        while len(results) < len(workers):
+            requests = _next_requests(messages, results, len(workers))
+            if requests:
+                values, gradients = evaluate(np.stack([request.position for request in requests]))
+                for row, request in enumerate(requests):
+                    workers[request.task].answers.put((values[row], gradients[row]))
     finally:
-        for seat in seats:
-            seat.answers.put(None)
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-    return [results[number] for number in range(len(walks))]
+        for worker in workers:
+            worker.cancel()
+    return [results[number] for number in range(len(workers))]
+
+
+def _next_requests(
+    messages: SimpleQueue[_Message[Result]], results: dict[int, Result], num_tasks: int
+) -> list[_Request]:
+    """Wait until every unfinished task has sent a request; results are added to ``results``."""
+    requests: list[_Request] = []
+    while len(requests) + len(results) < num_tasks:
+        match messages.get():
+            case _Request() as request:
+                requests.append(request)
+            case _Completed(task, result):
+                results[task] = result
+            case _Failed(error=error):
+                raise error
+    return sorted(requests, key=_task_of)
+
+
+def _task_of(request: _Request) -> int:
+    return request.task

@@ -1,31 +1,39 @@
-"""A low-rank plus diagonal Gaussian at a local maximum, for dimensions too many for a matrix."""
+"""A low-rank plus diagonal Gaussian at a local maximum, for dimensions without dense matrices."""
 
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from isogmm.arrays import LOG_2PI
-from isogmm.locate.curvature import laplace_scales
+from isogmm.locate.curvature import gradient_changes, laplace_scales
+from isogmm.locate.elbo import antithetic_normal, elbo_from, log_gaussian
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
-#: Directions kept beside the diagonal, half of them stiff and half soft.
+#: Number of eigenvectors kept beside the diagonal, about half of them of the largest eigenvalues.
 RANK = 40
-#: Eigenvalues within this factor of 1 are left to the diagonal.
-_TYPICAL = 1.5
-#: Products with random signs for the diagonal, and rounds of diagonal and eigenpairs.
+#: Eigenvalues within this factor of 1 are represented by the diagonal alone.
+MIN_EIGENVALUE_FACTOR = 1.5
+#: Smallest eigenvalue that is kept.
+MIN_EIGENVALUE = 1e-10
+#: Products with random signs that estimate the diagonal, and rounds of diagonal and eigenpairs.
 NUM_PROBES, NUM_ROUNDS = 32, 3
-_STEP = 1e-2
+#: Bounds of the diagonal of the remainder in one round, as multiples of the current one.
+MIN_CHANGE, MAX_CHANGE = 0.05, 20.0
+#: Length of the finite differences, in standard deviations.
+STEP = 1e-2
+#: Restarts of ARPACK and its relative tolerance of eigenvalues.
+MAX_RESTARTS, EIGENVALUE_TOLERANCE = 30, 1e-2
 
 
 def low_rank_at(target: Target, position: Float[np.ndarray, " d"]) -> AffineMap:
-    """c + D (I + U (e - 1) Uᵀ) y with (L Lᵀ)⁻¹ ≈ -∇² log π at a point.
+    """c + D (I + U (e - 1) Uᵀ) y with (L Lᵀ)⁻¹ ≈ -∇² log π at a point, and e = λ^(-1/2).
 
-    The extreme eigenpairs of the Hessian in coordinates scaled by D come from ARPACK (SciPy's
-    ``eigsh``), whose products H v are central differences of the gradient along v; e = λ^(-1/2).
-    D is the diagonal of what these pairs leave of the Hessian, from products with random signs:
-    without the pairs taken out, one stiff direction drowns the diagonal in noise.  The two are
-    estimated in turn.  Memory O(d r), no matrix of d x d.
+    The eigenpairs (λ, U) are the extreme ones of the Hessian H in coordinates scaled by D.  They
+    come from ARPACK (``eigsh`` of SciPy); its products H v are central differences of the
+    gradient along v.  D is the diagonal of the Hessian without these pairs, estimated from
+    products with random signs.  A single large eigenvalue that was not subtracted would dominate
+    the error of this estimate.  D and the pairs are estimated in turn.  The memory is O(d r), and
+    no (d, d) matrix is formed.
     """
     dim = len(position)
     scale = laplace_scales(target, position)
@@ -33,30 +41,38 @@ def low_rank_at(target: Target, position: Float[np.ndarray, " d"]) -> AffineMap:
     rank = min(RANK, dim - 2)
     values, vectors = _eigenpairs(target, position, scale, rank, "LM")
     for _ in range(NUM_ROUNDS):
-        stiff = (signs @ vectors) * (values - 1.0) @ vectors.T
-        rest = (_products(target, position, scale, signs) - stiff) * signs
-        scale = scale / np.sqrt(np.clip(rest.mean(axis=0), 0.05, 20.0))
+        low_rank = (signs @ vectors) * (values - 1.0) @ vectors.T
+        remainder = (_products(target, position, scale, signs) - low_rank) * signs
+        scale = scale / np.sqrt(np.clip(remainder.mean(axis=0), MIN_CHANGE, MAX_CHANGE))
         values, vectors = _eigenpairs(target, position, scale, rank, "BE")
-    keep = (values > 1e-10) & (np.abs(np.log(np.maximum(values, 1e-10))) > np.log(_TYPICAL))
-    if not keep.any():
+    deviation = np.abs(np.log(np.maximum(values, MIN_EIGENVALUE)))
+    kept = (values > MIN_EIGENVALUE) & (deviation > np.log(MIN_EIGENVALUE_FACTOR))
+    if not kept.any():
         return AffineMap(position, scale)
-    basis, _ = np.linalg.qr(vectors[:, keep])
-    return AffineMap(position, scale, vectors=basis, values=values[keep] ** -0.5)
+    basis, _ = np.linalg.qr(vectors[:, kept])
+    return AffineMap(position, scale, vectors=basis, values=values[kept] ** -0.5)
 
 
 def _products(
-    target: Target, position: np.ndarray, scale: np.ndarray, vectors: np.ndarray
-) -> np.ndarray:
-    """-∇² log π times each row, in scaled coordinates, by central differences along it."""
+    target: Target,
+    position: Float[np.ndarray, " d"],
+    scale: Float[np.ndarray, " d"],
+    vectors: Float[np.ndarray, "k d"],
+) -> Float[np.ndarray, "k d"]:
+    """H v for each row v, in scaled coordinates, by central differences along v."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    shifts = _STEP * scale * vectors / norms
-    _, gradients = target.evaluate(np.concatenate([position + shifts, position - shifts]))
-    return (gradients[len(vectors) :] - gradients[: len(vectors)]) * scale * norms / (2.0 * _STEP)
+    change = gradient_changes(target, position, STEP * scale * vectors / norms)
+    return change.values * scale * norms / (2.0 * STEP)
 
 
 def _eigenpairs(
-    target: Target, position: np.ndarray, scale: np.ndarray, rank: int, which: str
-) -> tuple[np.ndarray, np.ndarray]:
+    target: Target,
+    position: Float[np.ndarray, " d"],
+    scale: Float[np.ndarray, " d"],
+    rank: int,
+    which: str,
+) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "d r"]]:
+    """Extreme eigenpairs of the scaled Hessian; those found if ARPACK does not converge."""
     dim = len(position)
     operator = LinearOperator(
         (dim, dim),
@@ -65,7 +81,14 @@ def _eigenpairs(
     )
     start = np.random.default_rng(0).standard_normal(dim)
     try:
-        return eigsh(operator, k=rank, which=which, v0=start, maxiter=30, tol=1e-2)
+        return eigsh(
+            operator,
+            k=rank,
+            which=which,
+            v0=start,
+            maxiter=MAX_RESTARTS,
+            tol=EIGENVALUE_TOLERANCE,
+        )
     except ArpackNoConvergence as failure:
         return failure.eigenvalues, failure.eigenvectors
 
@@ -73,12 +96,15 @@ def _eigenpairs(
 def elbo_of(
     target: Target, affine_map: AffineMap, generator: np.random.Generator, num_draws: int = 128
 ) -> tuple[float, float]:
-    """ELBO of the Gaussian that a map stands for, with its standard error."""
-    noise = generator.standard_normal((num_draws // 2, len(affine_map.center)))
-    noise = np.concatenate([noise, -noise])
-    log_density, _ = target.evaluate(affine_map.forward(noise))
-    log_q = -0.5 * ((noise**2).sum(axis=1) + noise.shape[1] * LOG_2PI) - float(affine_map.log_det())
-    ratios = log_density - log_q
-    if not np.all(np.isfinite(ratios)):
+    """ELBO of the image of a standard normal under a map, and its standard error.
+
+    The ELBO is -inf if the log density is not finite at one of the draws.
+    """
+    draws = antithetic_normal(generator, 1, num_draws, len(affine_map.center))
+    log_density, _ = target.evaluate(affine_map.forward(draws))
+    log_q = log_gaussian(draws, np.array([float(affine_map.log_det())]))
+    finite = np.isfinite(log_density - log_q)
+    if not np.all(finite):
         return -np.inf, np.inf
-    return float(ratios.mean()), float(ratios.std() / np.sqrt(num_draws))
+    elbo = elbo_from(log_density, log_q, finite)
+    return float(elbo.value[0]), float(elbo.standard_error[0])

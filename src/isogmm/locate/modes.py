@@ -1,144 +1,172 @@
-"""Which optimization paths ended in different modes, and how many modes were left unseen."""
+"""Local maxima at the ends of optimization paths, and one Gaussian for each separate mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.arrays import LOG_2PI
-from isogmm.locate.batch_and_match import Gaussians, batch_and_match_step, batch_size_for
-from isogmm.locate.curvature import laplace_factor, laplace_scales
-from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for
+from isogmm.locate.candidates import candidate_at_end
+from isogmm.locate.factors import Factor, log_det, standardize
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.paths import Path
 from isogmm.model.target import Target
 
-#: Two Gaussians whose means are closer than this, in units of either's covariance, are one mode.
-SAME_MODE = 2.0
-#: A path that comes as near to a known maximum, and within a nat below it, needs no further steps.
-NEAR = 1.0
-#: A local maximum has no gradient left, in units of its own standard deviations.
-_FLAT = 0.05
-#: A dip of the log density by this much between two means makes them two modes.
-_VALLEY = 1.0
+#: Distance between two means below which they belong to one mode, in standard deviations.
+MIN_MODE_DISTANCE_SD = 2.0
+#: A path ends early if an iterate is closer than this to a known maximum, in standard deviations,
+#: and its log density is lower by less than this number of nats.
+MAX_KNOWN_DISTANCE_SD, MAX_KNOWN_DEFICIT_NATS = 1.0, 1.0
+#: Root mean square of the gradient at a local maximum, in units of its standard deviations.
+MAX_STANDARDIZED_GRADIENT = 0.05
+#: Dip of the log density between the means of two modes, in nats, and the number of points on the
+#: line between them where it is evaluated.
+MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
+#: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
+NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
+#: Largest difference between the ELBO of a mode and that of the best one, in nats.
+MAX_MODE_ELBO_GAP = 9.0
 
 
 @dataclass
 class LocalMaximum:
-    """A local maximum of the log density with the Gaussian that its curvature implies.
+    """A local maximum of the log density with its Laplace approximation.
 
-    ``log_mass`` is the Laplace estimate log π(x) + d/2 log 2π + log |det L|; ``count`` the
-    number of starts that ended here.
+    Parameters
+    ----------
+    position, log_density
+        The maximum.
+    factor
+        Factor L of the inverse Hessian of -log π.
+    log_mass
+        Laplace estimate log π(x) + d/2 log 2π + log det L of the log mass of the mode.
+    count
+        Number of starting points whose paths ended here.
     """
 
     position: Float[np.ndarray, " d"]
-    factor: np.ndarray
+    factor: Factor
     log_density: float
     log_mass: float
     count: int = 1
 
     def distance(self, position: Float[np.ndarray, " d"]) -> float:
         """‖L⁻¹ (x - m)‖, in standard deviations."""
-        shift = standardized(self.factor, position - self.position)
+        shift = standardize(self.factor, position - self.position)
         return float(np.sqrt((shift**2).sum()))
 
     def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
-        """Whether a path at this position is about to end here: as good as here, and no better."""
-        below = self.log_density - log_density
-        return 0.0 <= below < 1.0 and self.distance(position) < NEAR
+        """Whether a path with this iterate is likely to end here.
+
+        An iterate above the maximum belongs to another, higher one.
+        """
+        deficit = self.log_density - log_density
+        is_close = 0.0 <= deficit < MAX_KNOWN_DEFICIT_NATS
+        return is_close and self.distance(position) < MAX_KNOWN_DISTANCE_SD
 
 
-def standardized(factor: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """L⁻¹ (x - m), for a triangular factor or a vector of scales."""
-    return shift / factor if factor.ndim == 1 else np.linalg.solve(factor, shift)
+class ModeGaussians(NamedTuple):
+    """One Gaussian for each mode, best first, and the number of candidates that diverged."""
+
+    means: Float[np.ndarray, "m d"]
+    factors: Float[np.ndarray, "m d d"] | Float[np.ndarray, "m d"]
+    elbo: Float[np.ndarray, " m"]
+    num_diverged: int
 
 
-def is_near_one(
+def is_near_any(
     maxima: Sequence[LocalMaximum], position: Float[np.ndarray, " d"], log_density: float
 ) -> bool:
-    """Whether a path at this position is about to end at one of the maxima."""
+    """Whether a path with this iterate is likely to end at one of the maxima."""
     return any(maximum.is_near(position, log_density) for maximum in maxima)
 
 
 def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
-    """Count the end of a path with the maximum it belongs to; True if it is a new one.
+    """Add the end of a path to the maxima, or count it with one of them; True if it is new.
 
-    An end that still has a gradient (the spike of a funnel, an improper direction) is no
-    maximum and is left out.
+    An end with a large gradient is no maximum and is left out.  Such ends occur near scale zero of
+    a hierarchy, or in a direction in which the density is improper.
     """
-    end, gradient = path.end, path.gradients[-1]
+    end = path.end
     for maximum in maxima:
-        if maximum.distance(end) < SAME_MODE:
+        if maximum.distance(end) < MIN_MODE_DISTANCE_SD:
             maximum.count += 1
             return False
-    if len(end) > DENSE_LIMIT:
-        factor = laplace_scales(target, end)
-        slope, log_det = factor * gradient, np.log(factor).sum()
-    else:
-        factor = laplace_factor(target, end, path.guess())
-        slope, log_det = gradient @ factor, np.log(np.diag(factor)).sum()
-    if np.sqrt((slope**2).sum()) > _FLAT * np.sqrt(len(end)):
+    factor = candidate_at_end(target, path).factor
+    gradient = path.gradients[-1]
+    slope = factor * gradient if factor.ndim == 1 else gradient @ factor
+    if np.sqrt((slope**2).sum()) > MAX_STANDARDIZED_GRADIENT * np.sqrt(len(end)):
         return False
     log_density = float(path.log_density[-1])
-    log_mass = log_density + 0.5 * len(end) * LOG_2PI + log_det
+    log_mass = log_density + 0.5 * len(end) * LOG_2PI + log_det(factor)
     maxima.append(LocalMaximum(end, factor, log_density, float(log_mass)))
     return True
 
 
-def unseen_probability(maxima: list[LocalMaximum]) -> float:
-    """The Good-Turing estimate of the chance that a further start ends in a new mode.
+def unseen_probability(maxima: Sequence[LocalMaximum]) -> float:
+    """Good-Turing estimate of the probability that the next path ends in a new mode.
 
-    The share of starts whose mode no other start found (Good 1953).
+    The share of starting points whose mode no other starting point has found (Good 1953).
     """
     total = sum(maximum.count for maximum in maxima)
     return sum(maximum.count == 1 for maximum in maxima) / total if total else 0.0
 
 
 def are_separate(
-    target: Target,
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
+    target: Target, first: tuple[np.ndarray, Factor], second: tuple[np.ndarray, Factor]
 ) -> bool:
-    """Whether two Gaussians (mean, factor) describe two modes rather than one.
+    """Whether two Gaussians (mean, factor) belong to two modes.
 
-    They do if each mean is more than two standard deviations from the other in its direction
-    and the log density dips between the means below both by more than 1.
+    They do under two conditions.  The distance between the means is at least two standard
+    deviations of one of them.  The log density between the means falls below both ends by more
+    than a nat.
     """
     shift = second[0] - first[0]
     distance = max(
-        np.sqrt((standardized(factor, shift) ** 2).sum()) for _, factor in (first, second)
+        np.sqrt((standardize(factor, shift) ** 2).sum()) for _, factor in (first, second)
     )
-    if distance < SAME_MODE:
+    if distance < MIN_MODE_DISTANCE_SD:
         return False
-    fractions = np.linspace(0.0, 1.0, 17)[:, None]
+    fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[:, None]
     log_density, _ = target.evaluate(first[0] + fractions * shift)
-    return bool(log_density[1:-1].min() < min(log_density[0], log_density[-1]) - _VALLEY)
+    lower_end = min(log_density[0], log_density[-1])
+    return bool(log_density[1:-1].min() < lower_end - MIN_DIP_NATS)
 
 
 def fit_modes(
-    target: Target, generator: np.random.Generator, best: Gaussians, maxima: list[LocalMaximum]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Batch and match from every local maximum; those that stay separate are the modes."""
+    target: Target,
+    generator: np.random.Generator,
+    best: Gaussians,
+    maxima: Sequence[LocalMaximum],
+) -> ModeGaussians:
+    """Run batch and match from every local maximum, and keep one Gaussian for each mode.
+
+    The best Gaussian competes with those of the maxima.  Of Gaussians that are not separate, the
+    one with the highest ELBO is kept.
+    """
     if len(maxima) < 2:
-        return best.means, best.factors, best.elbo, 0
+        return ModeGaussians(best.means, best.factors, best.elbo, 0)
     local = Gaussians.start(
         np.stack([maximum.position for maximum in maxima]),
         np.stack([maximum.factor for maximum in maxima]),
     )
     batch_size = batch_size_for(target.dim)
-    # Averaging steps from the first on: each must stay with its own mode.
-    for iteration in range(24):
-        local = batch_and_match_step(
-            target, local, generator, batch_size, min(10.0, 20.0 / (iteration + 1.0))
-        )
-    num_diverged = int((~local.alive).sum())
+    # The damping averages over batches from the first iteration, so that each Gaussian stays in
+    # its own mode.
+    for iteration in range(NUM_MODE_ITERATIONS):
+        strength = min(MAX_MODE_DAMPING, MODE_DAMPING / (iteration + 1.0))
+        local = batch_and_match_step(target, local, generator, batch_size, strength)
     means = np.concatenate([best.means, local.means])
     factors = np.concatenate([best.factors, local.factors])
     elbo = np.concatenate([best.elbo, local.elbo])
     kept: list[int] = []
     for index in np.argsort(-elbo):
-        if not np.isfinite(elbo[index]) or elbo[index] < elbo.max() - 9.0:
+        if not np.isfinite(elbo[index]) or elbo[index] < elbo.max() - MAX_MODE_ELBO_GAP:
             continue
-        mine = (means[index], factors[index])
-        if all(are_separate(target, mine, (means[other], factors[other])) for other in kept):
+        candidate = (means[index], factors[index])
+        if all(are_separate(target, candidate, (means[other], factors[other])) for other in kept):
             kept.append(int(index))
-    return means[kept], factors[kept], elbo[kept], num_diverged
+    return ModeGaussians(means[kept], factors[kept], elbo[kept], int((~local.alive).sum()))

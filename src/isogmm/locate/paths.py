@@ -1,4 +1,4 @@
-"""Optimization paths: SciPy's L-BFGS-B from a start, and the curvature it saw on the way."""
+"""Optimization paths: the iterates of L-BFGS-B from a starting point to a local maximum."""
 
 import functools
 from collections.abc import Callable
@@ -8,17 +8,22 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
-from isogmm.locate.lockstep import Ask, in_lockstep
+from isogmm.locate.factors import factor_of, inverse_hessian
+from isogmm.locate.lockstep import Evaluate, in_lockstep
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
-#: Beyond this dimension only the diagonal of an inverse Hessian is kept.
-DENSE_LIMIT = 500
-#: Evaluations of a path up to that dimension and beyond.  Paths that are not at a maximum by then
-#: mostly run into the spike of a hierarchy at scale zero.
+#: Largest number of evaluations of one path, up to ``MAX_DENSE_DIM`` dimensions and beyond.  Paths
+#: that have not converged by then mostly run to scale zero of a hierarchy.
 MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
-#: Stands in for the objective where the density is not finite, so that line searches step back.
-_WALL = 1e6
-#: Whether an iterate, given its log density, is at a place that is known already.
+#: Pairs of steps and gradient changes that L-BFGS-B keeps, and its relative tolerance of the
+#: log density and absolute tolerance of the gradient.
+NUM_CORRECTIONS, LOG_DENSITY_TOLERANCE, GRADIENT_TOLERANCE = 20, 1e-12, 1e-6
+#: Objective where the log density is not finite, so that line searches step back: this constant,
+#: plus a multiple of the objective at the starting point.
+NONFINITE_OBJECTIVE, NONFINITE_OBJECTIVE_FACTOR = 1e6, 1e3
+
+#: Whether an iterate with this log density lies close to a known maximum.
 IsKnown = Callable[[np.ndarray, float], bool]
 
 
@@ -29,10 +34,10 @@ class Path:
     Parameters
     ----------
     positions, log_density, gradients
-        (t, d), (t,), (t, d): the start, then every accepted iterate.
+        (t, d), (t,), (t, d): the starting point, then every accepted iterate.
     converged
-        Whether the optimizer met its tolerance, or came to a known place, before its budget ran
-        out.
+        Whether the optimizer met its tolerance or reached a known maximum before the limit of
+        evaluations.
     """
 
     positions: Float[np.ndarray, "t d"]
@@ -45,14 +50,22 @@ class Path:
         """The last iterate."""
         return self.positions[-1]
 
-    def guess(self) -> Float[np.ndarray, "d d"]:
-        """A triangular factor of the path's own inverse Hessian at its end."""
-        return factor_of(inverse_hessian(self, len(self.positions) - 1))
+    def inverse_hessian(self, index: int) -> Float[np.ndarray, "d d"]:
+        """BFGS estimate of (-∇² log π)⁻¹ at one iterate, from the iterates up to it."""
+        return inverse_hessian(self.positions[: index + 1], self.gradients[: index + 1])
+
+    def factor(self, index: int) -> Float[np.ndarray, "d d"]:
+        """Lower triangular factor of that estimate."""
+        return factor_of(self.inverse_hessian(index))
+
+    def end_factor(self) -> Float[np.ndarray, "d d"]:
+        """Lower triangular factor of the BFGS estimate at the last iterate."""
+        return self.factor(len(self.positions) - 1)
 
 
-def budget(dim: int) -> int:
-    """Evaluations of a path in so many dimensions."""
-    return MAX_EVALUATIONS_LARGE if dim > DENSE_LIMIT else MAX_EVALUATIONS
+def evaluation_limit(dim: int) -> int:
+    """Largest number of evaluations of one path in ``dim`` dimensions."""
+    return MAX_EVALUATIONS_LARGE if dim > MAX_DENSE_DIM else MAX_EVALUATIONS
 
 
 def follow_paths(
@@ -61,129 +74,127 @@ def follow_paths(
     max_evaluations: int | None = None,
     is_known: IsKnown | None = None,
 ) -> list[Path | None]:
-    """Maximize the log density from every start; None where a start is hopeless.
+    """Maximize the log density from every starting point.
 
-    The quasi-Newton paths are Pathfinder's (Zhang et al. 2022, arXiv 2108.03782): they pass
-    through the typical set on their way from the tail to the mode.  They go side by side, and
-    one after the other where a batch costs more than its points.  A path ends where
-    ``is_known(iterate, log density)`` says that others have been there.
+    The quasi-Newton paths are those of Pathfinder (Zhang et al. 2022, arXiv 2108.03782).  They
+    pass through the typical set on their way from the tail to the mode.  Several paths advance
+    together, so that their evaluations form batches.  They are followed one by one if a batch
+    costs more than its points.
+
+    Parameters
+    ----------
+    target
+        The target.
+    starts
+        Starting points.
+    max_evaluations
+        Largest number of evaluations of each path; by default that of the dimension.
+    is_known
+        Ends a path at the first iterate for which it returns True.
+
+    Returns
+    -------
+    list of Path or None
+        One path for each starting point; None where its log density is not finite.
     """
-    max_evaluations = max_evaluations or budget(target.dim)
-    walks = [functools.partial(_walk, start, max_evaluations, is_known) for start in starts]
+    max_evaluations = max_evaluations or evaluation_limit(target.dim)
+    tasks = [functools.partial(_follow_path, start, max_evaluations, is_known) for start in starts]
     if min(len(starts), target.batch_size) <= max(target.few(), 1):
-        return [walk(target.evaluate) for walk in walks]
+        return [task(target.evaluate) for task in tasks]
     return [
         path
-        for begin in range(0, len(walks), target.batch_size)
-        for path in in_lockstep(walks[begin : begin + target.batch_size], target.evaluate)
+        for begin in range(0, len(tasks), target.batch_size)
+        for path in in_lockstep(tasks[begin : begin + target.batch_size], target.evaluate)
     ]
 
 
-class _Seen:
-    """What a path has evaluated and accepted; where the density is not finite stands a wall."""
+class _Objective:
+    """The objective -log π of the optimizer, which records the iterates of the path.
 
-    def __init__(self, start: Float[np.ndarray, " d"], is_known: IsKnown | None, evaluate: Ask):
-        self.evaluate, self.is_known, self.has_arrived = evaluate, is_known, False
+    Attributes
+    ----------
+    accepted
+        The starting point and the iterates that the optimizer accepted.
+    values
+        Log density and gradient of every evaluated position, by the bytes of the position.
+    is_finite_at_start
+        Whether the log density of the starting point is finite.
+    reached_known
+        Whether the last iterate lies close to a known maximum.
+    """
+
+    def __init__(
+        self, start: Float[np.ndarray, " d"], is_known: IsKnown | None, evaluate: Evaluate
+    ) -> None:
+        self.evaluate, self.is_known, self.reached_known = evaluate, is_known, False
         self.values: dict[bytes, tuple[float, np.ndarray]] = {}
         self.accepted = [np.array(start, dtype=np.float64)]
-        first, gradient = evaluate(start)
-        self.is_hopeless = not np.isfinite(first)
-        self.first = self.accepted[0].tobytes()
-        self.values[self.first] = (float(first), gradient)
-        self.wall = _WALL + 1e3 * abs(float(first))
+        log_density, gradient = evaluate(start)
+        self.is_finite_at_start = bool(np.isfinite(log_density))
+        self.start_key = self.accepted[0].tobytes()
+        self.values[self.start_key] = (float(log_density), gradient)
+        self.nonfinite_objective = NONFINITE_OBJECTIVE + NONFINITE_OBJECTIVE_FACTOR * abs(
+            float(log_density)
+        )
 
-    def objective(self, position: np.ndarray) -> tuple[float, np.ndarray]:
-        """What the optimizer minimizes, and its gradient."""
-        value, gradient = self.evaluate(position)
-        if not np.isfinite(value):
-            return self.wall, np.zeros_like(position)
-        self.values[position.tobytes()] = (float(value), gradient)
-        return -float(value), -gradient
+    def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+        """-log π and its gradient; a large constant where log π is not finite."""
+        log_density, gradient = self.evaluate(position)
+        if not np.isfinite(log_density):
+            return self.nonfinite_objective, np.zeros_like(position)
+        self.values[position.tobytes()] = (float(log_density), gradient)
+        return -float(log_density), -gradient
 
     def accept(self, position: np.ndarray) -> None:
-        """Keep an iterate; where no curvature is estimated from the path its ends are enough."""
-        if len(position) > DENSE_LIMIT and len(self.accepted) > 1:
+        """Record an iterate; end the optimization if it lies close to a known maximum.
+
+        Beyond ``MAX_DENSE_DIM`` dimensions no curvature is estimated from the path, and only its
+        two ends are kept.
+        """
+        if len(position) > MAX_DENSE_DIM and len(self.accepted) > 1:
             self.accepted.pop()
-            ends = (self.first, position.tobytes())
+            ends = (self.start_key, position.tobytes())
             self.values = {key: value for key, value in self.values.items() if key in ends}
         self.accepted.append(position.copy())
         if self.is_known is not None and position.tobytes() in self.values:
-            self.has_arrived = self.is_known(position, self.values[position.tobytes()][0])
-            if self.has_arrived:
-                raise StopIteration  # SciPy's sign to stop
+            self.reached_known = self.is_known(position, self.values[position.tobytes()][0])
+            if self.reached_known:
+                raise StopIteration  # ends SciPy's minimize
+
+    def path(self, *, met_tolerance: bool) -> Path:
+        """The path of the accepted iterates."""
+        kept = [position for position in self.accepted if position.tobytes() in self.values]
+        values = [self.values[position.tobytes()] for position in kept]
+        return Path(
+            positions=np.stack(kept),
+            log_density=np.array([log_density for log_density, _ in values]),
+            gradients=np.stack([gradient for _, gradient in values]),
+            converged=self.reached_known or met_tolerance,
+        )
 
 
-def _walk(
+def _follow_path(
     start: Float[np.ndarray, " d"],
     max_evaluations: int,
     is_known: IsKnown | None,
-    evaluate: Ask,
+    evaluate: Evaluate,
 ) -> Path | None:
-    """One path, from a function that gives value and gradient at one position."""
-    seen = _Seen(start, is_known, evaluate)
-    if seen.is_hopeless:
+    """One path, from a function that gives log density and gradient at one position."""
+    objective = _Objective(start, is_known, evaluate)
+    if not objective.is_finite_at_start:
         return None
     solution = minimize(
-        seen.objective,
-        seen.accepted[0],
+        objective,
+        objective.accepted[0],
         jac=True,
         method="L-BFGS-B",
-        callback=seen.accept,
+        callback=objective.accept,
         options={
-            "maxcor": 20,
+            "maxcor": NUM_CORRECTIONS,
             "maxfun": max_evaluations,
             "maxiter": max_evaluations,
-            "ftol": 1e-12,
-            "gtol": 1e-6,
+            "ftol": LOG_DENSITY_TOLERANCE,
+            "gtol": GRADIENT_TOLERANCE,
         },
     )
-    kept = [position for position in seen.accepted if position.tobytes() in seen.values]
-    values = [seen.values[position.tobytes()] for position in kept]
-    return Path(
-        positions=np.stack(kept),
-        log_density=np.array([value for value, _ in values]),
-        gradients=np.stack([gradient for _, gradient in values]),
-        converged=seen.has_arrived or solution.status == 0,
-    )
-
-
-def inverse_hessian(path: Path, index: int) -> Float[np.ndarray, "d d"]:
-    """The BFGS estimate of (-∇² log π)⁻¹ at one iterate, from all the pairs before it.
-
-    H ← (I - ρ s zᵀ) H (I - ρ z sᵀ) + ρ s sᵀ with s a step, z the change of -gradient and
-    ρ = 1/(s·z), from a diagonal start; pairs without positive curvature are left out.
-    Symmetric positive definite, (d, d).
-    """
-    dim = path.positions.shape[-1]
-    steps = np.diff(path.positions[: index + 1], axis=0)
-    changes = -np.diff(path.gradients[: index + 1], axis=0)
-    estimate = None
-    for step, change in zip(steps, changes, strict=True):
-        curvature, length = step @ change, change @ change
-        if not length > 0 or curvature <= 1e-10 * max(1e-12 * length, step @ step):
-            continue
-        if estimate is None:
-            estimate = np.eye(dim) * curvature / (change @ change)
-        product = estimate @ change
-        estimate = (
-            estimate
-            + np.outer(step, step) * (1.0 + change @ product / curvature) / curvature
-            - (np.outer(product, step) + np.outer(step, product)) / curvature
-        )
-    return np.eye(dim) if estimate is None else 0.5 * (estimate + estimate.T)
-
-
-def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
-    """Lower triangular L with L Lᵀ the covariance, its eigenvalues made positive first.
-
-    The identity where the covariance is not finite: a kink can blow up a curvature estimate.
-    """
-    if not np.all(np.isfinite(covariance)):
-        return np.eye(len(covariance))
-    variances = np.diag(covariance)
-    scale = np.sqrt(np.maximum(variances, max(1e-30 * variances.max(), 1e-300)))
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-    values = np.maximum(values, 1e-10 * values.max())
-    _, upper = np.linalg.qr((vectors * np.sqrt(values)).T)
-    factor = (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T
-    return factor * scale[:, None]
+    return objective.path(met_tolerance=solution.status == 0)

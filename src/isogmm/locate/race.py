@@ -1,207 +1,206 @@
-"""Gaussian candidates from many places advance together; the best ELBO wins."""
+"""Gaussian candidates that advance together by batch and match; the highest ELBO wins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isogmm.locate.batch_and_match import (
-    Gaussians,
-    batch_and_match_step,
-    batch_size_for,
-    damping,
-)
-from isogmm.locate.candidates import BEGINNING, EARLY, Candidate, candidates_from
-from isogmm.locate.paths import DENSE_LIMIT, Path
+from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for, damping
+from isogmm.locate.candidates import Candidate, Place
+from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.roughness import is_rough
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
-#: After these iterations only this share of the candidates goes on.  Before the first ELBOs
-#: mislead: the right candidate was seen last at iteration 2 and first at 9.  Of 47 races the winner
-#: was more than a nat below the best of all candidates in 3, in 5 where all went on to 8.
-HALVINGS = {6: 0.5, 13: 0.2, 26: 0.0}
-#: So many times the iterations are made at most.
-PATIENCE = 10
-#: Standard error of an ELBO below which its Gaussian is all but exact: its log ratios to the
-#: density hardly vary, so that the ELBO is the log evidence of its mode.
-EXACT_SE = 0.03
+#: Share of all candidates that is kept after each of these iterations, at least ``MIN_KEPT``.  The
+#: ELBO of earlier iterations misleads: the best candidate was seen last at iteration 2 and first
+#: at 9.  In 3 of 47 races the winner was more than a nat below the best of all candidates, and in
+#: 5 of them if all candidates were kept up to iteration 8.
+KEPT_SHARES = {6: 0.5, 13: 0.2, 26: 0.0}
+MIN_KEPT = 2
+#: Largest number of iterations as a multiple of ``num_iterations``, up to ``MAX_DENSE_DIM``
+#: dimensions and beyond.
+MAX_LENGTH_FACTOR, MAX_LENGTH_FACTOR_LARGE = 10, 2
+#: Standard error of the ELBO, in nats, below which a Gaussian is exact for all purposes.  Its log
+#: ratios to the density hardly vary, and the ELBO is the log evidence of its mode.
+MAX_EXACT_ELBO_SE = 0.03
+#: Two ELBO estimates agree if they differ by less than the first number of nats plus the second
+#: number of standard errors, and if each standard error is below the third.
+AGREEMENT_NATS, AGREEMENT_SE, MAX_AGREEMENT_SE = 0.3, 3.0, 0.3
+#: Number of candidates that must agree, in general and if one of them is from the end of a path.
+MIN_AGREEING, MIN_AGREEING_WITH_END = 4, 3
+#: Iterations in each of the two windows whose mean ELBOs are compared.
+WINDOW = 12
+#: The ELBO improves if its mean rises by more than this number of standard errors and of nats.
+MIN_GAIN_SE, MIN_GAIN_NATS = 3.0, 0.02
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a race ended.
+    """Result of a race.
 
     Parameters
     ----------
     best, origin
-        The winner, and from which place on its path it came.
+        The winner, and the place where it started.
     num_diverged
-        Candidates that diverged.
-    interruption
-        What cut the race short (Ctrl-C or the time limit), or None.
-    agreed, settled
-        Whether candidates from several places met at one ELBO, and whether the best ELBO no longer
-        improved.
+        Number of candidates that diverged.
+    agreed
+        Whether candidates from several places reached the same ELBO.
+    settled
+        Whether the best ELBO no longer improved at the end.
     """
 
     best: Gaussians
-    origin: str
+    origin: Place
     num_diverged: int
-    interruption: KeyboardInterrupt | None = None
     agreed: bool = False
     settled: bool = False
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the winner has not diverged."""
+        return bool(self.best.alive[0])
 
-def race(
-    target: Target,
-    generator: np.random.Generator,
-    paths: list[Path],
-    num_full: int,
-    num_iterations: int,
-) -> Outcome:
-    """Let candidates from all paths compete, in one batch with successive halving.
+    @property
+    def elbo(self) -> float:
+        """ELBO of the winner."""
+        return float(self.best.elbo[0])
 
-    It is run where scouts are not enough.  The second halves of the paths are left out: a spike
-    caught them, and of candidates there those with the best ELBOs of the early iterations are
-    trapped.  An interrupt ends the race: the leader wins.
+    @property
+    def elbo_se(self) -> float:
+        """Standard error of the ELBO of the winner."""
+        return float(self.best.elbo_se[0])
 
-    Parameters
-    ----------
-    paths
-        Every one has a candidate near its beginning.
-    num_full
-        The first so many have candidates elsewhere too.
-    num_iterations
-        Iterations at least; it goes on while the ELBO improves by more than its noise.
-    """
-    found = [
-        candidate
-        for index, path in enumerate(paths)
-        for candidate in candidates_from(target, path, BEGINNING if index < num_full else EARLY)
-    ]
-    everyone = Race(target, generator, found)
-    everyone.run(num_iterations)
-    return everyone.outcome()
+    @property
+    def candidate(self) -> Candidate:
+        """The winner as a candidate."""
+        return Candidate(self.origin, self.best.means[0], self.best.factors[0])
 
 
 def better(first: Outcome, second: Outcome) -> Outcome:
-    """The one with the higher ELBO; the first where the second was interrupted, and says so."""
-    is_second = second.interruption is None and second.best.elbo[0] > first.best.elbo[0]
+    """The outcome with the higher ELBO, with the diverged candidates of both."""
     return replace(
-        second if is_second else first,
+        second if second.elbo > first.elbo else first,
         num_diverged=first.num_diverged + second.num_diverged,
-        interruption=second.interruption,
     )
 
 
 class Race:
-    """Candidates, their labels, and how far they are."""
+    """Candidates that advance together, with their places and the ELBOs so far."""
 
     def __init__(
-        self, target: Target, generator: np.random.Generator, found: list[Candidate]
+        self, target: Target, generator: np.random.Generator, found: Sequence[Candidate]
     ) -> None:
         self.target, self.generator = target, generator
-        self.origins = [origin for origin, _, _ in found]
+        self.origins = [candidate.place for candidate in found]
         self.candidates = Gaussians.start(
-            np.stack([mean for _, mean, _ in found]), np.stack([factor for _, _, factor in found])
+            np.stack([candidate.mean for candidate in found]),
+            np.stack([candidate.factor for candidate in found]),
         )
         self.batch_size = batch_size_for(target.dim)
         self.iteration, self.num_diverged, self.num_entered = 0, 0, len(found)
         self.elbos: list[float] = []
-        self.interruption: KeyboardInterrupt | None = None
 
     def run_until(self, iteration: int) -> bool:
-        """Advance to this iteration; False where an interrupt or divergence of all ends it."""
+        """Advance to this iteration; False if all candidates have diverged before."""
         while self.iteration < iteration:
             strength = damping(self.iteration, self.batch_size, self.target.dim)
-            try:
-                self.candidates = batch_and_match_step(
-                    self.target, self.candidates, self.generator, self.batch_size, strength
-                )
-            except KeyboardInterrupt as interruption:
-                self.interruption = interruption
-                return False
+            self.candidates = batch_and_match_step(
+                self.target, self.candidates, self.generator, self.batch_size, strength
+            )
             self.iteration += 1
             self.elbos.append(float(self.candidates.elbo.max()))
             if not self.candidates.alive.any():
                 return False
         return True
 
-    def run(self, num_iterations: int, patience: int = PATIENCE) -> None:
-        """Advance with halvings, as long as the ELBO improves: so many times as far at most."""
-        longest = (patience if self.target.dim <= DENSE_LIMIT else 2) * num_iterations
+    def run(self, num_iterations: int, max_length_factor: int = MAX_LENGTH_FACTOR) -> None:
+        """Advance, with successive halving, for ``num_iterations`` and while the ELBO improves.
+
+        At most ``max_length_factor`` times ``num_iterations`` are made.
+        """
+        is_large = self.target.dim > MAX_DENSE_DIM
+        factor = MAX_LENGTH_FACTOR_LARGE if is_large else max_length_factor
+        longest = factor * num_iterations
         while self.iteration < num_iterations or (self.improves() and self.iteration < longest):
             if not self.run_until(self.iteration + 1):
                 break
-            if self.iteration in HALVINGS:
-                keep = max(2, round(HALVINGS[self.iteration] * self.num_entered))
-                self.keep(2 if self.agree() else keep)
+            if self.iteration in KEPT_SHARES:
+                count = round(KEPT_SHARES[self.iteration] * self.num_entered)
+                self.keep(MIN_KEPT if self.agree() else max(MIN_KEPT, count))
 
     def keep(self, count: int) -> None:
-        """Only the best so many go on, none of them where heights are rounding noise."""
-        if self.interruption is None:
-            self._drop_rough(count)
+        """Keep the candidates with the highest ELBO, without those at rough positions."""
+        self._drop_rough(count)
         order = np.argsort(-self.candidates.elbo)[:count]
         self.num_diverged += int((~self.candidates.alive).sum())
         self.candidates = self.candidates.take(order)
         self.origins = [self.origins[index] for index in order]
 
     def _drop_rough(self, count: int) -> None:
-        known = np.zeros(len(self.candidates.elbo), dtype=bool)
+        """Treat as diverged those of the best ``count`` candidates whose mean is rough.
+
+        The next candidates take their ranks, and are tested in turn.
+        """
+        tested = np.zeros(len(self.candidates.elbo), dtype=bool)
         while True:
             best = np.argsort(-self.candidates.elbo)[:count]
-            new = best[~known[best] & self.candidates.alive[best]]
+            new = best[~tested[best] & self.candidates.alive[best]]
             if not len(new):
                 return
-            known[new] = True
-            try:
-                means = self.candidates.means[new]
-                rough = new[is_rough(self.target, means, *self.target.evaluate(means))]
-            except KeyboardInterrupt as interruption:
-                self.interruption = interruption
-                return
+            tested[new] = True
+            means = self.candidates.means[new]
+            rough = new[is_rough(self.target, means, *self.target.evaluate(means))]
             self.candidates.alive[rough] = False
             self.candidates.elbo[rough] = -np.inf
 
     def agree(self) -> bool:
-        """Whether the better half has arrived at one ELBO, and is sure of it.
+        """Whether the better half of the candidates has reached one ELBO, within its error.
 
-        Three are enough where one of them began at the end of a path: the curvature at a local
-        maximum then describes the posterior, which it never does where a spike attracts paths.
-        That one alone is enough where it leads and is all but exact.
+        Three candidates are enough if one of them started at the end of a path.  The curvature at
+        a local maximum then describes the posterior, which it never does near scale zero of a
+        hierarchy.  A candidate from the end of a path is enough alone if it leads and is exact.
         """
         order = np.argsort(-self.candidates.elbo)
-        elbo, noise = self.candidates.elbo[order], self.candidates.elbo_se[order]
-        if self.origins[order[0]] == "end of the path" and noise[0] < EXACT_SE:
+        elbo, error = self.candidates.elbo[order], self.candidates.elbo_se[order]
+        if self.origins[order[0]] is Place.END and error[0] < MAX_EXACT_ELBO_SE:
             return True
-        close = (elbo[0] - elbo < 0.3 + 3.0 * np.hypot(noise, noise[0])) & (noise < 0.3)
-        if len(order) >= 4 and np.all(close[: max(4, len(order) // 2)]):
+        tolerance = AGREEMENT_NATS + AGREEMENT_SE * np.hypot(error, error[0])
+        close = (elbo[0] - elbo < tolerance) & (error < MAX_AGREEMENT_SE)
+        if len(order) >= MIN_AGREEING and np.all(close[: max(MIN_AGREEING, len(order) // 2)]):
             return True
-        from_end = any(self.origins[index] == "end of the path" for index in order[:3])
-        return bool(len(order) >= 3 and np.all(close[:3]) and from_end)
+        first = order[:MIN_AGREEING_WITH_END]
+        has_end = any(self.origins[index] is Place.END for index in first)
+        return bool(
+            len(order) >= MIN_AGREEING_WITH_END
+            and np.all(close[:MIN_AGREEING_WITH_END])
+            and has_end
+        )
 
-    def improves(self, window: int = 12) -> bool:
-        """Whether the last window of ELBOs lies above the one before by more than its noise."""
-        if len(self.elbos) < 2 * window:
+    def improves(self) -> bool:
+        """Whether the mean ELBO of the last window exceeds that of the window before."""
+        if len(self.elbos) < 2 * WINDOW:
             return True
-        last = np.array(self.elbos[-window:])
-        before = np.array(self.elbos[-2 * window : -window])
-        with np.errstate(over="ignore", invalid="ignore"):  # at a hard edge ELBOs have no bound
-            noise = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / window)
-        return bool(last.mean() - before.mean() > max(3.0 * noise, 0.02))
+        last = np.array(self.elbos[-WINDOW:])
+        before = np.array(self.elbos[-2 * WINDOW : -WINDOW])
+        # The ELBO has no bound at the edge of a support that a density does not vanish at.
+        with np.errstate(over="ignore", invalid="ignore"):
+            error = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / WINDOW)
+        return bool(last.mean() - before.mean() > max(MIN_GAIN_SE * error, MIN_GAIN_NATS))
 
     def outcome(self) -> Outcome:
-        """The winner."""
-        if self.interruption is None:
-            self._drop_rough(1)
+        """The winner, which does not lie at a rough position."""
+        self._drop_rough(1)
+        return self.leader()
+
+    def leader(self) -> Outcome:
+        """The candidate with the highest ELBO now; needs no evaluation of the target.
+
+        Before the first halving, when the ELBO misleads, it is a candidate from the end of a path.
+        """
         winner = int(np.argmax(self.candidates.elbo))
-        # Before ELBOs mean anything the end of a path is the safest.
-        if self.iteration < min(HALVINGS) and "end of the path" in self.origins:
-            winner = self.origins.index("end of the path")
+        if self.iteration < min(KEPT_SHARES) and Place.END in self.origins:
+            winner = self.origins.index(Place.END)
         best = self.candidates.take(np.array([winner]))
-        return Outcome(
-            best,
-            self.origins[winner],
-            self.num_diverged,
-            self.interruption,
-            settled=not self.improves(),
-        )
+        return Outcome(best, self.origins[winner], self.num_diverged, settled=not self.improves())

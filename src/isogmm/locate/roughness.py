@@ -1,16 +1,16 @@
-"""Where a log density is rounding noise: places whose height means nothing."""
+"""Positions where rounding errors dominate the log density."""
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from isogmm.model.target import Target
 
-#: Steps relative to the coordinates, hundreds of units in the last place: a density that is
-#: smooth changes by its slope alone.
-STEP, STEP_SINGLE = 1e-12, 1e-5
-#: Change in nats, beyond that of the slope, that no smooth density shows.
-NOISE = 1.0
-#: Neighbors looked at.
+#: Relative step to a neighbor, in double and in single precision: hundreds of units in the last
+#: place.  Over such a step a smooth log density changes by its gradient times the step.
+RELATIVE_STEP, RELATIVE_STEP_SINGLE = 1e-12, 1e-5
+#: Largest deviation from that change, in nats, for a smooth log density.
+MAX_UNEXPLAINED_CHANGE = 1.0
+#: Number of neighbors of each position.
 NUM_NEIGHBORS = 2
 
 
@@ -20,29 +20,31 @@ def is_rough(
     log_density: Float[np.ndarray, " n"],
     gradients: Float[np.ndarray, "n d"],
 ) -> Bool[np.ndarray, " n"]:
-    """Whether the log density changes by more than a nat, beyond its slope, over a tiny step.
+    """Whether the log density changes by more than a nat over a tiny step, beyond its slope.
 
-    Far out differences of large terms cancel: at a concentration of 1e14 the density of a
-    Dirichlet-multinomial differs from its neighbors by thousands of nats, in double precision.
-    A search that compares heights would end on the highest of these.  A density that is not
-    smooth anywhere is rough everywhere: then there is nothing to choose by, and none is rough.
+    Far from the mode, differences of large terms cancel.  At a concentration of 1e14 the log
+    density of a Dirichlet-multinomial differs from its neighbors by thousands of nats, in double
+    precision.  A search that compares log densities would end at the highest of these.  If the
+    log density is rough at all positions, none is reported, because the search could not choose
+    between them.
 
     Parameters
     ----------
     target
         The target.
     positions, log_density, gradients
-        (n, d), (n,), (n, d): as ``target.evaluate`` gave them.
+        (n, d), (n,), (n, d): positions and the result of ``target.evaluate`` for them.
     """
     if not len(positions):
         return np.zeros(0, dtype=bool)
-    step = STEP_SINGLE if target.single_precision else STEP
+    step = RELATIVE_STEP_SINGLE if target.single_precision else RELATIVE_STEP
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(NUM_NEIGHBORS, 1, target.dim))
     neighbors = positions + step * signs * np.maximum(1.0, np.abs(positions))
     shifts = neighbors - positions  # as rounded
     values, _ = target.evaluate(neighbors)
     with np.errstate(all="ignore"):
         unexplained = values - log_density - (shifts * gradients).sum(axis=-1)
-    # Where a neighbor has no density there is an edge, not noise.
-    rough = (np.isfinite(unexplained) & (np.abs(unexplained) > NOISE)).any(axis=0)
+    # A neighbor without a finite log density lies outside the support: no rounding error.
+    is_large = np.isfinite(unexplained) & (np.abs(unexplained) > MAX_UNEXPLAINED_CHANGE)
+    rough = is_large.any(axis=0)
     return np.zeros_like(rough) if rough.all() else rough

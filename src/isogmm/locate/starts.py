@@ -1,18 +1,22 @@
-"""Paths from many starts: the first few explore, the others end where these have ended."""
+"""Optimization paths from dispersed starting points, and the local maxima where they end."""
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.locate.modes import LocalMaximum, add_path, is_near_one
-from isogmm.locate.paths import Path, budget, follow_paths
+from isogmm.locate.modes import LocalMaximum, add_path, is_near_any
+from isogmm.locate.paths import Path, evaluation_limit, follow_paths
 from isogmm.locate.roughness import is_rough
 from isogmm.model.target import Target
 
-#: So many paths are followed first: the others end where these ended, and where none of these
-#: comes to a maximum they are followed half as far.
+#: Number of paths that are followed first, if no maximum is known yet.
 NUM_FIRST = 4
+#: Factor of the limit of evaluations of the other paths, if none of these converges.
+REDUCED_LIMIT_FACTOR = 0.5
+#: Largest factor by which the dispersion of every second starting point is increased.
+MAX_DISPERSION_FACTOR = 15.0
 
 
 def paths_from(
@@ -23,16 +27,35 @@ def paths_from(
     *,
     wide: bool = True,
 ) -> tuple[list[Path], int]:
-    """Paths from ``count`` starts (every second one spread wider), and how many were hopeless.
+    """Paths from random starting points, and the number of those without a path.
 
-    Their ends are added to the maxima.
+    Parameters
+    ----------
+    target
+        The target.
+    generator
+        Random numbers.
+    count
+        Number of starting points.
+    maxima
+        Known local maxima; the ends of the paths are added.
+    wide
+        Whether every second starting point is dispersed further, by a random factor.
+
+    Returns
+    -------
+    paths
+        The paths.
+    num_without_path
+        Number of starting points without a finite log density, or whose path ends where rounding
+        errors dominate the log density.
     """
     starts = target.initial_positions(generator, count)
     if wide and count > 1:
         center = starts.mean(axis=0)
-        spread = np.exp(generator.uniform(0.0, np.log(15.0), size=(count, 1)))
-        spread[::2] = 1.0
-        starts = center + spread * (starts - center)
+        factor = np.exp(generator.uniform(0.0, np.log(MAX_DISPERSION_FACTOR), size=(count, 1)))
+        factor[::2] = 1.0
+        starts = center + factor * (starts - center)
     paths = follow_starts(target, starts, maxima)
     return paths, count - len(paths)
 
@@ -40,30 +63,35 @@ def paths_from(
 def follow_starts(
     target: Target, starts: Float[np.ndarray, "n d"], maxima: list[LocalMaximum]
 ) -> list[Path]:
-    """Paths from all starts, the first few before the others where no maximum is known yet."""
-    longest, num_first = budget(target.dim), 0 if maxima else NUM_FIRST
+    """Paths from these starting points; their ends are added to the maxima.
+
+    If no maximum is known, the first paths are followed alone.  The other paths end where these
+    have ended, and have half the evaluations if none of these converges.
+    """
+    limit = evaluation_limit(target.dim)
+    num_first = 0 if maxima else NUM_FIRST
     found: list[Path] = []
     for group in (starts[:num_first], starts[num_first:]):
-        # Known before the group sets out: where a path ends does not depend on the others.
-        is_known = functools.partial(is_near_one, tuple(maxima))
-        walked = follow_paths(target, group, longest, is_known)
-        paths = _on_firm_ground(target, [path for path in walked if path is not None])
+        # Paths of one group do not depend on each other: the maxima are those before the group.
+        is_known = functools.partial(is_near_any, tuple(maxima))
+        followed = follow_paths(target, group, limit, is_known)
+        paths = _without_rough_ends(target, [path for path in followed if path is not None])
         for path in paths:
             add_path(target, maxima, path)
         if num_first and not any(path.converged for path in paths):
-            longest = budget(target.dim) // 2
+            limit = int(REDUCED_LIMIT_FACTOR * evaluation_limit(target.dim))
         found += paths
     return found
 
 
-def _on_firm_ground(target: Target, paths: list[Path]) -> list[Path]:
-    """The paths that do not end in rounding noise."""
+def _without_rough_ends(target: Target, paths: Sequence[Path]) -> list[Path]:
+    """The paths that do not end where rounding errors dominate the log density."""
     if not paths:
-        return paths
+        return []
     rough = is_rough(
         target,
         np.stack([path.end for path in paths]),
         np.array([path.log_density[-1] for path in paths]),
         np.stack([path.gradients[-1] for path in paths]),
     )
-    return [path for path, drop in zip(paths, rough, strict=True) if not drop]
+    return [path for path, is_out in zip(paths, rough, strict=True) if not is_out]

@@ -1,0 +1,39 @@
+"""Options of the search."""
+
+from dataclasses import dataclass
+
+from isogmm.validation import check_counts
+
+
+@dataclass(frozen=True)
+class Locate:
+    """Options of the search; the defaults were chosen on the development posteriors.
+
+    Parameters
+    ----------
+    num_starts
+        Smallest number of optimization paths.  Every second starting point is dispersed up to 15
+        times wider.
+    num_evaluations
+        Further paths are followed until this number of gradients has been evaluated.
+    num_candidate_paths
+        In a race of all paths, the number of paths with candidates of batch and match at their
+        start and in their first quarter.  Each of the other first ``num_starts`` paths has one
+        candidate near its beginning.
+    max_starts, max_evaluations
+        If there are several modes, paths are added while they end in new modes.  Their number is
+        at least a quarter of ``max_starts``.  They end when their number or that of their
+        gradients reaches its limit.
+    num_iterations
+        Iterations of batch and match; more are made while the ELBO improves.
+    """
+
+    num_starts: int = 16
+    num_evaluations: int = 700
+    num_candidate_paths: int = 4
+    max_starts: int = 2048
+    max_evaluations: int = 30_000
+    num_iterations: int = 40
+
+    def __post_init__(self) -> None:
+        check_counts(self, least={"num_evaluations": 0, "max_starts": 0, "max_evaluations": 0})
