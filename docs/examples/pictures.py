@@ -21,15 +21,11 @@ from picture import BLUE, GRAY, IMAGE, INK, ellipse
 import isogmm
 import isogmm.draws.refine
 from isogmm.draws.chains.convergence import independence_threshold, start_correlation
-from isogmm.locate.batch_and_match import (
-    Gaussians,
-    batch_and_match_step,
-    batch_size_for,
-    damping,
-)
+from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for, damping
 from isogmm.locate.candidates import candidates_from
+from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.paths import follow_paths
-from isogmm.locate.race import HALVINGS
+from isogmm.locate.race import KEPT_SHARES
 
 WIDTH = 7.4  # inches; pages show it at about that size
 ORANGE, GREEN, PINK = "#D55E00", "#009E73", "#CC79A7"
@@ -176,7 +172,7 @@ def locate() -> None:
     starts[1::2] *= 6.0  # every second one is spread wider
     paths = [path for path in follow_paths(target, starts) if path is not None]
     found = [entry for path in paths for entry in candidates_from(target, path)]
-    names = [name.replace("%", " %") for name, _, _ in found]
+    names = [place.value.replace("%", " %") for place, _, _ in found]
     colors = dict(zip(names[:5], (GREEN, BLUE, "#56B4E9", PINK, ORANGE), strict=True))
     first = Gaussians.start(
         np.stack([mean for _, mean, _ in found]), np.stack([factor for _, _, factor in found])
@@ -188,8 +184,8 @@ def locate() -> None:
         gaussians = batch_and_match_step(target, gaussians, generator, size, strength)
         for index, elbo in zip(alive, gaussians.elbo, strict=True):
             elbos[index].append(elbo)
-        if iteration + 1 in HALVINGS:
-            keep = max(2, round(HALVINGS[iteration + 1] * len(found)))
+        if iteration + 1 in KEPT_SHARES:
+            keep = max(2, round(KEPT_SHARES[iteration + 1] * len(found)))
             order = np.argsort(-gaussians.elbo)[:keep]
             gaussians, alive = gaussians.take(order), alive[order]
     best, draws = int(np.argmax(gaussians.elbo)), exact_draws(generator, 1500)
@@ -228,7 +224,7 @@ def locate() -> None:
         labels.add(names[index])
         right.plot(np.arange(1, len(trace) + 1), trace, color=colors[names[index]], lw=1.1,
                    label=label, alpha=0.9)  # fmt: skip
-    for iteration in HALVINGS:
+    for iteration in KEPT_SHARES:
         right.axvline(iteration, color=GRAY, lw=0.8, zorder=0)
     top = max(gaussians.elbo)
     right.set(xlim=(0, 40.5), ylim=(top - 16, top + 2), xlabel="iteration",
