@@ -46,6 +46,7 @@ _MODULE_OF = {
 _PUBLIC_MODULES = {
     "adapter": "isogmm.model.adapter",
     "baselines": "isogmm.baselines",
+    "factorized": "isogmm.optimize.factorized",
     "gaussian": "isogmm.optimize.gaussian",
     "gmmvi": "isogmm.optimize.gmmvi",
     "gradients": "isogmm.optimize.gradients",

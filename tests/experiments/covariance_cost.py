@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 from experiments import methods, studies
 from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein
 from isogmm.optimize.gradients import MonteCarlo
-from isogmm.optimize.loop import optimize
+from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.optimize.updates import BuresWasserstein
-from isogmm.recipe.full_covariances import FullCovariances
+from isogmm.mixtures.gaussian import GaussianMixture
 
 COMPONENTS, SAMPLES, ROUNDS = 15, 10, 3
 
@@ -36,7 +36,7 @@ def milliseconds(dim: int) -> tuple[float, float]:
     step = setting.step_size
     cases: list[tuple[Any, Any]] = [
         (start, BuresWasserstein(step)),
-        (FullCovariances(None, False).convert(start), FullBuresWasserstein(step)),
+        (GaussianMixture.from_isotropic(start), FullBuresWasserstein(step)),
     ]
     best = [np.inf, np.inf]
     for length in [3] + [20 if dim > 50 else 60] * ROUNDS:

@@ -38,7 +38,7 @@ def iterate(components: int, dim: int, samples: int, iterations: int) -> Row:
     from isogmm.mixtures.initialization import UniformMeans
     from isogmm.model.target import Target
     from isogmm.optimize.gradients import MonteCarlo
-    from isogmm.optimize.loop import optimize
+    from isogmm.optimize import optimize
     from isogmm.optimize.schedules import Constant
     from isogmm.optimize.stopping import MaxIterations
     from isogmm.optimize.updates import BuresWasserstein

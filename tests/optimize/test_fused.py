@@ -10,9 +10,9 @@ from helpers.tolerances import assert_close
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization import UniformMeans
-from isogmm.optimize.fused import BLOCK_NUMBERS, optimize_fused
+from isogmm.optimize.fused import MAX_BLOCK_NUMBERS, optimize_fused
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
-from isogmm.optimize.loop import optimize
+from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
 from isogmm.optimize.updates import (
@@ -83,10 +83,10 @@ def test_same_noise_gives_the_same_fit(name, unchecked):
 
 def test_blocks_do_not_show(monkeypatch, unchecked):
     plain, _ = both(target(), **CASES["ibw"])
-    monkeypatch.setattr("isogmm.optimize.fused.LONGEST_BLOCK", 4)
+    monkeypatch.setattr("isogmm.optimize.fused.MAX_BLOCK_LENGTH", 4)
     _, fused = both(target(), **CASES["ibw"])
     assert_close(fused.mixture.means, plain.mixture.means)
-    assert BLOCK_NUMBERS > 4
+    assert MAX_BLOCK_NUMBERS > 4
 
 
 def test_points_outside_the_support_are_counted_alike(unchecked):

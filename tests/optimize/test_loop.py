@@ -18,9 +18,10 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize.backends import _jitted
+from isogmm.optimize.backends import _compiled
+from isogmm.optimize.iteration import Rules
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
-from isogmm.optimize.loop import optimize
+from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay, Polynomial
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
 from isogmm.optimize.updates import (
@@ -214,10 +215,10 @@ class TestBackends:
         rule = RelativeStep(TrustRegion(BuresWasserstein(), mean_radius=0.4))
         for seed in range(3):
             fit(truth.target(), mixture, seed, rule=rule, array_backend="jax")
-            assert _jitted(rule, None)._cache_size() == 1
+            assert _compiled(Rules(rule))._cache_size() == 1
         again = RelativeStep(TrustRegion(BuresWasserstein(), mean_radius=0.4))
         fit(truth.target(), start(5, k=4), rule=again, array_backend="jax")
-        assert _jitted(rule, None)._cache_size() == 2
+        assert _compiled(Rules(rule))._cache_size() == 2
 
     @pytest.mark.parametrize("backend", ["numpy", "jax"])
     def test_float32_stays_float32(self, backend):

@@ -28,9 +28,10 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
-from isogmm.recipe import growth
+from isogmm.recipe.families.isotropic import family as isotropic_family
+from isogmm.recipe.families.isotropic import growth
+from isogmm.recipe.families.isotropic.family import Isotropic
 from isogmm.recipe.fit import fit
-from isogmm.recipe.options import resolve
 from isogmm.results.groups import get_group
 from isogmm.views.report.report import report
 
@@ -53,11 +54,10 @@ def quartic(dim, tail):
     return make_target(evaluate, dim)
 
 
-def resolve_defaults(**options):
-    """The options of ``fit_isogmm``, as the engine takes them."""
+def family_with(**options):
+    """The family of ``fit_isogmm`` with its default options and these."""
     parameters = inspect.signature(fit_isogmm).parameters
-    names = inspect.signature(resolve).parameters
-    return resolve(**{name: parameters[name].default for name in names} | options)
+    return Isotropic.of({name: part.default for name, part in parameters.items()} | options)
 
 
 def paper(target, rule, *, steps=15, seed=5, **options):
@@ -193,7 +193,7 @@ class TestTheRecipe:
             pools.append(replace(pool, log_density=pool.log_density + noise))
             return pools[-1]
 
-        monkeypatch.setattr("isogmm.recipe.one_gaussian.draw_pool", noisy)
+        monkeypatch.setattr("isogmm.recipe.families.isotropic.one_gaussian.draw_pool", noisy)
         truth = gaussian(np.zeros(2), np.eye(2))
         idata = fit_isogmm(truth.target(), **QUICK | {"draws": 1000, "refine": 0})
         assert 0.98 < idata.attrs["importance_ess"] / 4000 < 0.99
@@ -306,7 +306,7 @@ class TestOneGaussian:
     def test_where_it_is_not_enough_nothing_changes(self, monkeypatch):
         # 98.2 % for one coordinate, 86.5 % for eight.
         found = [fit_isogmm(quartic(8, 0.2), **QUICK)]
-        monkeypatch.setattr("isogmm.recipe.fit.one_gaussian", lambda *_: None)
+        monkeypatch.setattr(isotropic_family, "one_gaussian", lambda *_: None)
         found.append(fit_isogmm(quartic(8, 0.2), **QUICK))
         assert found[0].attrs["num_components"] > 1
         np.testing.assert_array_equal(*(draws_of(idata) for idata in found))
@@ -447,7 +447,7 @@ class TestInterrupts:
         assert np.all(np.isfinite(draws_of(idata)))
 
     def test_an_interrupt_while_chains_run_delivers_the_mixture(self, monkeypatch):
-        from isogmm.refine import sampler as module
+        from isogmm.draws.chains import sampler as module
 
         calls, transition = [], module.hmc_transition
 
@@ -512,7 +512,7 @@ class TestInterrupts:
         assert early <= 1
 
     def test_an_interrupt_while_components_are_added_ends_the_fit(self, monkeypatch):
-        monkeypatch.setattr(growth, "NEEDED_BELOW", 1.01)  # always worth trying
+        monkeypatch.setattr(growth, "MAX_RELATIVE_ESS", 1.01)  # always worth trying
         sizes = []
 
         def callback(check):
@@ -521,7 +521,7 @@ class TestInterrupts:
 
         saved = []
         target = quartic(8, 0.2)
-        options = resolve_defaults(draws=100)
+        options = family_with(draws=100)
         with pytest.warns(FitWarning, match="interrupted"):
             result = fit(
                 target,

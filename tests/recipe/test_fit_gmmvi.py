@@ -27,7 +27,8 @@ from isogmm.optimize.gmmvi import (
     ibayes,
     samtron,
 )
-from isogmm.optimize.loop import drive
+from isogmm.optimize.loop import run_windows
+from isogmm.optimize.runner import WindowPlan
 from isogmm.optimize.schedules import ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.results.groups import attributes, get_group
@@ -57,7 +58,7 @@ def scattered(dim, k, chains=2, half_width=8.0):
 
 def run(target, mixture, method, steps=120, seed=2):
     runner = GmmviRunner(target, mixture, method, np.random.default_rng(seed))
-    return drive(runner, ConstantThenLinearDecay(1.0), MaxIterations(steps, window=20))
+    return run_windows(runner, ConstantThenLinearDecay(1.0), MaxIterations(steps, window=20))
 
 
 class TestPresets:
@@ -114,7 +115,7 @@ class TestChains:
         mixture = GaussianMixture.from_isotropic(scattered(2, 3))
         runner = GmmviRunner(truth.target(), mixture, samtron(), np.random.default_rng(0))
         for _ in range(25):
-            runner.iteration(1.0, 1.0, None)
+            runner.iterate(WindowPlan([1.0], [1.0], np.inf), 0)
         first, second = runner.chains
         cut = first.take(np.arange(2))
         runner.averages = [cut, second]

@@ -4,27 +4,32 @@ from dataclasses import replace
 
 import pytest
 
-from isogmm.recipe.verdict import (
-    GOOD_K,
-    MASS_SE,
-    MCSE,
-    PARETO_K,
-    RHAT,
-    UNSEEN,
-    Findings,
-    decide,
+from isogmm.recipe.thresholds import (
+    MAX_GOOD_K,
+    MAX_MASS_SE,
+    MAX_MCSE_SD,
+    MAX_PARETO_K,
+    MAX_RHAT,
+    MAX_UNSEEN_PROBABILITY,
 )
+from isogmm.recipe.verdict import Findings, decide
+from isogmm.results.labels import DrawSource, Verdict
 
 MIXTURE = Findings(
-    source="mixture", pareto_k=0.2, relative_ess=0.98, rhat=1.0, rhat_name="mu", mcse_name="mu"
+    source=DrawSource.MIXTURE,
+    pareto_k=0.2,
+    relative_ess=0.98,
+    rhat=1.0,
+    rhat_name="mu",
+    mcse_name="mu",
 )
-IMPORTANCE = replace(MIXTURE, source="importance", pareto_k=0.45, relative_ess=0.7)
+IMPORTANCE = replace(MIXTURE, source=DrawSource.IMPORTANCE, pareto_k=0.45, relative_ess=0.7)
 CHAINS = replace(
     MIXTURE,
-    source="chains",
+    source=DrawSource.CHAINS,
     pareto_k=0.9,
     relative_ess=0.1,
-    forgotten=True,
+    independent_of_start=True,
     still_drifting=False,
     drift_name="tau",
 )
@@ -37,43 +42,55 @@ CHAINS = replace(
         # A k of nothing but rounding is not shown.
         (replace(MIXTURE, pareto_k=1.3, relative_ess=0.9991), "good", "equal: 99.9% effective"),
         (IMPORTANCE, "reweighted", "chosen by importance weights (Pareto k 0.45)"),
-        (CHAINS, "refined", "forgot their starts"),
+        (CHAINS, "refined", "independent of their starting points"),
         (replace(MIXTURE, num_modes=3), "good", "There are 3 modes"),
         (replace(CHAINS, num_modes=2), "refined", "There are 2 modes"),
     ],
 )
 def test_a_fit_without_complaints(findings, word, part):
     verdict, advice = decide(findings)
-    assert verdict == word
+    assert verdict.value == word
     assert part in advice
 
 
 @pytest.mark.parametrize(
     ("findings", "part"),
     [
-        (replace(MIXTURE, pareto_k=GOOD_K + 0.01), "Pareto k is 0.51"),
+        (replace(MIXTURE, pareto_k=MAX_GOOD_K + 0.01), "Pareto k is 0.51"),
         (replace(MIXTURE, pareto_k=float("inf")), "misses part of the posterior"),
         (replace(MIXTURE, pareto_k=float("nan")), "misses part of the posterior"),
-        (replace(IMPORTANCE, pareto_k=PARETO_K + 0.01), "Pareto k is 0.71"),
-        (replace(MIXTURE, relative_ess=0.3), "leave 30% of the draws"),
-        (replace(IMPORTANCE, relative_ess=0.01), "leave 1% of the draws"),
-        (replace(CHAINS, still_drifting=True), "still move (most in tau)"),
-        (replace(CHAINS, forgotten=False), "still remember"),
-        (replace(CHAINS, stuck=0.1), "10% of the refining chains hardly moved"),
-        (replace(CHAINS, mcse=2 * MCSE), "The mean of mu has a Monte Carlo error of 0.20 sd"),
-        (replace(MIXTURE, rhat=RHAT + 0.1), "R-hat 1.13 for mu"),
-        (replace(MIXTURE, num_modes=2, unseen=5 * UNSEEN), "one start in 10"),
-        (replace(CHAINS, num_modes=2, mass_se=2 * MASS_SE), "masses of the 2 modes are uncertain"),
+        (replace(IMPORTANCE, pareto_k=MAX_PARETO_K + 0.01), "Pareto k is 0.71"),
+        (replace(MIXTURE, relative_ess=0.3), "is 30% of the draws"),
+        (replace(IMPORTANCE, relative_ess=0.01), "is 1% of the draws"),
+        (replace(CHAINS, still_drifting=True), "still move away from the mixture (most in tau)"),
+        (
+            replace(CHAINS, independent_of_start=False),
+            "still correlated with their starting points",
+        ),
+        (replace(CHAINS, stuck_share=0.1), "10% of the HMC chains hardly moved"),
+        (
+            replace(CHAINS, mcse=2 * MAX_MCSE_SD),
+            "The mean of mu has a Monte Carlo error of 0.20 sd",
+        ),
+        (replace(MIXTURE, rhat=MAX_RHAT + 0.1), "R-hat 1.13 for mu"),
+        (
+            replace(MIXTURE, num_modes=2, unseen_probability=5 * MAX_UNSEEN_PROBABILITY),
+            "one starting point in 10",
+        ),
+        (
+            replace(CHAINS, num_modes=2, mass_se=2 * MAX_MASS_SE),
+            "masses of the 2 modes are uncertain",
+        ),
         (replace(MIXTURE, elbo_gap=2.5), "differ by 2.5 nats"),
         (replace(MIXTURE, nonfinite_share=0.2), "20% of the mixture's draws"),
         (replace(MIXTURE, nonfinite_share=0.2, single_precision=True), "in single precision"),
-        (replace(CHAINS, stuck=0.5, single_precision=True), "in single precision"),
+        (replace(CHAINS, stuck_share=0.5, single_precision=True), "in single precision"),
         (replace(MIXTURE, stopped_early="The budget ran out."), "The budget ran out."),
     ],
 )
 def test_every_complaint_makes_a_fit_unreliable_and_is_named(findings, part):
     verdict, advice = decide(findings)
-    assert verdict == "unreliable"
+    assert verdict is Verdict.UNRELIABLE
     assert part in advice
 
 
@@ -84,18 +101,20 @@ def test_every_complaint_makes_a_fit_unreliable_and_is_named(findings, part):
         replace(CHAINS, pareto_k=3.0, relative_ess=1e-4),
         # R-hat between modes is a matter of masses, not of chains that disagree.
         replace(CHAINS, num_modes=2, rhat=1.5),
-        replace(MIXTURE, unseen=0.5),
+        replace(MIXTURE, unseen_probability=0.5),
         replace(MIXTURE, mass_se=1.0),
-        replace(IMPORTANCE, pareto_k=PARETO_K - 0.01),
+        replace(IMPORTANCE, pareto_k=MAX_PARETO_K - 0.01),
     ],
 )
 def test_what_is_no_complaint(findings):
-    assert decide(findings)[0] != "unreliable"
+    assert decide(findings)[0] is not Verdict.UNRELIABLE
 
 
 def test_complaints_add_up():
-    verdict, advice = decide(replace(CHAINS, stuck=0.5, elbo_gap=3.0, stopped_early="Stopped."))
-    assert verdict == "unreliable"
+    verdict, advice = decide(
+        replace(CHAINS, stuck_share=0.5, elbo_gap=3.0, stopped_early="Stopped.")
+    )
+    assert verdict is Verdict.UNRELIABLE
     assert advice.startswith("Stopped.")
     assert "hardly moved" in advice
     assert "3.0 nats" in advice

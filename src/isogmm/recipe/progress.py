@@ -1,67 +1,82 @@
-"""A progress line with the ELBO, on terminals and in notebooks only, once per window."""
+"""A progress line with the ELBO, once per window, on terminals and in notebooks only."""
 
 import importlib
 import sys
-from types import TracebackType
-from typing import Any
+from types import ModuleType, TracebackType
+from typing import Protocol
 
 from isogmm.optimize.check import Check
 
 
-class _NotebookLine:
-    """A line of text below the cell, which goes when the fit is done; no widgets needed."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._handle = text, None
+class _Line(Protocol):
+    """A line of text that can be shown, changed and removed."""
 
     def start(self) -> None:
-        """Show it."""
-        display = importlib.import_module("IPython.display")
-        self._handle = display.display(display.Pretty(self._text), display_id=True)
+        """Show the line."""
 
     def update(self, text: str) -> None:
-        """Another text in its place."""
-        if self._handle is not None:
-            self._handle.update(importlib.import_module("IPython.display").Pretty(text))
+        """Change its text."""
 
     def stop(self) -> None:
-        """Take it away: as markup, because an empty text still has a box on a page."""
-        if self._handle is not None:
-            self._handle.update(importlib.import_module("IPython.display").HTML(""))
+        """Remove it."""
+
+
+def _display() -> ModuleType:
+    # Present in every notebook kernel, and not needed elsewhere.
+    return importlib.import_module("IPython.display")
+
+
+class _NotebookLine:
+    """A line of text below the cell, which disappears when the fit ends; no widgets needed."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def start(self) -> None:
+        """Show the line."""
+        self._handle = _display().display(_display().Pretty(self._text), display_id=True)
+
+    def update(self, text: str) -> None:
+        """Change its text."""
+        self._handle.update(_display().Pretty(text))
+
+    def stop(self) -> None:
+        """Remove it: as markup, because an empty text leaves an empty box on the page."""
+        self._handle.update(_display().HTML(""))
 
 
 class Progress:
-    """A status line while a fit runs; silent where nobody could watch it.
+    """A status line while a fit runs; nothing where the output is not interactive.
 
     Parameters
     ----------
     enabled
-        False switches it off everywhere.
+        False switches the line off everywhere.
     """
 
     def __init__(self, enabled: bool) -> None:
-        self._status: Any = None
         self._enabled = enabled
+        self._line: _Line | None = None
 
     def __enter__(self) -> "Progress":
-        begin = "isogmm: locating the posterior"
+        first = "isogmm: locating the posterior"
         if self._enabled and "ipykernel" in sys.modules:
-            self._status = _NotebookLine(begin)
+            self._line = _NotebookLine(first)
         elif self._enabled and sys.stderr.isatty():
-            from rich.console import Console
+            from rich.console import Console  # only where a line is shown: its import is slow
 
-            self._status = Console(stderr=True).status(begin)
-        if self._status is not None:
-            self._status.start()
+            self._line = Console(stderr=True).status(first)
+        if self._line is not None:
+            self._line.start()
         return self
 
     def update(self, check: Check) -> None:
         """Show the ELBO of a window."""
-        if self._status is None:
+        if self._line is None:
             return
         best = int(check.elbo.argmax())
-        phase = "winding down" if check.in_tail else "fitting the mixture"
-        self._status.update(
+        phase = "averaging" if check.in_tail else "fitting the mixture"
+        self._line.update(
             f"isogmm: {phase}, iteration {check.iteration}, ELBO {check.elbo[best]:.2f} "
             f"± {check.elbo_se[best]:.2f}, {check.gradient_evaluations:,} gradients"
         )
@@ -72,5 +87,5 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._line is not None:
+            self._line.stop()

@@ -5,7 +5,7 @@ import pytest
 
 from helpers.targets import gaussian
 from helpers.tolerances import assert_close
-from isogmm.factorized import FactorizedMixture, optimize_factorized
+from isogmm.optimize.factorized import FactorizedMixture, optimize_factorized
 from isogmm.optimize.factorized.curvature import (
     FIRST_PROBES,
     FIRST_STEP,

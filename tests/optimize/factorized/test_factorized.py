@@ -9,7 +9,7 @@ from scipy import stats
 from helpers.targets import gaussian, half_space, isotropic_mixture, make_target
 from helpers.tolerances import assert_close, assert_within_error, standard_error
 from isogmm.errors import OptionError
-from isogmm.factorized import FactorizedMixture, optimize_factorized
+from isogmm.optimize.factorized import FactorizedMixture, optimize_factorized
 from isogmm.optimize.factorized.gradients import factorized_gradients, propose
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations

@@ -8,7 +8,7 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.optimize.gaussian import FullBuresWasserstein, GaussianArrays, GaussianMixture
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
-from isogmm.optimize.loop import optimize
+from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
