@@ -1,4 +1,4 @@
-"""Stopping rules: how long the windows between checks are, and when a fit ends."""
+"""Stopping rules: the lengths of the windows between checks, and the end of the main phase."""
 
 import abc
 import math
@@ -11,15 +11,19 @@ from jaxtyping import Float
 from isogmm.errors import OptionError
 from isogmm.results.stop_reason import StopReason
 
+#: A single chain continues the fit if its gain exceeds ``num_standard_errors`` plus this number of
+#: standard errors.
+EXTRA_STANDARD_ERRORS = 1.0
+
 
 @dataclass(frozen=True)
 class Window:
-    """What one window of iterations left for the decision.
+    """Summary of the ELBO estimates of one window of iterations.
 
     Parameters
     ----------
     iterations
-        How many iterations it had.
+        Number of iterations.
     elbo, elbo_se
         Mean of the ELBO estimates of its iterations and its standard error, for each chain.
     """
@@ -32,8 +36,8 @@ class Window:
 def summarize_window(elbos: Float[np.ndarray, "t c"]) -> Window:
     """Mean and standard error of the ELBO estimates of a window.
 
-    The noise variance is half the mean squared successive difference (von Neumann), which the
-    slow drift of the ELBO inside a window hardly inflates.
+    The variance of the Monte Carlo error is half the mean squared successive difference (von
+    Neumann).  A slow increase of the ELBO within a window has little effect on this estimate.
     """
     with np.errstate(invalid="ignore", over="ignore"):
         mean = elbos.mean(axis=0)
@@ -44,23 +48,24 @@ def summarize_window(elbos: Float[np.ndarray, "t c"]) -> Window:
 
 
 class AbstractStopping(abc.ABC):
-    """Window lengths and the decision after each window; budgets are kept by the loop."""
+    """Window lengths, the decision after each window, and budgets that the loop enforces."""
 
-    #: Budget of iterations, the tail of the schedule included; None for no limit.
+    #: Budget of iterations, including the tail of the schedule; None for no limit.
     max_iterations: int | None
     #: Budget of seconds; None for no limit.
     max_seconds: float | None
 
     @abc.abstractmethod
     def window_length(self, index: int) -> int:
-        """Iterations of the window with this index, before a budget cuts it."""
+        """Iterations of the window with this index; a budget can shorten the window."""
 
     @abc.abstractmethod
     def decide(self, windows: Sequence[Window]) -> StopReason | None:
-        """Whether to end the main phase after these windows, and why."""
+        """The reason to end the main phase after these windows, or None to continue."""
 
 
-def _check_budgets(max_iterations: int | None, max_seconds: float | None) -> None:
+def _validate_budgets(max_iterations: int | None, max_seconds: float | None) -> None:
+    """Raise an error if a budget is not positive."""
     if max_iterations is not None and max_iterations < 1:
         raise OptionError(f"max_iterations must be at least 1, not {max_iterations}")
     if max_seconds is not None and not max_seconds > 0:
@@ -86,27 +91,27 @@ class MaxIterations(AbstractStopping):
     max_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        _check_budgets(self.max_iterations, self.max_seconds)
+        _validate_budgets(self.max_iterations, self.max_seconds)
         if self.window < 1:
             raise OptionError(f"window must be at least 1, not {self.window}")
 
     def window_length(self, index: int) -> int:
-        """Always the same."""
+        """The same length for every window."""
         return self.window
 
     def decide(self, windows: Sequence[Window]) -> StopReason | None:
-        """Never: the budget ends the fit."""
+        """Always None: the budget ends the fit."""
         return None
 
 
 @dataclass(frozen=True)
 class ElboPlateau(AbstractStopping):
-    """Windows of doubling length, until the ELBO no longer improves by more than its noise.
+    """Windows of doubling length, until the ELBO no longer improves significantly.
 
-    The mean of the last window is compared with that of the window before.  The fit goes on
-    while the average over the chains gained more than ``num_standard_errors`` of its own error,
-    or one chain gained more than one standard error beyond that, and the gain exceeds
-    ``tolerance``.
+    The mean ELBO of the last window is compared with that of the window before.  The fit continues
+    if the gain of the average over the chains exceeds ``num_standard_errors`` standard errors and
+    ``tolerance``.  It also continues if the gain of one chain exceeds ``tolerance`` and
+    ``num_standard_errors`` + 1 of its standard errors.
 
     Parameters
     ----------
@@ -115,9 +120,9 @@ class ElboPlateau(AbstractStopping):
     max_iterations, max_seconds
         Budgets, or None.
     tolerance
-        Gain in nats that is not worth another window.
+        Largest gain in nats that ends the fit.
     num_standard_errors
-        How many standard errors count as more than noise.
+        Number of standard errors that a gain must exceed.
 
     References
     ----------
@@ -132,30 +137,31 @@ class ElboPlateau(AbstractStopping):
     num_standard_errors: float = 2.0
 
     def __post_init__(self) -> None:
-        _check_budgets(self.max_iterations, self.max_seconds)
+        _validate_budgets(self.max_iterations, self.max_seconds)
         if self.first_window < 2:
             raise OptionError(f"first_window must be at least 2, not {self.first_window}")
         if not self.tolerance >= 0:
             raise OptionError(f"tolerance must not be negative: {self.tolerance}")
 
     def window_length(self, index: int) -> int:
-        """Twice that of the window before."""
+        """Twice the length of the window before."""
         return self.first_window * 2**index
 
     def decide(self, windows: Sequence[Window]) -> StopReason | None:
-        """CONVERGED where the last window did not gain enough."""
+        """CONVERGED if the gain of the last window is too small."""
         if len(windows) < 2:
             return None
         last, before = windows[-1], windows[-2]
         if last.iterations < before.iterations:
-            return None  # cut short by a budget: too noisy to show a gain
+            return None  # shortened by a budget: its Monte Carlo error is too large
         gain = last.elbo - before.elbo
-        noise = np.sqrt(last.elbo_se**2 + before.elbo_se**2)
+        gain_se = np.sqrt(last.elbo_se**2 + before.elbo_se**2)
         chains = len(gain)
-        pooled_noise = math.sqrt(float((noise**2).sum())) / chains
-        together = gain.mean() > max(self.num_standard_errors * pooled_noise, self.tolerance)
-        alone = gain > np.maximum((self.num_standard_errors + 1.0) * noise, self.tolerance)
-        # An ELBO that is not a number says nothing: go on, the loop watches for that.
-        if together or alone.any() or not np.all(np.isfinite(gain)):
+        mean_gain_se = math.sqrt(float((gain_se**2).sum())) / chains
+        on_average = gain.mean() > max(self.num_standard_errors * mean_gain_se, self.tolerance)
+        factor = self.num_standard_errors + EXTRA_STANDARD_ERRORS
+        by_chain = gain > np.maximum(factor * gain_se, self.tolerance)
+        # An ELBO that is not finite is no reason to stop here; the loop handles it.
+        if on_average or by_chain.any() or not np.all(np.isfinite(gain)):
             return None
         return StopReason.CONVERGED
