@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.locate.elbo import antithetic_normal, elbo_from, log_gaussian
+from isogmm.locate.elbo import Elbo, antithetic_normal, elbo_from, log_gaussian
 from isogmm.locate.gaussians import Gaussians
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
@@ -16,8 +16,9 @@ from isogmm.model.target import Target
 #: Draws of a candidate in one iteration: at least the first number, and the second number times d
 #: (dense form); the third number (diagonal form).
 MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM, DIAGONAL_BATCH_SIZE = 64, 2, 128
-#: The damping is B d / (t + 1) before the first iteration, ``MAX_LATE_DAMPING`` before the second.
-NUM_EARLY_ITERATIONS, NUM_CONSTANT_ITERATIONS, MAX_LATE_DAMPING = 12, 25, 10.0
+#: Schedule of the damping: the iteration where the constant part begins, the one where it ends,
+#: and the constant.
+CONSTANT_FROM, CONSTANT_UNTIL, CONSTANT_DAMPING = 12, 25, 10.0
 #: Draws with a finite log density that an update needs.
 MIN_FINITE_DRAWS = 2
 #: Share of such draws below which a candidate is shrunk instead of updated, and the factor.
@@ -64,9 +65,9 @@ def damping(iteration: int, batch_size: int, dim: int) -> float:
     the ELBO rose from -576 to -558 in this part, and stayed at -576 where the averaging began
     after 12 iterations.
     """
-    if iteration < NUM_EARLY_ITERATIONS:
+    if iteration < CONSTANT_FROM:
         return batch_size * dim / (iteration + 1.0)
-    return MAX_LATE_DAMPING / max(1.0, iteration - float(NUM_CONSTANT_ITERATIONS))
+    return CONSTANT_DAMPING / max(1.0, float(iteration - CONSTANT_UNTIL))
 
 
 def batch_size_for(dim: int) -> int:
@@ -116,17 +117,25 @@ def batch_and_match_step(
     scores = _scores(draws, gradients, finite, candidates)
     solve = _diagonal_update if candidates.is_diagonal else _dense_update
     num_finite = finite.sum(axis=1)
-    alive = candidates.alive & (num_finite >= MIN_FINITE_DRAWS)
-    # A Gaussian of which most lies outside the support is too wide.
-    is_too_wide = alive & (num_finite < int(MIN_FINITE_SHARE * batch_size))
-    # Overflows are errors of diverged candidates, which are taken out below.
+    usable = candidates.alive & (num_finite >= MIN_FINITE_DRAWS)
+    # A Gaussian is too wide if most of it lies outside the support.
+    is_too_wide = usable & (num_finite < int(MIN_FINITE_SHARE * batch_size))
+    # Overflows are errors of diverged candidates, which the guard takes out.
     with np.errstate(all="ignore"):
-        means, factors, possible = solve(candidates, scores, strength, alive)
+        update = solve(candidates, scores, strength, usable)
+    return _guarded(candidates, update, elbo, is_too_wide)
+
+
+def _guarded(
+    candidates: Gaussians, update: Update, elbo: Elbo, is_too_wide: Bool[np.ndarray, " c"]
+) -> Gaussians:
+    """The updated candidates: too wide ones are shrunk, diverged ones keep their Gaussian."""
+    means, factors, possible = update
     means[is_too_wide] = candidates.means[is_too_wide]
     factors[is_too_wide] = SHRINKAGE * candidates.factors[is_too_wide]
     values = np.where(is_too_wide, ELBO_WHEN_SHRUNK, elbo.value)
     alive = possible & np.isfinite(values) & np.isfinite(means).all(1)
-    alive &= np.isfinite(factors.reshape(count, -1)).all(1)
+    alive &= np.isfinite(factors.reshape(len(means), -1)).all(1)
     keeps_factor = alive.reshape(-1, *[1] * (factors.ndim - 1))
     return Gaussians(
         means=np.where(alive[:, None], means, candidates.means),

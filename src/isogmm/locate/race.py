@@ -184,7 +184,7 @@ class Race:
             return True
         last = np.array(self.elbos[-WINDOW:])
         before = np.array(self.elbos[-2 * WINDOW : -WINDOW])
-        # The ELBO has no bound at the edge of a support that a density does not vanish at.
+        # The ELBO can be unbounded if the density does not vanish at the edge of its support.
         with np.errstate(over="ignore", invalid="ignore"):
             error = np.sqrt((last.var(ddof=1) + before.var(ddof=1)) / WINDOW)
         return bool(last.mean() - before.mean() > max(MIN_GAIN_SE * error, MIN_GAIN_NATS))
