@@ -52,7 +52,7 @@ def test_modes_of_a_fit(model, idata):
     assert [mode.mass for mode in modes] == sorted((m.mass for m in modes), reverse=True)
     np.testing.assert_allclose(sum(mode.mass for mode in modes), 1.0)
     for mode, center, sd in zip(modes, CENTERS, SDS, strict=True):
-        # Some hundred draws of each mode: an error of 0.3 sd, of 40 % in a variance, is a bug.
+        # With some hundred draws of each mode, errors of 0.3 sd or 40 % of a variance are bugs.
         np.testing.assert_allclose(mode.draws.mean(axis=0), center, atol=0.3 * sd.max())
         np.testing.assert_allclose(np.diag(mode.covariance), sd**2, rtol=0.4)
         starts = mode.starting_points(7, np.random.default_rng(0))
@@ -76,7 +76,7 @@ def test_nuts_from_visits_the_modes_in_proportion(model, idata):
     share = (draws.to_numpy()[..., 0] < 0).mean(axis=1)
     mass = float(get_group(idata, "fit")["mode_mass"].values.max())
     np.testing.assert_allclose(share, mass, atol=1 / 600)
-    # The modes take turns, so that split chains agree.
+    # Draws of the modes alternate, so that both halves of a chain agree.
     halves = (draws.to_numpy()[..., 0] < 0).reshape(4, 2, 300).mean(axis=2)
     assert np.ptp(halves) < 0.01
     mass_se = float(get_group(idata, "fit")["mode_mass_se"].values.max())
@@ -94,7 +94,7 @@ def test_smc_from_gives_the_evidence(model, idata):
     result = isogmm.smc_from(idata, model, draws=1000, chains=3, random_seed=3)
     found = attributes(result)
     assert found["log_evidence_se"] < 0.1
-    # The spread of three runs knows its own size poorly: a floor of 0.02 nats each.
+    # A standard error from three runs is itself uncertain: it is taken as at least 0.02 nats.
     assert abs(found["log_evidence"] - LOG_EVIDENCE) < 5 * max(found["log_evidence_se"], 0.02)
     assert 1 < found["num_temperatures"] < 20
     moments_are_right(result, MASSES, ess=1000, mass_se=0.01)
@@ -112,7 +112,7 @@ def test_a_result_of_another_model_is_refused(idata):
 
 
 @pytest.mark.parametrize("option", ["draws", "chains", "tune"])
-def test_numbers_are_checked_at_the_door(model, idata, option):
+def test_invalid_numbers_are_refused(model, idata, option):
     with pytest.raises(isogmm.OptionError, match=f"{option} must be a whole number"):
         isogmm.nuts_from(idata, model, **{option: 0})
     if option != "tune":
@@ -121,7 +121,7 @@ def test_numbers_are_checked_at_the_door(model, idata, option):
 
 
 @pytest.mark.parametrize("names", ["x", ["b[0]", "b[1]", "s"]])
-def test_draws_are_found_whatever_their_variables_are_called(names):
+def test_draws_are_found_for_any_names_of_variables(names):
     model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(3), names=names)
     idata = isogmm.fit_isogmm(model, random_seed=0, draws=100, chains=2, progressbar=False)
     delivered = get_group(idata, "posterior").to_dataarray().values.reshape(-1, 200)
@@ -129,8 +129,8 @@ def test_draws_are_found_whatever_their_variables_are_called(names):
     np.testing.assert_array_equal(np.sort(mode.draws.ravel()), np.sort(delivered.ravel()))
 
 
-def test_draws_on_the_users_scale_are_not_taken_for_others():
-    """They were: the standard deviation for its logarithm."""
+def test_constrained_draws_are_not_used_as_unconstrained_ones():
+    """A past error: the standard deviation was used in place of its logarithm."""
     model = isogmm.LogDensity(
         lambda log_s: jnp.sum(-0.5 * jnp.exp(2.0 * log_s) / 1e6 + log_s),
         np.zeros(1),

@@ -24,12 +24,12 @@ def script():
     return module
 
 
-#: Medians of three.  In a centered funnel either run may be caught in the neck: of seven seeds on
-#: each of two stacks, five runs of NUTS as it comes and three from a fit had fewer than 50
+#: Seeds over which medians are taken.  In a centered funnel a chain can get stuck in the neck: of
+#: seven seeds on each of two stacks, five runs of plain NUTS and three from a fit had fewer than 50
 #: effective draws.  Of six seeds on each, NUTS from a fit of gp_pois_regr needed 0.3 to 0.7 times
 #: the gradients for an effective draw, and 1.7 times for one.
 SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_regr": range(3)}
-#: Draws and chains: half of the page's where every gradient costs most.
+#: Draws and chains: half of those in the documentation for the most expensive model.
 SIZES = {"gp_pois_regr": (500, 2)}
 
 
@@ -46,17 +46,17 @@ def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
     def median(rows, column):
         return np.median([row[column] for row in rows])
 
-    # Nothing is lost after the warm-up: gradients for one effective draw, whose number is known
-    # to a third on the funnel, where it is small.
+    # After the warm-up, an effective draw costs about as many gradients as with plain NUTS.  On the
+    # funnel the effective sample size is small, and its relative error is about a third.
     assert median(handed, "sampling_per_ess") < 1.5 * median(plain, "sampling_per_ess")
-    # A centered funnel mixes slowly whatever its start.
+    # In a centered funnel chains mix slowly from any starting point.
     assert median(handed, "rhat") < (1.2 if name.startswith("eight_schools") else 1.05)
 
 
 @pytest.mark.pymc
 def test_warmup_gradients_fall_with_pymc(script):
     pytest.importorskip("pymc")
-    # Few draws of one chain, as PyMC's sampler takes a minute for the thousands of the page.
+    # One chain of few draws: PyMC's sampler takes a minute for the thousands in the documentation.
     plain, handed = script.compare("eight_schools_pymc", draws=100, chains=1)
     assert (plain["sampler"], handed["sampler"]) == ("nuts", "nuts_from")
     assert plain["warmup"] >= 3 * handed["warmup"]

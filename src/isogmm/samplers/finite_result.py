@@ -15,7 +15,7 @@ def finite_result(
     target: Target,
     positions: Float[np.ndarray, "c n d"],
     seed: int,
-    attributes: Mapping[str, str | int | float],
+    attributes: Mapping[str, object],
     library: str = "blackjax",
 ) -> Result:
     """The result of draws, which must be finite; ``attributes`` name the ``algorithm``.

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from isogmm.arrays import logsumexp
 from isogmm.draws.importance import systematic
 from isogmm.errors import OptionError
-from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
@@ -104,7 +104,8 @@ def _covariance(
     The matrix thus has full rank even if there are fewer draws than dimensions.
     """
     part = pooled[np.flatnonzero(components)]
-    part = replace(part, log_weights=part.log_weights - logsumexp(part.log_weights[None]))
+    log_weights = part.log_weights - logsumexp(part.log_weights[None])
+    part = mixture_of({**part.arrays(), "log_weights": log_weights}, part.affine_map)
     prior = np.asarray(part.covariance(), np.float64)
     num_draws, dim = draws.shape
     share = num_draws / (num_draws + PRIOR_DRAWS_PER_DIM * dim)

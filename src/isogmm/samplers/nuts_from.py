@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -136,53 +137,34 @@ def _sampler(
     model_kwargs: Mapping[str, object],
 ) -> Sampler:
     """The language's own ``nuts_from`` if its adapter has one, otherwise that of BlackJAX."""
-    own = None
     if not isinstance(model, Target | LogDensity):
         own = find_adapter(model).baselines().get("nuts_from")
+        if own is not None:
+            return partial(own, model, *model_args, model_kwargs=dict(model_kwargs))
+    return partial(_blackjax_sampler, target)
 
-    def in_language(
-        *,
-        starts: Float[np.ndarray, "c d"],
-        covariance: Float[np.ndarray, "..."],
-        draws: int,
-        tune: int,
-        random_seed: int,
-    ) -> Result:
-        return own(
-            model,
-            *model_args,
-            model_kwargs=dict(model_kwargs),
-            starts=starts,
-            covariance=covariance,
-            draws=draws,
-            tune=tune,
-            random_seed=random_seed,
-        )
 
-    def in_blackjax(
-        *,
-        starts: Float[np.ndarray, "c d"],
-        covariance: Float[np.ndarray, "..."],
-        draws: int,
-        tune: int,
-        random_seed: int,
-    ) -> Result:
-        run = run_nuts(
-            target, starts, draws=draws, tune=tune, seed=random_seed, covariance=covariance
-        )
-        return result_of_draws(
-            target,
-            run.positions,
-            library="blackjax",
-            seed=random_seed,
-            attributes={
-                "num_gradient_evaluations": run.num_gradients,
-                "num_warmup_gradient_evaluations": run.warmup_gradients,
-            },
-            sample_stats=run.statistics,
-        )
-
-    return in_blackjax if own is None else in_language
+def _blackjax_sampler(
+    target: Target,
+    *,
+    starts: Float[np.ndarray, "c d"],
+    covariance: Float[np.ndarray, "..."],
+    draws: int,
+    tune: int,
+    random_seed: int,
+) -> Result:
+    run = run_nuts(target, starts, draws=draws, tune=tune, seed=random_seed, covariance=covariance)
+    return result_of_draws(
+        target,
+        run.positions,
+        library="blackjax",
+        seed=random_seed,
+        attributes={
+            "num_gradient_evaluations": run.num_gradients,
+            "num_warmup_gradient_evaluations": run.warmup_gradients,
+        },
+        sample_stats=run.statistics,
+    )
 
 
 def _counts(results: Sequence[Result]) -> dict[str, int]:

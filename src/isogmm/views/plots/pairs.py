@@ -141,7 +141,8 @@ def _draw_regions(
 
 def _draw_points(axis: Axes, points: Float[np.ndarray, "n 2"], shade: str) -> None:
     keep = evenly_spaced(len(points), MAX_DRAWS)
-    axis.scatter(*points[keep].T, s=5, color=shade, alpha=0.35, lw=0, zorder=1, rasterized=True)
+    first, second = points[keep].T
+    axis.scatter(first, second, s=5, color=shade, alpha=0.35, lw=0, zorder=1, rasterized=True)
 
 
 def _draw_ellipses(
