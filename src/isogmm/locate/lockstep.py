@@ -1,5 +1,6 @@
-"""Run several sequential tasks at once and evaluate the positions that they request in batches."""
+"""Run several sequential tasks at once and evaluate their positions in batches."""
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -90,8 +91,11 @@ class _Worker(Generic[Result]):
             self.messages.put(_Failed(self.number, error))
 
     def cancel(self) -> None:
-        """End the task at its next evaluation, and wait for the end of its thread."""
+        """End the task at its next evaluation."""
         self.answers.put(None)
+
+    def join(self) -> None:
+        """Wait for the end of the thread, if it was started."""
         if self.thread.ident is not None:
             self.thread.join()
 
@@ -134,6 +138,8 @@ def in_lockstep(tasks: Sequence[Task[Result]], evaluate: EvaluateBatch) -> list[
     finally:
         for worker in workers:
             worker.cancel()
+        for worker in workers:
+            worker.join()
     return [results[number] for number in range(len(workers))]
 
 
@@ -150,8 +156,4 @@ def _next_requests(
                 results[task] = result
             case _Failed(error=error):
                 raise error
-    return sorted(requests, key=_task_of)
-
-
-def _task_of(request: _Request) -> int:
-    return request.task
+    return sorted(requests, key=operator.attrgetter("task"))

@@ -19,18 +19,19 @@ from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 
-#: Paths in more than ``MAX_DENSE_DIM`` dimensions, where each one is long: ``num_starts`` divided
-#: by this number.
+#: Divisor of ``num_starts`` in more than ``MAX_DENSE_DIM`` dimensions, where each path needs many
+#: evaluations and much memory.
 LARGE_DIM_DIVISOR = 4
 #: Starting points that are tried if the first ``num_starts`` give no path, and largest number of
 #: paths before the first race, as multiples of ``num_starts``.
 RETRY_FACTOR, MAX_PATHS_FACTOR = 8, 4
 #: Largest number of paths that are followed together in the search for modes.
 MAX_PATHS_TOGETHER = 256
-#: Difference between the ELBO of the best Gaussian and the Laplace estimate of the log mass of a
-#: mode, in nats, beyond which the mode is left out.
+#: Number of nats by which the Laplace estimate of the log mass of a mode may be below the ELBO of
+#: the best Gaussian.
 MAX_LOG_MASS_GAP = 12.0
-#: Probability of a new mode below which no more paths follow, after this share of ``max_starts``.
+#: Probability of a new mode below which no more paths follow, and divisor of ``max_starts`` that
+#: gives the number of paths before this is tested.
 MAX_UNSEEN_PROBABILITY, MIN_STARTS_DIVISOR = 0.005, 4
 #: Number of coordinates that an error message names.
 MAX_NAMED_COORDINATES = 6
