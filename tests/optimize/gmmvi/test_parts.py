@@ -326,7 +326,7 @@ def test_large_batches_take_the_other_road(monkeypatch):
     mixture = components(3)
     points = np.random.default_rng(0).normal(size=(9, DIM))
     small = mixture.log_prob(points)
-    monkeypatch.setattr("isogmm.optimize.gmmvi.base.SMALL", 0)
+    monkeypatch.setattr("isogmm.optimize.gmmvi.components.MAX_BROADCAST_NUMBERS", 0)
     for kind in KINDS:
         mixture = components(3, kind)
         values, z = mixture.log_prob(points)

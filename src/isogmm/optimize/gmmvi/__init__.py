@@ -1,4 +1,4 @@
-"""GMMVI: natural-gradient fits of Gaussian mixtures, as seven exchangeable parts."""
+"""GMMVI: natural-gradient updates of Gaussian mixtures, composed of seven exchangeable parts."""
 
 from isogmm.optimize.gmmvi.base import AbstractComponentUpdate as AbstractComponentUpdate
 from isogmm.optimize.gmmvi.base import AbstractNaturalGradients as AbstractNaturalGradients
@@ -6,11 +6,11 @@ from isogmm.optimize.gmmvi.base import AbstractNumber as AbstractNumber
 from isogmm.optimize.gmmvi.base import AbstractSelection as AbstractSelection
 from isogmm.optimize.gmmvi.base import AbstractStepSizes as AbstractStepSizes
 from isogmm.optimize.gmmvi.base import AbstractWeightUpdate as AbstractWeightUpdate
-from isogmm.optimize.gmmvi.base import Components as Components
-from isogmm.optimize.gmmvi.base import Samples as Samples
 from isogmm.optimize.gmmvi.component_updates import Direct as Direct
 from isogmm.optimize.gmmvi.component_updates import ImprovedBayesian as ImprovedBayesian
 from isogmm.optimize.gmmvi.component_updates import TrustRegion as TrustRegion
+from isogmm.optimize.gmmvi.components import Components as Components
+from isogmm.optimize.gmmvi.components import Samples as Samples
 from isogmm.optimize.gmmvi.method import Gmmvi as Gmmvi
 from isogmm.optimize.gmmvi.natural_gradients import More as More
 from isogmm.optimize.gmmvi.natural_gradients import Regression as Regression

@@ -1,4 +1,4 @@
-"""Samples of earlier iterations, with the density that all of them together came from."""
+"""The samples of the last iterations, and the density from which all of them were drawn."""
 
 import itertools
 
@@ -6,24 +6,24 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.arrays import logsumexp
-from isogmm.optimize.gmmvi.base import Components, Samples, log_prob
+from isogmm.optimize.gmmvi.components import Components, Samples, log_prob
 
 
 class Database:
     """The samples of one chain over the last iterations.
 
-    Batch b of n_b samples came from a mixture p_b of the components of its time, in proportion
-    to the samples drawn from each.  Seen as one lot, all N samples come from
-    Σ_b (n_b / N) p_b(x), and weights N(x; m_k, Σ_k) over that density give unbiased estimates of
-    expectations under component k (the balance heuristic of multiple importance sampling: Veach
-    and Guibas 1995).  A table holds log p_b at every sample, so that a batch can leave.
+    The n_b samples of batch b were drawn from a mixture p_b of the components of that iteration, in
+    proportion to the number of samples of each.  All N samples together come from
+    Σ_b (n_b / N) p_b(x).  The weights N(x; m_k, Σ_k) over this density give unbiased estimates of
+    expectations under component k: the balance heuristic of multiple importance sampling (Veach
+    and Guibas 1995).  A table holds log p_b at every sample, so that a batch can be removed.
 
     Parameters
     ----------
     dim
         Dimension of the samples.
     reuse
-        Batches that are kept.
+        Number of batches that are kept.
     """
 
     def __init__(self, dim: int, reuse: int) -> None:
@@ -31,7 +31,9 @@ class Database:
         self.points = np.empty((0, dim))
         self.log_density = np.empty(0)
         self.gradients = np.empty((0, dim))
+        #: Of each batch: means, inverse factors and log shares of the components of p_b.
         self._proposals: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        #: log p_b at every sample (n, b).
         self._table = np.empty((0, 0))
         self._sizes: list[int] = []
 
@@ -42,13 +44,13 @@ class Database:
         return logsumexp(self._table + np.log(np.array(self._sizes) / sum(self._sizes)))
 
     def effective(self, log_components: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " k"]:
-        """Effective number of the samples for each component (Kish)."""
+        """Kish's effective number of the samples for each component."""
         weights = self._weights(log_components)
         squares = (weights**2).sum(axis=1)
         return np.divide(1.0, squares, out=np.zeros(len(weights)), where=squares > 0)
 
     def make_room(self) -> None:
-        """Forget the oldest batch if one more would be too many."""
+        """Remove the oldest batch if the number of batches is at its limit."""
         if len(self._sizes) < self.reuse:
             return
         first = self._sizes.pop(0)
@@ -64,27 +66,23 @@ class Database:
         points: Float[np.ndarray, "n d"],
         log_density: Float[np.ndarray, " n"],
         gradients: Float[np.ndarray, "n d"],
-        old: tuple[np.ndarray, np.ndarray],
+        earlier: tuple[Float[np.ndarray, "n0 k"], Float[np.ndarray, "k n0 d"]],
     ) -> Samples:
-        """Add a batch and look at all samples from the components they were drawn from.
+        """Add a batch and return all samples with their densities.
 
-        ``old`` is what ``components.log_prob`` said of the samples that were there before.
+        Parameters
+        ----------
+        components, counts
+            The mixture, and the number of new samples of each of its components.
+        points, log_density, gradients
+            The new samples, log π and its gradient.
+        earlier
+            ``components.log_prob`` of the samples before the addition.
         """
         new = components.log_prob(points)
-        log_components = np.concatenate([old[0], new[0]])
-        whitened = np.concatenate([old[1], new[1]], axis=1)
-        drawn = counts > 0
-        with np.errstate(divide="ignore"):
-            shares = np.log(counts[drawn] / counts.sum())
-        column = logsumexp(log_components[:, drawn] + shares)
-        table = np.empty((len(self.points) + len(points), len(self._sizes) + 1))
-        table[: len(self.points), :-1] = self._table
-        table[len(self.points) :, :-1] = self._under_old_proposals(points)
-        table[:, -1] = column
-        self._table = table
-        parts = (components.means[drawn], components.inverse_factors[drawn], shares)
-        self._proposals.append(parts)
-        self._sizes.append(len(points))
+        log_components = np.concatenate([earlier[0], new[0]])
+        whitened = np.concatenate([earlier[1], new[1]], axis=1)
+        self._append(components, counts, points, log_components)
         self.points = np.concatenate([self.points, points])
         self.log_density = np.concatenate([self.log_density, log_density])
         self.gradients = np.concatenate([self.gradients, gradients])
@@ -101,8 +99,29 @@ class Database:
             weights=self._weights(log_components),
         )
 
-    def _under_old_proposals(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n b"]:
-        """log p_b of new points for the batches so far, in one go."""
+    def _append(
+        self,
+        components: Components,
+        counts: Int[np.ndarray, " k"],
+        points: Float[np.ndarray, "n d"],
+        log_components: Float[np.ndarray, "m k"],
+    ) -> None:
+        """Append a batch to the proposals and to the table."""
+        drawn = counts > 0
+        with np.errstate(divide="ignore"):
+            shares = np.log(counts[drawn] / counts.sum())
+        table = np.empty((len(log_components), len(self._sizes) + 1))
+        table[: len(self.points), :-1] = self._table
+        table[len(self.points) :, :-1] = self._under_earlier_proposals(points)
+        table[:, -1] = logsumexp(log_components[:, drawn] + shares)
+        self._table = table
+        self._proposals.append((components.means[drawn], components.inverse_factors[drawn], shares))
+        self._sizes.append(len(points))
+
+    def _under_earlier_proposals(
+        self, points: Float[np.ndarray, "n d"]
+    ) -> Float[np.ndarray, "n b"]:
+        """log p_b of new points for the earlier batches, with one evaluation for all components."""
         if not self._proposals:
             return np.empty((len(points), 0))
         means, inverses, shares = (
@@ -112,7 +131,8 @@ class Database:
         begins = np.cumsum([0, *(len(part[0]) for part in self._proposals)])
         return np.stack([logsumexp(joint[:, i:j]) for i, j in itertools.pairwise(begins)], axis=1)
 
-    def _weights(self, log_components: np.ndarray) -> Float[np.ndarray, "k n"]:
+    def _weights(self, log_components: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "k n"]:
+        """Importance weights of the samples, normalized for each component."""
         if not len(log_components):
             return np.zeros((log_components.shape[1], 0))
         log_weights = log_components.T - self.log_background()

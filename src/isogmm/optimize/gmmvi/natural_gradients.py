@@ -1,13 +1,27 @@
-"""Design choice 1 of GMMVI: estimates of the natural gradient."""
+"""Design choice 1 of GMMVI: estimates of the natural gradient from samples of a component."""
 
 import functools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from isogmm.errors import OptionError
 from isogmm.optimize.gmmvi.base import AbstractNaturalGradients
+
+#: Smallest effective number of samples for an estimate.
+MIN_SAMPLES = 20
+
+#: Effective samples for each coordinate (first order) or for each coefficient (zero order).
+SAMPLES_PER_COEFFICIENT = 2
+
+#: Addition to the diagonal of the normal equations, which keeps them solvable with few samples.
+MIN_RIDGE = 1e-12
+
+
+def _first_order_samples(dim: int, diagonal: bool) -> int:
+    """Effective number of samples for an estimate of first order."""
+    return MIN_SAMPLES if diagonal else max(MIN_SAMPLES, SAMPLES_PER_COEFFICIENT * dim)
 
 
 @dataclass(frozen=True)
@@ -25,8 +39,8 @@ class Stein(AbstractNaturalGradients):
     """
 
     def samples_needed(self, dim: int, diagonal: bool) -> int:
-        """Twice the dimension, 20 at least."""
-        return 20 if diagonal else max(20, 2 * dim)
+        """Twice the dimension, at least 20; for diagonals 20."""
+        return _first_order_samples(dim, diagonal)
 
     def estimate(
         self,
@@ -35,7 +49,7 @@ class Stein(AbstractNaturalGradients):
         log_ratio: Float[np.ndarray, " n"],
         difference: Float[np.ndarray, "n d"],
         diagonal: bool,
-    ) -> tuple[Float[np.ndarray, " d"], np.ndarray]:
+    ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"] | Float[np.ndarray, " d"]]:
         """See :class:`isogmm.gmmvi.AbstractNaturalGradients`."""
         weighted = weights[:, None] * difference
         gradient = weighted.sum(axis=0)
@@ -49,15 +63,15 @@ class Stein(AbstractNaturalGradients):
 class Regression(AbstractNaturalGradients):
     """First order, by regression of δ = ∇ log(q/π) on z: the slope is E[∇² log(q/π)].
 
-    With C the weighted covariance of the z and D that of z and δ, the slope is
-    ((n C + ν I) / (n + ν))⁻¹ D, n the effective sample size.  Under a standard normal C is the
-    identity, and replacing it so (ν → ∞) gives Stein's identity; its own noise cancels in the
-    quotient, exactly so where π and q are Gaussian.
+    With C the weighted covariance of z, D the weighted covariance of z and δ, and n the effective
+    sample size, the slope is ((n C + ν I) / (n + ν))⁻¹ D.  The expectation of C is the identity,
+    and C = I (ν → ∞) gives Stein's identity.  With the estimated C the Monte Carlo errors of C and
+    D cancel in the quotient, and they cancel exactly if π and q are Gaussian.
 
     Parameters
     ----------
     prior_count
-        ν as a multiple of the dimension: samples that count for C = I.
+        ν as a multiple of the dimension: the weight of C = I, as a number of samples.
 
     Raises
     ------
@@ -72,8 +86,8 @@ class Regression(AbstractNaturalGradients):
             raise OptionError(f"prior_count must be positive, not {self.prior_count}")
 
     def samples_needed(self, dim: int, diagonal: bool) -> int:
-        """Twice the dimension, 20 at least."""
-        return 20 if diagonal else max(20, 2 * dim)
+        """Twice the dimension, at least 20; for diagonals 20."""
+        return _first_order_samples(dim, diagonal)
 
     def estimate(
         self,
@@ -82,7 +96,7 @@ class Regression(AbstractNaturalGradients):
         log_ratio: Float[np.ndarray, " n"],
         difference: Float[np.ndarray, "n d"],
         diagonal: bool,
-    ) -> tuple[Float[np.ndarray, " d"], np.ndarray]:
+    ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"] | Float[np.ndarray, " d"]]:
         """See :class:`isogmm.gmmvi.AbstractNaturalGradients`."""
         dim = whitened.shape[1]
         center, middle = weights @ whitened, weights @ difference
@@ -101,7 +115,8 @@ class Regression(AbstractNaturalGradients):
 
 
 @functools.cache
-def _pairs(dim: int, diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(dim: int, diagonal: bool) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
+    """The two coordinates of each quadratic term."""
     if diagonal:
         return np.arange(dim), np.arange(dim)
     return np.triu_indices(dim)
@@ -109,15 +124,15 @@ def _pairs(dim: int, diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class More(AbstractNaturalGradients):
-    """Zero order: a quadratic fitted to log(π/q) by weighted ridge regression; no gradient is used.
+    """Zero order: a quadratic fitted to log(π/q) by weighted ridge regression, without gradients.
 
     log(π/q) ≈ c + bᵀ z + ½ zᵀ H z under the component; the estimates are −b and −H.  There are
-    1 + d + d (d + 1) / 2 coefficients: this is for few dimensions.
+    1 + d + d (d + 1) / 2 coefficients, so that the estimate is suitable for small d only.
 
     Parameters
     ----------
     ridge
-        Penalty of the squared coefficients (the constant's left out), relative to the sum of the
+        Penalty on the squared coefficients other than the constant, relative to the sum of the
         weights.
 
     Raises
@@ -139,8 +154,9 @@ class More(AbstractNaturalGradients):
             raise OptionError(f"ridge must not be negative: {self.ridge}")
 
     def samples_needed(self, dim: int, diagonal: bool) -> int:
-        """Twice the number of coefficients, 20 at least."""
-        return max(20, 2 * (1 + dim + len(_pairs(dim, diagonal)[0])))
+        """Twice the number of coefficients, at least 20."""
+        num_coefficients = 1 + dim + len(_pairs(dim, diagonal)[0])
+        return max(MIN_SAMPLES, SAMPLES_PER_COEFFICIENT * num_coefficients)
 
     def estimate(
         self,
@@ -149,7 +165,7 @@ class More(AbstractNaturalGradients):
         log_ratio: Float[np.ndarray, " n"],
         difference: Float[np.ndarray, "n d"],
         diagonal: bool,
-    ) -> tuple[Float[np.ndarray, " d"], np.ndarray]:
+    ) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "d d"] | Float[np.ndarray, " d"]]:
         """See :class:`isogmm.gmmvi.AbstractNaturalGradients`."""
         dim = whitened.shape[1]
         rows, columns = _pairs(dim, diagonal)
@@ -160,8 +176,7 @@ class More(AbstractNaturalGradients):
         weighted = weights[:, None] * features
         penalty = np.full(features.shape[1], self.ridge)
         penalty[0] = 0.0
-        # The smallest number that keeps the system solvable where samples are scarce.
-        normal = weighted.T @ features + np.diag(penalty + 1e-12)
+        normal = weighted.T @ features + np.diag(penalty + MIN_RIDGE)
         coefficients = np.linalg.solve(normal, weighted.T @ log_ratio)
         gradient, products = coefficients[1 : dim + 1], coefficients[dim + 1 :]
         if diagonal:

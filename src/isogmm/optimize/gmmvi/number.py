@@ -4,43 +4,50 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.optimize.gmmvi.base import PER_COMPONENT, AbstractNumber, Components, Samples
+from isogmm.optimize.gmmvi.base import AbstractNumber
+from isogmm.optimize.gmmvi.components import COMPONENT_FIELDS, Components, Samples
+
+#: Smallest weight below which components are deleted, in place of a ``delete_below`` of 0.
+MIN_WEIGHT = 1e-300
 
 
 @dataclass(frozen=True)
 class FixedNumber(AbstractNumber):
-    """The components of the start, for good."""
+    """The number of components stays constant."""
 
     def adapt(
         self, components: Components, samples: Samples, iteration: int, initial_step: float
     ) -> Components:
-        """As they are."""
+        """The components, unchanged."""
         return components
 
 
 @dataclass(frozen=True)
 class AdaptiveNumber(AbstractNumber):
-    """Components of negligible weight go; new ones come where the mixture is thinnest.
+    """Delete components of negligible weight; add components where q is small compared with π.
 
-    A new component is put at the sample with the largest log π(x) − max(log q(x), c − Δ), c the
-    largest log q of all samples; Δ takes turns, so that both far places and near ones get their
-    chance (with Δ = ∞ the farthest sample would always win).  It takes the covariance of the
-    component most responsible there.
+    The mean of a new component is the sample with the largest log π(x) − max(log q(x), c − Δ),
+    where c is the largest log q of all samples.  Δ alternates between several values: with large
+    values the new component is far from the others, with small values it is near.  (With Δ = ∞ it
+    would always be the sample that is farthest away.)  Its covariance is that of the component
+    with the largest responsibility there.
 
     Parameters
     ----------
     add_every
-        Iterations between two new ones.
+        Number of iterations between two new components.
     max_components
-        No chain gets more.
+        Largest number of components of a chain.
     delete_below, patience
-        A component with less weight than the first for this many iterations goes.
+        A component is deleted after ``patience`` successive iterations with a weight below
+        ``delete_below``.
     new_weight
         Weight of a new component.
     thresholds
-        The Δ that take turns.
+        The values of Δ.
 
     Raises
     ------
@@ -71,23 +78,22 @@ class AdaptiveNumber(AbstractNumber):
         self, components: Components, samples: Samples, iteration: int, initial_step: float
     ) -> Components:
         """See :class:`isogmm.gmmvi.AbstractNumber`."""
-        weak = np.where(
-            components.log_weights < np.log(self.delete_below or 1e-300), components.weak + 1, 0
-        )
+        is_weak = components.log_weights < np.log(self.delete_below or MIN_WEIGHT)
+        weak = np.where(is_weak, components.weak + 1, 0)
         components = replace(components, weak=weak)
         keep = weak < self.patience
         if not keep.all():
             components = components.take(np.flatnonzero(keep))
-        full = len(components.means) >= self.max_components
-        if full or iteration == 0 or iteration % self.add_every:
+        is_full = len(components.means) >= self.max_components
+        if is_full or iteration == 0 or iteration % self.add_every:
             return components
         finite = np.isfinite(samples.log_density)
         if not finite.any():
             return components
         turn = (iteration // self.add_every - 1) % len(self.thresholds)
         floor = samples.log_q[finite].max() - self.thresholds[turn]
-        promise = np.where(finite, samples.log_density - np.maximum(samples.log_q, floor), -np.inf)
-        best = int(np.argmax(promise))
+        excess = np.where(finite, samples.log_density - np.maximum(samples.log_q, floor), -np.inf)
+        best = int(np.argmax(excess))
         owner = int(np.argmax(samples.log_components[best, keep] + components.log_weights))
         return _with_copy(
             components, owner, samples.points[best], np.log(self.new_weight), initial_step
@@ -95,12 +101,16 @@ class AdaptiveNumber(AbstractNumber):
 
 
 def _with_copy(
-    components: Components, owner: int, mean: np.ndarray, log_weight: float, step: float
+    components: Components,
+    owner: int,
+    mean: Float[np.ndarray, " d"],
+    log_weight: float,
+    step: float,
 ) -> Components:
-    """One more component: a copy of one of them with another mean, its own weight and step."""
+    """Add a copy of one component with another mean, weight and step size."""
     parts: dict[str, Any] = {
         name: np.concatenate([getattr(components, name), getattr(components, name)[owner][None]])
-        for name in PER_COMPONENT
+        for name in COMPONENT_FIELDS
     }
     parts["means"][-1] = mean
     parts["log_weights"][:-1] += np.log1p(-np.exp(log_weight))

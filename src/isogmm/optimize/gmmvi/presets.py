@@ -1,4 +1,4 @@
-"""The methods of the literature as presets, resolved at the outermost door only."""
+"""The methods of the literature by name."""
 
 import difflib
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from isogmm.optimize.gmmvi.weight_updates import DirectWeights
 
 
 def samtron(**changes: Any) -> Gmmvi:
-    """SAMTRON: first order, trust regions, steps by improvement, an adaptive number."""
+    """SAMTRON: first order, trust regions, improvement-based steps, an adaptive number."""
     return Gmmvi(**changes)
 
 
 def vips(**changes: Any) -> Gmmvi:
-    """VIPS: zero order (MORE), trust regions for the components, direct weights."""
-    parts: dict[str, Any] = {
+    """VIPS: zero order (MORE), trust regions for the components, direct weight updates."""
+    parts = {
         "gradients": More(),
         "component_update": TrustRegion(),
         "component_steps": ImprovementBased(),
@@ -35,7 +35,7 @@ def vips(**changes: Any) -> Gmmvi:
 
 def ibayes(**changes: Any) -> Gmmvi:
     """iBayes-GMM: first order, improved Bayesian learning rule, samples of the mixture."""
-    parts: dict[str, Any] = {
+    parts = {
         "gradients": Stein(),
         "component_update": ImprovedBayesian(),
         "component_steps": Fixed(0.1),
@@ -47,10 +47,10 @@ def ibayes(**changes: Any) -> Gmmvi:
     return Gmmvi(**{**parts, **changes})
 
 
-#: The preset of ``method="auto"``: the lowest -ELBO of the three where they differ.
-DEFAULT = "samtron"
+#: Preset of ``method="auto"``: of the three it has the lowest −ELBO where they differ.
+DEFAULT_PRESET = "samtron"
 
-#: Presets by name; each takes the parts that are to be exchanged as keywords.
+#: Presets by name; each accepts the parts to be exchanged as keywords.
 PRESETS: dict[str, Callable[..., Gmmvi]] = {
     "samtron": samtron,
     "vips": vips,
@@ -58,18 +58,18 @@ PRESETS: dict[str, Callable[..., Gmmvi]] = {
 }
 
 
-def find_method(method: str | Gmmvi) -> Gmmvi:
+def find_method(method: object) -> Gmmvi:
     """The preset of this name, or the method itself.
 
     Raises
     ------
     OptionError
-        If it is neither: the message lists the names.
+        If it is neither a method nor a name; the message lists the names.
     """
     if isinstance(method, Gmmvi):
         return method
     if isinstance(method, str) and method == "auto":
-        method = DEFAULT
+        method = DEFAULT_PRESET
     if not isinstance(method, str) or method not in PRESETS:
         names = ["auto", "bw", *PRESETS]
         close = difflib.get_close_matches(str(method), names, n=1)

@@ -1,8 +1,7 @@
-"""What the loop drives when it fits by GMMVI: all chains, one call of the target an iteration."""
+"""Optimization by GMMVI for all chains, with one call of the target for each iteration."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -10,14 +9,14 @@ from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.gaussian_density import cholesky
 from isogmm.model.target import Target
-from isogmm.optimize.gmmvi.base import Components
+from isogmm.optimize.gmmvi.components import Components
 from isogmm.optimize.gmmvi.database import Database
 from isogmm.optimize.gmmvi.method import Gmmvi
 from isogmm.optimize.runner import AbstractRunner, WindowPlan
 
 
-class GmmviRunner(AbstractRunner):
-    """The moving parts of one fit; see :class:`isogmm.optimize.runner.AbstractRunner`.
+class GmmviRunner(AbstractRunner[GaussianMixture]):
+    """The state of one optimization; see :class:`isogmm.optimize.runner.AbstractRunner`.
 
     Parameters
     ----------
@@ -26,7 +25,7 @@ class GmmviRunner(AbstractRunner):
     mixture
         The start, means of shape (c, k, d).
     method
-        The seven parts.
+        The seven parts of GMMVI.
     generator
         Source of randomness.
     """
@@ -46,7 +45,7 @@ class GmmviRunner(AbstractRunner):
         self.averages = list(self.chains)
         self.databases = [Database(mixture.dim, method.selection.reuse) for _ in self.chains]
 
-    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """One iteration: the ELBO of each chain (c,), and its samples and finite samples (c, 2).
 
         The step size of the plan multiplies the step sizes that the method adapts itself.
@@ -65,7 +64,7 @@ class GmmviRunner(AbstractRunner):
         log_density, gradients = log_density + self.log_det, self.affine_map.pull_back(gradients)
         ends = np.cumsum([len(points) for _, points, _ in drawn])
         elbos, tallies, moved = [], [], []
-        # Overflow shows as estimates that are not finite, which no component follows.
+        # After an overflow the estimates are not finite, and the components stay unchanged.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for chain, (counts, points, old) in enumerate(drawn):
                 rows = slice(ends[chain] - len(points), ends[chain])
@@ -85,16 +84,16 @@ class GmmviRunner(AbstractRunner):
         return [np.array(elbos)], [np.array(tallies)]
 
     def mixture(self) -> GaussianMixture:
-        """The fit so far, every chain with as many components as the largest."""
+        """The fit so far; all chains have as many components as the largest."""
         return mixture_of(self.averages, self.affine_map)
 
-    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every chain had some, and how many each lacks."""
+    def finite_samples(self, counts: Sequence[np.ndarray]) -> tuple[bool, np.ndarray]:
+        """Of a window: whether every chain had finite samples, and how many were not finite."""
         drawn, finite = np.sum(counts, axis=0).T
         return bool(np.all(finite > 0)), drawn - finite
 
     def rule_state(self) -> tuple[np.ndarray, ...]:
-        """Components of each chain."""
+        """Number of components of each chain."""
         return (np.array([len(components.means) for components in self.chains]),)
 
     def is_finite(self) -> bool:
@@ -107,7 +106,7 @@ class GmmviRunner(AbstractRunner):
 
 
 def averaged(average: Components, new: Components, share: float) -> Components:
-    """The average of means, covariances and log weights, moved towards new ones by a share."""
+    """Average of means, covariances and log weights, in which the new ones have this share."""
     if share >= 1.0 or len(average.means) != len(new.means):
         return new
     kept = 1.0 - share
@@ -124,7 +123,7 @@ def averaged(average: Components, new: Components, share: float) -> Components:
 
 
 def components_of(mixture: GaussianMixture, method: Gmmvi) -> Components:
-    """The components of one chain; copies that :func:`mixture_of` made are merged again."""
+    """The components of one chain; copies that :func:`mixture_of` made are merged."""
     flat = np.concatenate(
         [mixture.means, mixture.covariances.reshape(mixture.num_components, -1)], axis=1
     )
@@ -133,7 +132,7 @@ def components_of(mixture: GaussianMixture, method: Gmmvi) -> Components:
     order = np.argsort(first)
     first, weights = first[order], weights[order]
     count = len(first)
-    # A weight that underflowed can recover.
+    # Zero is replaced by the smallest number, so that the weight can increase again.
     log_weights = np.log(np.maximum(weights, np.finfo(float).tiny))
     return Components(
         means=np.array(mixture.means[first], np.float64),
@@ -149,9 +148,10 @@ def components_of(mixture: GaussianMixture, method: Gmmvi) -> Components:
 
 
 def mixture_of(chains: Sequence[Components], affine_map: AffineMap) -> GaussianMixture:
-    """One array for all chains: those with fewer components repeat their heaviest one.
+    """One mixture for all chains, with the number of components of the largest.
 
-    The copies share its weight, so that the density stays what it is.
+    The other chains repeat their component of largest weight.  The copies share its weight, so
+    that the density does not change.
     """
     largest = max(len(components.means) for components in chains)
     means, covariances, log_weights = [], [], []

@@ -1,4 +1,4 @@
-"""Design choice 6 of GMMVI: where new samples are drawn, and how long old ones serve."""
+"""Design choice 6 of GMMVI: the numbers of new samples, and the reuse of old samples."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from isogmm.errors import OptionError
 from isogmm.optimize.gmmvi.base import AbstractSelection
 
 
-def _check(num_samples: int | None, reuse: int, least_fresh: float) -> None:
+def _validate(num_samples: int | None, reuse: int, least_fresh: float) -> None:
+    """Raise an error if a setting is out of range."""
     if num_samples is not None and num_samples < 2:
         raise OptionError(f"num_samples must be at least 2, not {num_samples}")
     if reuse < 1:
@@ -20,17 +21,18 @@ def _check(num_samples: int | None, reuse: int, least_fresh: float) -> None:
 
 @dataclass(frozen=True)
 class FromComponents(AbstractSelection):
-    """Every component gets what its old samples lack, whatever its weight.
+    """Every component receives the samples that it lacks, independently of its weight.
 
     Parameters
     ----------
     num_samples
-        Effective samples of every component; None leaves it to the gradient estimator.
+        Effective samples of every component; None uses the number of the gradient estimator.
     reuse
-        Iterations whose samples are kept, this one included; 1 for fresh samples only.
+        Number of iterations whose samples are kept, including the current one; 1 for new samples
+        only.
     least_fresh
-        Share of new samples at least: an estimate from the same samples over and over fits them
-        and not the target.
+        Smallest share of new samples.  Estimates that use the same samples in many iterations
+        overfit these samples.
 
     Raises
     ------
@@ -43,7 +45,7 @@ class FromComponents(AbstractSelection):
     least_fresh: float = 0.3
 
     def __post_init__(self) -> None:
-        _check(self.num_samples, self.reuse, self.least_fresh)
+        _validate(self.num_samples, self.reuse, self.least_fresh)
 
     def counts(
         self,
@@ -60,16 +62,17 @@ class FromComponents(AbstractSelection):
 
 @dataclass(frozen=True)
 class FromMixture(AbstractSelection):
-    """New samples come from the mixture: components with little weight see few of their own.
+    """New samples come from the mixture: components with small weights have few of their own.
 
     Parameters
     ----------
     num_samples
-        Samples for every component on average; None leaves it to the gradient estimator.
+        Average number of samples of a component; None uses the number of the gradient estimator.
     reuse
-        Iterations whose samples are kept, this one included; 1 for fresh samples only.
+        Number of iterations whose samples are kept, including the current one; 1 for new samples
+        only.
     least_fresh
-        Share of new samples at least.
+        Smallest share of new samples.
 
     Raises
     ------
@@ -82,7 +85,7 @@ class FromMixture(AbstractSelection):
     least_fresh: float = 0.3
 
     def __post_init__(self) -> None:
-        _check(self.num_samples, self.reuse, self.least_fresh)
+        _validate(self.num_samples, self.reuse, self.least_fresh)
 
     def counts(
         self,
@@ -96,7 +99,7 @@ class FromMixture(AbstractSelection):
         weights = np.exp(log_weights)
         lacking = total - len(log_weights) * float(weights @ effective)
         number = max(int(np.ceil(lacking)), int(np.ceil(self.least_fresh * total)))
-        # In strata, as draws of the mixture are.
+        # Components are drawn in strata, as in AbstractMixture.sample.
         levels = (np.arange(number) + generator.uniform()) / number
         index = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
         return np.bincount(np.minimum(index, len(weights) - 1), minlength=len(weights))

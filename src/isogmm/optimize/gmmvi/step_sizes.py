@@ -1,6 +1,6 @@
-"""Design choices 3 and 5 of GMMVI: step sizes of the components, and of the weights.
+"""Design choices 3 and 5 of GMMVI: step sizes of the components and of the weights.
 
-A step size is β for direct updates, and the bound of a KL divergence for trust regions.
+A step size is β for direct updates, and the bound on a KL divergence for trust regions.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from isogmm.errors import OptionError
 from isogmm.optimize.gmmvi.base import AbstractStepSizes
 
 
-def _check(**settings: float) -> None:
+def _validate(**settings: float) -> None:
+    """Raise an error if a setting is not a positive number."""
     for name, value in settings.items():
         if not 0 < value < np.inf:
             raise OptionError(f"{name} must be a positive number, not {value}")
@@ -20,7 +21,7 @@ def _check(**settings: float) -> None:
 
 @dataclass(frozen=True)
 class Fixed(AbstractStepSizes):
-    """Always the same.
+    """A constant step size.
 
     Parameters
     ----------
@@ -31,25 +32,25 @@ class Fixed(AbstractStepSizes):
     initial: float = 0.1
 
     def __post_init__(self) -> None:
-        _check(initial=self.initial)
+        _validate(initial=self.initial)
 
     def adapt(
         self, steps: Float[np.ndarray, "*k"], improved: Bool[np.ndarray, "*k"], iteration: int
     ) -> Float[np.ndarray, "*k"]:
-        """As they are."""
+        """The step sizes, unchanged."""
         return steps
 
 
 @dataclass(frozen=True)
 class Decaying(AbstractStepSizes):
-    """initial / (1 + t / delay)^power at iteration t.
+    """Step size initial · (1 + t / delay)^(−power) at iteration t.
 
     Parameters
     ----------
     initial
-        The first one.
+        Step size of the first iteration.
     delay, power
-        When the decay begins to show, and how fast it is.
+        Number of iterations after which the step size has decreased by 2^(−power), and the power.
     """
 
     initial: float = 0.1
@@ -57,30 +58,30 @@ class Decaying(AbstractStepSizes):
     power: float = 0.75
 
     def __post_init__(self) -> None:
-        _check(initial=self.initial, delay=self.delay, power=self.power)
+        _validate(initial=self.initial, delay=self.delay, power=self.power)
 
     def adapt(
         self, steps: Float[np.ndarray, "*k"], improved: Bool[np.ndarray, "*k"], iteration: int
     ) -> Float[np.ndarray, "*k"]:
-        """The same for all."""
+        """The same step size for all."""
         return np.full_like(steps, self.initial * (1.0 + iteration / self.delay) ** -self.power)
 
 
 @dataclass(frozen=True)
 class ImprovementBased(AbstractStepSizes):
-    """Longer after a step that improved the reward, shorter after one that did not.
+    """Increase after a step that improved the reward, decrease after any other.
 
     Parameters
     ----------
     initial, smallest, largest
-        Where it begins, and its bounds.
+        The first step size, and the bounds of all.
     growth, decay
-        Factors after better and after worse.
+        Factors after a step that improved the reward, and after any other.
 
     Raises
     ------
     OptionError
-        If the bounds do not enclose the first one, or the factors not 1.
+        If the first step size is not within the bounds, or 1 not between the factors.
     """
 
     initial: float = 0.1
@@ -90,7 +91,7 @@ class ImprovementBased(AbstractStepSizes):
     decay: float = 0.85
 
     def __post_init__(self) -> None:
-        _check(initial=self.initial, smallest=self.smallest, largest=self.largest)
+        _validate(initial=self.initial, smallest=self.smallest, largest=self.largest)
         if not self.smallest <= self.initial <= self.largest:
             raise OptionError(
                 f"initial={self.initial} must lie between smallest={self.smallest} and "
@@ -104,7 +105,7 @@ class ImprovementBased(AbstractStepSizes):
     def adapt(
         self, steps: Float[np.ndarray, "*k"], improved: Bool[np.ndarray, "*k"], iteration: int
     ) -> Float[np.ndarray, "*k"]:
-        """Each by its own record."""
+        """The step size of each component, from the effect of its last step."""
         return np.clip(
             steps * np.where(improved, self.growth, self.decay), self.smallest, self.largest
         )

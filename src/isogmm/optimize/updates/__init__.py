@@ -37,7 +37,7 @@ RULES: dict[str, Callable[..., AbstractUpdateRule]] = {
 }
 
 
-def find_rule(method: str | AbstractUpdateRule) -> AbstractUpdateRule:
+def find_rule(method: object) -> AbstractUpdateRule:
     """The rule of this name, or the rule itself.
 
     Raises

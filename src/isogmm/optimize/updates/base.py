@@ -208,7 +208,7 @@ class AbstractWrapper(IsotropicRule):
         return self.rule.is_dimensionless
 
     @property
-    def arrays_type(self) -> type[MixtureArrays]:
+    def arrays_type(self) -> type:
         """Arrays of the wrapped rule."""
         return self.rule.arrays_type
 
