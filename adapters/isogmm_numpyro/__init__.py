@@ -1,8 +1,7 @@
-"""The NumPyro adapter of isogmm; importing it does not import NumPyro."""
+"""The NumPyro adapter of isogmm. Its import does not import NumPyro."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from isogmm.errors import require
 from isogmm.model.adapter import AbstractAdapter
@@ -13,15 +12,15 @@ _FOREIGN_PACKAGES = frozenset({"pymc", "bambi", "isogmm", "cmdstanpy", "bridgest
 
 
 class NumPyroAdapter(AbstractAdapter):
-    """Fits NumPyro models: any callable that holds NumPyro statements."""
+    """Makes targets of NumPyro models: callables with NumPyro statements."""
 
     name = "numpyro"
 
-    def recognizes(self, model: Any) -> bool:
-        """Whether the object is a callable that no other adapter claims.
+    def recognizes(self, model: object) -> bool:
+        """Whether the object is a callable that belongs to no other adapter.
 
-        Functions, methods, partial applications and models wrapped in NumPyro's handlers are
-        all plain callables; classes are not, nor are the objects of other modeling languages.
+        Functions, methods, partial applications and models inside NumPyro's handlers are
+        recognized. Classes and the objects of other modeling languages are not.
         """
         if not callable(model) or inspect.isclass(model):
             return False
@@ -29,7 +28,11 @@ class NumPyroAdapter(AbstractAdapter):
         return not packages & _FOREIGN_PACKAGES
 
     def to_target(
-        self, model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], random_seed: int
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
     ) -> Target:
         """The target of ``model(*args, **kwargs)``; see :func:`isogmm_numpyro._target.to_target`.
 
@@ -38,17 +41,23 @@ class NumPyroAdapter(AbstractAdapter):
         ModelError
             If the model cannot be fitted.
         MissingPackageError
-            If NumPyro is not installed, or funsor where discrete sites are to be summed out.
+            If NumPyro is not installed, or funsor for a model with discrete sites.
         """
         require("numpyro", extra="numpyro")
         from isogmm_numpyro._target import to_target
 
+        assert callable(model), "the adapter recognizes callables only"
         return to_target(model, tuple(args), dict(kwargs), random_seed)
 
-    def baselines(self) -> Mapping[str, Callable[..., Any]]:
-        """NumPyro's own inference by name."""
+    def baselines(self) -> Mapping[str, Callable[..., object]]:
+        """NumPyro's own inference methods by name.
+
+        Raises
+        ------
+        MissingPackageError
+            If NumPyro is not installed.
+        """
         require("numpyro", extra="numpyro")
         from isogmm_numpyro._baselines import BASELINES
-        from isogmm_numpyro._nuts_from import nuts_from
 
-        return {**BASELINES, "nuts_from": nuts_from}
+        return BASELINES

@@ -1,77 +1,82 @@
-"""The arguments of a model call, split into arrays that may change and all the rest."""
+"""The arguments of a model call, separated into input arrays and constants."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeGuard
 
 import jax
 import numpy as np
 
+from isogmm.arrays import Array
 from isogmm.errors import ModelError
+from isogmm_numpyro._types import Model
+
+#: Kinds of NumPy data types that a compiled program accepts: booleans and numbers.
+_INPUT_KINDS = "biufc"
 
 
-def is_array(leaf: Any) -> bool:
-    """Whether the leaf can be an input of a compiled program: numbers with axes, or on a device."""
+def is_array(leaf: object) -> TypeGuard[Array]:
+    """Whether the leaf is a JAX array, or a NumPy array of numbers with at least one axis."""
     if isinstance(leaf, jax.Array):
         return True
-    return isinstance(leaf, np.ndarray) and leaf.ndim >= 1 and leaf.dtype.kind in "biufc"
+    return isinstance(leaf, np.ndarray) and leaf.ndim >= 1 and leaf.dtype.kind in _INPUT_KINDS
 
 
-def is_float_array(leaf: Any) -> bool:
-    """As :func:`is_array`, for real numbers only: indices and counts stay constants."""
-    return is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, np.inexact)
+def is_float_array(leaf: object) -> TypeGuard[Array]:
+    """Whether the leaf is an array of real or complex numbers; indices and counts are not."""
+    return is_array(leaf) and bool(jax.numpy.issubdtype(leaf.dtype, np.inexact))
 
 
-def is_nothing(leaf: Any) -> bool:
-    """No leaf is an input: all data are constants of the program."""
+def is_nothing(leaf: object) -> bool:
+    """Return False for every leaf: all data are constants of the program."""
     return False
 
 
 class _Input:
-    """Marks the place of an input among the fixed leaves."""
+    """Marks the position of an input among the constant leaves."""
 
 
 class Arguments:
-    """Positional and keyword arguments, taken apart and put together again.
+    """Positional and keyword arguments as a list of input arrays and a list of constants.
 
     Parameters
     ----------
     args, kwargs
-        What the user passes to the model; any pytrees.
+        The arguments that the user passes to the model; any pytrees.
     is_input
-        Which leaves become inputs of the programs.
+        Whether a leaf becomes an input of the programs.
     """
 
     def __init__(
         self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        is_input: Callable[[Any], bool] = is_array,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        is_input: Callable[[object], bool] = is_array,
     ) -> None:
         leaves, self._structure = jax.tree.flatten((args, dict(kwargs)))
-        self.arrays = [leaf for leaf in leaves if is_input(leaf)]
-        self._fixed = [_Input if is_input(leaf) else leaf for leaf in leaves]
+        self.arrays: list[Array] = [leaf for leaf in leaves if is_input(leaf)]
+        self._constants = [_Input if is_input(leaf) else leaf for leaf in leaves]
 
     def without_arrays(self) -> "Arguments":
-        """The same arguments without their inputs, for keeping: data sets can be large."""
+        """The same arguments without the input arrays, which can be large."""
         kept = object.__new__(Arguments)
-        kept.arrays, kept._fixed, kept._structure = [], self._fixed, self._structure
+        kept.arrays, kept._constants, kept._structure = [], self._constants, self._structure
         return kept
 
-    def restore(self, arrays: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """``(args, kwargs)`` with these arrays in the places of the inputs."""
+    def restore(self, arrays: Sequence[Array]) -> tuple[tuple[object, ...], dict[str, object]]:
+        """``(args, kwargs)`` with these arrays at the positions of the inputs."""
         remaining = iter(arrays)
-        leaves = [next(remaining) if leaf is _Input else leaf for leaf in self._fixed]
+        leaves = [next(remaining) if leaf is _Input else leaf for leaf in self._constants]
         return jax.tree.unflatten(self._structure, leaves)
 
-    def signature(self) -> tuple[Any, ...]:
-        """Equal for arguments that can share compiled programs."""
+    def signature(self) -> tuple[object, ...]:
+        """A hashable key; arguments with equal keys can share compiled programs."""
         inputs = tuple((np.shape(a), str(jax.dtypes.result_type(a))) for a in self.arrays)
-        return self._structure, tuple(_key_of(leaf) for leaf in self._fixed), inputs
+        return self._structure, tuple(_key_of(leaf) for leaf in self._constants), inputs
 
 
-def _key_of(leaf: Any) -> Any:
-    """A hashable stand-in; two fixed leaves with equal stand-ins trace alike."""
+def _key_of(leaf: object) -> tuple[object, ...]:
+    """A hashable key of a constant; constants with equal keys give the same trace."""
     if isinstance(leaf, (np.ndarray, jax.Array)) and leaf.dtype != object:
         return type(leaf), leaf.shape, str(leaf.dtype), np.asarray(leaf).tobytes()
     try:
@@ -81,10 +86,8 @@ def _key_of(leaf: Any) -> Any:
     return type(leaf), leaf
 
 
-def bind(
-    model: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The arguments by the names that the model gives them.
+def bind(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+    """The arguments by the names of the model's parameters.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def bind(
     """
     try:
         signature = inspect.signature(model)
-    except (TypeError, ValueError):  # some callables have no signature to look at
+    except (TypeError, ValueError):  # built-in callables can lack a signature
         return {**{f"argument_{i}": value for i, value in enumerate(args)}, **kwargs}
     try:
         bound = signature.bind(*args, **kwargs)
@@ -103,7 +106,7 @@ def bind(
             f"the model {name}{signature} cannot be called with these arguments: {error}. Pass "
             "positional arguments after the model and keyword arguments as model_kwargs={...}."
         ) from error
-    named: dict[str, Any] = {}
+    named: dict[str, object] = {}
     for parameter, value in bound.arguments.items():
         kind = signature.parameters[parameter].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
@@ -115,11 +118,11 @@ def bind(
     return named
 
 
-def named_arrays(named: Mapping[str, Any]) -> dict[str, Any]:
-    """Every array among the arguments under one flat name: ``x``, or ``data.x`` inside a dict."""
-    found = {}
+def named_arrays(named: Mapping[str, object]) -> dict[str, Array]:
+    """Every array among the arguments by its path: ``x``, or ``data.x`` inside a dictionary."""
+    arrays = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(dict(named))[0]:
         if is_array(leaf):
             parts = [str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path]
-            found[".".join(parts).replace("/", ".")] = leaf
-    return found
+            arrays[".".join(parts).replace("/", ".")] = leaf
+    return arrays

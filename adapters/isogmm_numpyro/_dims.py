@@ -1,24 +1,25 @@
-"""Names of the axes of every variable, from the plates that enclose it."""
+"""Names of the dimensions of every variable, from the plates that enclose it."""
 
 from collections.abc import Mapping, Sequence
 
-from isogmm_numpyro._functions import public_name
+from isogmm.results.groups import arviz_name
 from isogmm_numpyro._sites import Site, Sites
 
+#: Dimension names with a fixed meaning in a result.
 _RESERVED = frozenset({"chain", "draw", "sample"})
 
 
 class DimensionNames:
-    """Dimension names of a model's variables, and the labels of those that have a meaning.
+    """Dimension names of a model's variables, and the labels of the named dimensions.
 
-    A plate names the batch axis it stands for, ``infer={"event_dims": [...]}`` the event axes;
-    other axes are called ``<variable>_dim_<axis>``.  A name that already stands for another
-    length is not used a second time.
+    A batch axis has the name of its plate. An event axis has the name from
+    ``infer={"event_dims": [...]}``. All other axes are called ``<variable>_dim_<axis>``. A name
+    is used for axes of one length only.
 
     Parameters
     ----------
     sites
-        What the model is made of.
+        The statements of the model.
     """
 
     def __init__(self, sites: Sites) -> None:
@@ -27,28 +28,41 @@ class DimensionNames:
         self.unconstrained_dims: dict[str, list[str]] = {}
         groups = (sites.free, sites.discrete, sites.observed, sites.deterministic)
         for site in (site for group in groups for site in group.values()):
-            name = public_name(site.name)
-            wanted = _deterministic(site) if site.name in sites.deterministic else _sampled(site)
-            self.dims[name] = self._agree(name, site.shape, wanted, "dim")
+            name = arviz_name(site.name)
+            given = _deterministic(site) if site.name in sites.deterministic else _sampled(site)
+            self.dims[name] = self._unique(name, site.shape, given, "dim")
             if site.name in sites.free and site.unconstrained_shape != site.shape:
                 batch_ndim = len(site.shape) - site.event_dim
-                batch = [*wanted[:batch_ndim], *[None] * len(site.unconstrained_shape)]
-                self.unconstrained_dims[name] = self._agree(
+                batch = [*given[:batch_ndim], *[None] * len(site.unconstrained_shape)]
+                self.unconstrained_dims[name] = self._unique(
                     name, site.unconstrained_shape, batch, "unconstrained_dim"
                 )
 
     @property
     def coords(self) -> dict[str, Sequence[int]]:
-        """Labels of the named dimensions: positions."""
+        """Labels of the named dimensions: 0, 1, ..."""
         return {name: list(range(size)) for name, size in self._sizes.items()}
 
-    def _agree(
-        self, variable: str, shape: tuple[int, ...], wanted: Sequence[str | None], kind: str
+    def _unique(
+        self, variable: str, shape: tuple[int, ...], given: Sequence[str | None], kind: str
     ) -> list[str]:
+        """The given names, replaced where they are missing, reserved, repeated or of another size.
+
+        Parameters
+        ----------
+        variable
+            Name of the variable.
+        shape
+            Shape of the variable.
+        given
+            A name or None for each axis; further entries are not used.
+        kind
+            Middle part of the replacements ``<variable>_<kind>_<axis>``.
+        """
         names: list[str] = []
         for axis, size in enumerate(shape):
-            given = wanted[axis]
-            name = None if given is None else public_name(given)
+            original = given[axis]
+            name = None if original is None else arviz_name(original)
             if (
                 name is None
                 or name in _RESERVED
@@ -61,7 +75,7 @@ class DimensionNames:
 
 
 def _sampled(site: Site) -> list[str | None]:
-    """Batch axes by the position of their plate, event axes by the user's names."""
+    """Names of the batch axes from the positions of the plates, and the user's event names."""
     batch_ndim = len(site.shape) - site.event_dim
     plates: Mapping[int, str] = {dim: name for name, dim, _ in site.plates}
     batch = [plates.get(axis - batch_ndim) for axis in range(batch_ndim)]
@@ -70,7 +84,7 @@ def _sampled(site: Site) -> list[str | None]:
 
 
 def _deterministic(site: Site) -> list[str | None]:
-    """Leading axes by the enclosing plates, if the lengths agree."""
+    """Names of the leading axes from the enclosing plates, if their sizes are equal."""
     sizes = tuple(size for _, _, size in site.plates)
     if sizes and site.shape[: len(sizes)] == sizes:
         rest = [None] * (len(site.shape) - len(sizes))

@@ -1,22 +1,21 @@
-"""Discrete latent sites: summed out exactly in the log density, drawn back for the posterior."""
-
-from typing import Any
+"""Discrete latent sites: summed out of the log density, and drawn given all other values."""
 
 import jax
 
 from isogmm.errors import ModelError, require
 from isogmm_numpyro._sites import Site, Sites
+from isogmm_numpyro._types import Model
 
 
-def check_enumerable(sites: Sites) -> None:
-    """Refuse discrete sites that NumPyro cannot sum out.
+def validate_discrete(sites: Sites) -> None:
+    """Raise if NumPyro cannot sum out the discrete sites.
 
     Raises
     ------
     ModelError
-        Naming the sites and the remedy.
+        If a site cannot be enumerated; the message names the sites and the remedy.
     MissingPackageError
-        If funsor, which does the summing, is not installed.
+        If funsor, which computes the sums, is not installed.
     """
     refused = []
     for name, site in sites.discrete.items():
@@ -32,39 +31,47 @@ def check_enumerable(sites: Sites) -> None:
         )
     require("funsor", extra="numpyro")
     for site in (*sites.free.values(), *sites.discrete.values(), *sites.observed.values()):
-        _check_plates(site)
+        _validate_plates(site)
 
 
-def _check_plates(site: Site) -> None:
+def _validate_plates(site: Site) -> None:
+    """Raise if a batch axis of the site has no plate."""
     batch_ndim = len(site.shape) - site.event_dim
     declared = {dim for _, dim, _ in site.plates}
-    # The leading axis of a scanned site is time, which needs no plate.
+    # The leading axis of a scanned site is time and has no plate.
     last = batch_ndim - 1 if site.scanned else batch_ndim
     for depth in range(1, last + 1):
         if site.shape[batch_ndim - depth] > 1 and -depth not in declared:
             raise ModelError(
                 f"site '{site.name}' has shape {site.shape} but no plate for its batch axis "
-                f"{-depth}: summing out discrete sites needs every batch axis inside a "
-                "numpyro.plate (or in the event: .to_event())."
+                f"{-depth}. Models with discrete sites need every batch axis inside a "
+                "numpyro.plate, or declared as an event axis with .to_event()."
             )
 
 
-def enumerated(model: Any, sites: Sites) -> Any:
-    """The model with its discrete sites laid out in parallel axes, left of all plates."""
+def enumerated(model: Model, sites: Sites) -> Model:
+    """The model with its discrete sites enumerated along axes to the left of all plates."""
     from numpyro.contrib.funsor import config_enumerate, enum
 
     return enum(config_enumerate(model), -sites.max_plate_nesting - 1)
 
 
 def undrawable(sites: Sites) -> list[str]:
-    """Discrete sites that can be summed out but not drawn: funsor cannot sample scanned ones."""
+    """Discrete sites that cannot be drawn: funsor does not sample sites inside a scan."""
     return [name for name, site in sites.discrete.items() if site.scanned]
 
 
-def draw_discrete(model: Any, sites: Sites, key: jax.Array) -> Any:
-    """The model with its discrete sites drawn from their distribution given all else.
+def draw_discrete(model: Model, sites: Sites, key: jax.Array) -> Model:
+    """The model with its discrete sites drawn from their conditional distribution.
 
-    ``model`` must have all its continuous sites substituted.
+    Parameters
+    ----------
+    model
+        A model with values for all its continuous sites.
+    sites
+        The statements of the model.
+    key
+        Key of the draws.
     """
     from numpyro.contrib.funsor import config_enumerate, infer_discrete
 

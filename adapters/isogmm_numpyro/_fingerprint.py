@@ -1,8 +1,7 @@
-"""Whether two traces of a model describe the same computation."""
+"""Comparison of two traces of a model."""
 
 import hashlib
 import re
-from typing import Any
 
 import jax
 import numpy as np
@@ -12,11 +11,11 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 class Fingerprint:
-    """Stands for one traced computation; equal ones compute the same, constants included.
+    """A key of one traced computation; equal fingerprints mean equal computations.
 
-    A model may read a global array that has changed since the model was compiled, which its
-    arguments do not tell.  The structure (as printed) and the constants do.  Constants are
-    digested at once, for an array can be changed in place; the rest waits for a comparison.
+    A model can read a global array that changes after the model was compiled. The arguments of
+    the model do not show this; the constants of its trace do. An array can also change in place,
+    so the constants are hashed at once. The structure is compared as text, only when needed.
 
     Parameters
     ----------
@@ -29,34 +28,36 @@ class Fingerprint:
         self._digests = [_digest(constant) for constant in _constants(jaxpr)]
 
     def matches(self, other: "Fingerprint") -> bool:
-        """Whether both stand for the same computation."""
+        """Whether the structures and the constants of both computations are equal."""
         return self._digests == other._digests and _text(self._jaxpr) == _text(other._jaxpr)
 
 
 def _text(jaxpr: ClosedJaxpr) -> str:
-    # Functions inside equations print with their address, which differs from trace to trace.
+    # The text of a function inside an equation holds its address, which differs between traces.
     return _ADDRESS.sub("", str(jaxpr))
 
 
-def _constants(jaxpr: ClosedJaxpr) -> list[Any]:
+def _constants(jaxpr: ClosedJaxpr) -> list[object]:
     return [*jaxpr.consts, *_literals(jaxpr.jaxpr)]
 
 
-def _literals(jaxpr: Jaxpr) -> list[Any]:
-    found = []
+def _literals(jaxpr: Jaxpr) -> list[object]:
+    """The constants inside the equations, those of inner jaxprs included."""
+    literals: list[object] = []
     for equation in jaxpr.eqns:
-        found += [item.val for item in equation.invars if isinstance(item, Literal)]
+        literals += [item.val for item in equation.invars if isinstance(item, Literal)]
         for parameter in equation.params.values():
             for inner in parameter if isinstance(parameter, (tuple, list)) else (parameter,):
                 if isinstance(inner, ClosedJaxpr):
-                    found += _constants(inner)
+                    literals += _constants(inner)
                 elif isinstance(inner, Jaxpr):
-                    found += _literals(inner)
-    return found
+                    literals += _literals(inner)
+    return literals
 
 
-def _digest(constant: Any) -> tuple[Any, ...]:
+def _digest(constant: object) -> tuple[tuple[int, ...], str, bytes]:
+    """Shape, data type and hash of the values of a constant."""
     if jax.dtypes.issubdtype(jax.dtypes.result_type(constant), jax.dtypes.extended):
         constant = jax.random.key_data(constant)
-    array = np.ascontiguousarray(constant)
+    array = np.ascontiguousarray(np.asarray(constant))
     return array.shape, str(array.dtype), hashlib.blake2b(array.tobytes()).digest()

@@ -1,41 +1,47 @@
-"""The model as pure functions of an unconstrained position: log density and generated values."""
+"""Log density and generated values of a model as pure functions of an unconstrained position."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpyro import handlers
 from numpyro.infer.util import potential_energy
+from numpyro.primitives import Messenger
 
+from isogmm.arrays import Array, split
 from isogmm.errors import ModelError
+from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import Arguments
+from isogmm_numpyro._distributions import transform_of
 from isogmm_numpyro._enumeration import draw_discrete, enumerated, undrawable
-from isogmm_numpyro._prepare import prepare
-from isogmm_numpyro._sites import Sites, prepared_of, transform_of
+from isogmm_numpyro._prepare import prepare, prepared_of
+from isogmm_numpyro._sites import Sites
+from isogmm_numpyro._types import Data, Message, Model, Trace
 
-Data = dict[str, Any]
+#: Arrays by group and variable.
+Generated: TypeAlias = dict[str, dict[str, jax.Array]]
 
 
 class ModelFunctions:
-    """Log density and generated values of a model, as the compiled programs need them.
+    """Log density and generated values of a model, for the compiled programs.
 
     Parameters
     ----------
     get_model
-        Returns the user's model; called when a program is traced.
+        Returns the user's model, or None if it no longer exists. It is called when a program is
+        traced.
     arguments
-        Of the model; the arrays come with the ``data`` of each call.
+        Arguments of the model; the input arrays come with the ``data`` of each call.
     sites
-        What the model is made of.
+        The statements of the model.
     full_plates
         See :class:`~isogmm_numpyro._prepare.PreparedModel`.
     """
 
     def __init__(
         self,
-        get_model: Callable[[], Callable[..., Any]],
+        get_model: Callable[[], Model | None],
         arguments: Arguments,
         sites: Sites,
         *,
@@ -46,99 +52,93 @@ class ModelFunctions:
         self._sites = sites
         self._full_plates = full_plates
 
-    def _prepared(self, data: Data) -> Any:
-        return prepare(self._get_model(), data["params"], full_plates=self._full_plates)
+    def _prepared(self, data: Data) -> Messenger:
+        model = self._get_model()
+        assert model is not None, "the target keeps its model alive"
+        return prepare(model, data["params"], full_plates=self._full_plates)
 
     def unravel(self, position: jax.Array) -> dict[str, jax.Array]:
         """The unconstrained value of each free site."""
-        values, begin = {}, 0
-        for name, shape in self._sites.shapes.items():
-            end = begin + int(np.prod(shape))
-            values[name] = position[begin:end].reshape(shape)
-            begin = end
-        return values
+        shapes = self._sites.shapes
+        return dict(zip(shapes, split(position, shapes.values()), strict=True))
 
     def log_density(self, position: jax.Array, data: Data) -> jax.Array:
-        """Log joint density of a position ``(d,)``, discrete sites summed out.
+        """Log joint density of a position ``(d,)``, with the discrete sites summed out.
 
-        Minus NumPyro's ``potential_energy``, log-determinants of the transforms included.
+        This is the negative of NumPyro's ``potential_energy``, which includes the
+        log-determinants of the transforms.
         """
         args, kwargs = self._arguments.restore(data["arrays"])
-        prepared = prepared_model = self._prepared(data)
-        if self._sites.discrete:
-            prepared = enumerated(prepared, self._sites)
-        energy = potential_energy(
-            prepared, args, kwargs, self.unravel(position), enum=bool(self._sites.discrete)
-        )
-        if not self._sites.discrete:
-            self._check_structure(prepared_of(prepared_model).latent)
+        prepared = self._prepared(data)
+        has_discrete = bool(self._sites.discrete)
+        model = enumerated(prepared, self._sites) if has_discrete else prepared
+        energy = potential_energy(model, args, kwargs, self.unravel(position), enum=has_discrete)
+        if not has_discrete:
+            self._validate_latent(prepared_of(prepared).latent)
         return -jnp.asarray(energy, dtype=position.dtype).reshape(())
 
-    def generate(
-        self, position: jax.Array, key: jax.Array, data: Data
-    ) -> dict[str, dict[str, jax.Array]]:
+    def generate(self, position: jax.Array, key: jax.Array, data: Data) -> Generated:
         """Values at one position ``(d,)`` by group and site.
 
-        ``posterior``: free sites on their support, deterministics, and discrete sites drawn
-        from their conditional distribution (scanned ones cannot be drawn: they and what depends
-        on them are left out).  ``log_likelihood``: elementwise log density of each
-        observed site given all of these, ``factor`` statements left out, as
-        ``numpyro.infer.log_likelihood`` computes it.  ``log_prior``: elementwise log density of
-        each free site on its support, without the log-determinant of the transform.
+        ``posterior``
+            Free sites on their support, deterministic sites, and discrete sites drawn from their
+            conditional distribution. Discrete sites inside a scan cannot be drawn; they and the
+            sites that depend on them are left out.
+        ``log_likelihood``
+            Elementwise log density of each observed site given these values, ``factor``
+            statements left out, as ``numpyro.infer.log_likelihood`` computes it.
+        ``log_prior``
+            Elementwise log density of each free site on its support, without the
+            log-determinant of the transform.
         """
         values = self.unravel(position)
 
-        def constrained(site: dict[str, Any]) -> Any:
+        def constrained(site: Message) -> Array | None:
             if site["type"] == "sample" and site["name"] in values:
                 return transform_of(site)(values[site["name"]])
             return None
 
         return self._generate(constrained, key, data)
 
-    def complete(
-        self, latent: dict[str, jax.Array], key: jax.Array, data: Data
-    ) -> dict[str, dict[str, jax.Array]]:
-        """As :meth:`generate`, from values of the free sites on their support."""
+    def complete(self, latent: dict[str, jax.Array], key: jax.Array, data: Data) -> Generated:
+        """The values of :meth:`generate` from the values of the free sites on their support."""
 
-        def given(site: dict[str, Any]) -> Any:
+        def given(site: Message) -> Array | None:
             return latent.get(site["name"]) if site["type"] == "sample" else None
 
         return self._generate(given, key, data)
 
     def _generate(
-        self, substitute_fn: Callable[[dict[str, Any]], Any], key: jax.Array, data: Data
-    ) -> dict[str, dict[str, jax.Array]]:
+        self, substitute_fn: Callable[[Message], Array | None], key: jax.Array, data: Data
+    ) -> Generated:
         args, kwargs = self._arguments.restore(data["arrays"])
         sites = self._sites
         model = handlers.substitute(self._prepared(data), substitute_fn=substitute_fn)
         omitted: set[str] = set()
         if undrawable(sites):
-            # Drawn from the prior only to run the model; nothing that depends on them is kept.
+            # The model needs values to run: these come from the prior, and the result omits them.
             model = handlers.seed(model, key)
             omitted = {*sites.discrete, *sites.discrete_dependents}
         elif sites.discrete:
             model = draw_discrete(model, sites, key)
         trace = handlers.trace(model).get_trace(*args, **kwargs)
-        self._check_structure(
+        self._validate_latent(
             {n for n, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
         )
-        posterior = {
-            public_name(name): jnp.asarray(trace[name]["value"])
-            for name in (*sites.free, *sites.discrete, *sites.deterministic)
-            if name not in omitted
+        return {
+            "posterior": {
+                arviz_name(name): jnp.asarray(trace[name]["value"])
+                for name in (*sites.free, *sites.discrete, *sites.deterministic)
+                if name not in omitted
+            },
+            "log_likelihood": _log_densities(
+                trace, [name for name in sites.observed if name not in omitted]
+            ),
+            "log_prior": _log_densities(trace, sites.free),
         }
-        log_likelihood = {
-            public_name(name): trace[name]["fn"].log_prob(trace[name]["value"])
-            for name in sites.observed
-            if name not in omitted
-        }
-        log_prior = {
-            public_name(name): trace[name]["fn"].log_prob(trace[name]["value"])
-            for name in sites.free
-        }
-        return {"posterior": posterior, "log_likelihood": log_likelihood, "log_prior": log_prior}
 
-    def _check_structure(self, latent: set[str]) -> None:
+    def _validate_latent(self, latent: set[str]) -> None:
+        """Raise if a run of the model has other latent sites than its first trace."""
         expected = {*self._sites.free, *self._sites.discrete}
         if latent != expected:
             changed = ", ".join(f"'{name}'" for name in sorted(latent ^ expected))
@@ -148,6 +148,6 @@ class ModelFunctions:
             )
 
 
-def public_name(name: str) -> str:
-    """The name in the result: a slash (``numpyro.handlers.scope``) would mean a subgroup there."""
-    return name.replace("/", ".")
+def _log_densities(trace: Trace, names: Iterable[str]) -> dict[str, jax.Array]:
+    """Elementwise log densities of the sites with these names."""
+    return {arviz_name(name): trace[name]["fn"].log_prob(trace[name]["value"]) for name in names}

@@ -1,7 +1,6 @@
-"""The handlers around the user's model that make it a function of its latent variables alone."""
+"""Handlers that turn the user's model into a function of its latent variables alone."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -10,42 +9,44 @@ from numpyro import handlers
 from numpyro.infer.reparam import ProjectedNormalReparam, Reparam
 from numpyro.primitives import Messenger
 
+from isogmm_numpyro._distributions import unwrap, value_at_origin, without_masks
+from isogmm_numpyro._types import Message, Model
+
 
 class PreparedModel(Messenger):
-    """Fixes what is random or adjustable in a model besides its latent variables.
+    """Fixes all random or adjustable parts of a model except its latent variables.
 
-    - a plate that would draw a random subsample holds all its rows (``full_plates``), so that
-      the posterior is that of the whole data set, or its first rows otherwise;
-    - ``prng_key`` statements get a constant key;
-    - ``param`` and ``mutable`` statements take the values given;
-    - the missing part of ``sample(..., obs_mask=...)`` is a latent site as large as the data;
-      its entries beside the observed data, which nothing uses, get their prior instead of the
-      flat density NumPyro gives them: the posterior would have no finite mass otherwise.
+    - A plate that would draw a random subsample gets all its rows (``full_plates``), so that the
+      posterior is that of the whole data set. Without ``full_plates`` it gets its first rows.
+    - ``prng_key`` statements get a constant key.
+    - ``param`` and ``mutable`` statements get the given values.
+    - The missing part of ``sample(..., obs_mask=...)`` is a latent site with the shape of the
+      data. NumPyro gives the entries at observed positions a flat density, with which the
+      posterior has no finite mass. Here these entries, which the model does not use, get their
+      prior.
 
     Parameters
     ----------
     fn
         The user's model.
     params
-        Values of ``param`` and ``mutable`` sites by name; others keep their initial value.
+        Values of ``param`` and ``mutable`` sites by name; the others keep their initial value.
     full_plates
-        Whether a subsampled plate holds all rows.
+        Whether a subsampled plate gets all rows.
     """
 
-    def __init__(
-        self, fn: Callable[..., Any], params: Mapping[str, Any], *, full_plates: bool = True
-    ) -> None:
+    def __init__(self, fn: Model, params: Mapping[str, object], *, full_plates: bool) -> None:
         super().__init__(fn)
         self.params = params
         self.full_plates = full_plates
-        #: Plates that asked for a subsample: name to (size, subsample_size).
+        #: Plates with a random subsample: name to (size, subsample_size).
         self.subsampled: dict[str, tuple[int, int]] = {}
-        #: Names of the latent sites met in the last run.
+        #: Names of the latent sites in the last run.
         self.latent: set[str] = set()
         self._observed: set[str] = set()
 
-    def process_message(self, msg: dict[str, Any]) -> None:
-        """Give the message its value where it has none."""
+    def process_message(self, msg: Message) -> None:
+        """Set the value or the distribution of a message."""
         if msg["type"] == "plate" and msg["value"] is None:
             size, subsample_size = msg["args"]
             self.subsampled[msg["name"]] = (size, subsample_size)
@@ -61,41 +62,45 @@ class PreparedModel(Messenger):
         elif msg["type"] == "sample":
             stem, ending, rest = msg["name"].rpartition("_unobserved")
             if ending and not rest and f"{stem}_observed" in self._observed:
-                msg["fn"] = _unmasked(msg["fn"])
+                msg["fn"] = without_masks(msg["fn"])
 
-    def postprocess_message(self, msg: dict[str, Any]) -> None:
-        """Remember the latent sites."""
+    def postprocess_message(self, msg: Message) -> None:
+        """Record the names of the latent sites."""
         if msg["type"] == "sample" and not msg["is_observed"]:
             self.latent.add(msg["name"])
 
 
-def _unmasked(distribution: Any) -> Any:
-    """The distribution without its masks, of the same shape."""
-    if isinstance(distribution, dist.MaskedDistribution):
-        return _unmasked(distribution.base_dist)
-    if isinstance(distribution, dist.ExpandedDistribution):
-        return _unmasked(distribution.base_dist).expand(distribution.batch_shape)
-    if isinstance(distribution, dist.Independent):
-        return _unmasked(distribution.base_dist).to_event(distribution.reinterpreted_batch_ndims)
-    return distribution
+def prepare(model: Model, params: Mapping[str, object], *, full_plates: bool) -> Messenger:
+    """The model with everything except its latent variables fixed.
 
-
-def prepare(
-    model: Callable[..., Any], params: Mapping[str, Any], *, full_plates: bool = True
-) -> Any:
-    """The model with everything but its latent variables fixed.
-
-    Latent directions on the sphere (``ProjectedNormal``), to which no bijection exists, become
-    the normalized value of a normal vector: NumPyro's own reparameterization.
+    No bijection from the reals to the sphere exists. A latent direction on the sphere
+    (``ProjectedNormal``) therefore becomes a normalized normal vector by NumPyro's own
+    reparameterization.
     """
     return handlers.reparam(
         PreparedModel(model, params, full_plates=full_plates), config=_reparam_sphere
     )
 
 
-def _reparam_sphere(site: dict[str, Any]) -> Reparam | None:
-    fn = site["fn"]
-    while isinstance(fn, (dist.ExpandedDistribution, dist.Independent, dist.MaskedDistribution)):
-        fn = fn.base_dist
-    latent_direction = isinstance(fn, dist.ProjectedNormal) and not site["is_observed"]
-    return ProjectedNormalReparam() if latent_direction else None
+def _reparam_sphere(site: Message) -> Reparam | None:
+    is_direction = isinstance(unwrap(site["fn"]), dist.ProjectedNormal)
+    return ProjectedNormalReparam() if is_direction and not site["is_observed"] else None
+
+
+def prepare_at_origin(model: Model, *, full_plates: bool) -> Messenger:
+    """The prepared model with its free sites at the origin of the unconstrained space.
+
+    The model can then be run without a posterior position, to find its sites or the values that
+    it fixes.
+    """
+    substituted = handlers.substitute(
+        prepare(model, {}, full_plates=full_plates), substitute_fn=value_at_origin
+    )
+    return handlers.seed(substituted, jax.random.key(0))
+
+
+def prepared_of(model: Messenger) -> PreparedModel:
+    """The :class:`PreparedModel` inside a model that other handlers enclose."""
+    while not isinstance(model, PreparedModel):
+        model = model.fn
+    return model
