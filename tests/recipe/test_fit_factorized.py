@@ -101,7 +101,7 @@ def test_many_coordinates_come_back_in_single_precision():
         ({"num_samples": 0}, "num_samples"),
         ({"max_iterations": 0}, "max_iterations"),
         ({"draws": 10.5}, "draws"),
-        ({"tolerance": None}, "tolerance"),
+        ({"tolerance": -1.0}, "tolerance"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")

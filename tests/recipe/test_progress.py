@@ -1,7 +1,7 @@
 """The line that is shown while a fit runs."""
 
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from isogmm.recipe.progress import Progress
 def test_progress_in_a_notebook_needs_no_widgets(monkeypatch):
     shown = []
     handle = SimpleNamespace(update=shown.append)
-    display = SimpleNamespace(
-        display=lambda text, display_id: shown.append(text) or handle, Pretty=str, HTML=str
-    )
+    display = ModuleType("IPython.display")
+    display.display = lambda text, display_id: shown.append(text) or handle
+    display.Pretty = display.HTML = str
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     with Progress(enabled=True) as progress:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from isogmm.arrays import Array
 from isogmm.optimize.check import HISTORY, Check, asks_to_end
 from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
@@ -75,7 +76,7 @@ def run_windows(
     windows = _Windows(runner, schedule, stopping, whitening, observers)
     with interruptible(runner.target) as interruption:
         for plan in windows.planned():
-            elbos: list[np.ndarray] = []
+            elbos: list[Array] = []
             counts: list[Any] = []
             while len(elbos) < plan.length and (not elbos or runner.seconds() < plan.deadline):
                 new_elbos, new_counts = runner.iterate(plan, len(elbos))
@@ -162,7 +163,7 @@ class _Windows:
             if self.ended_by is not None:
                 return
 
-    def record(self, plan: WindowPlan, elbos: list[np.ndarray], counts: list[Any]) -> None:
+    def record(self, plan: WindowPlan, elbos: list[Array], counts: list[Any]) -> None:
         """Summarize a window and show it to the observers; a window without finite samples ends
         the optimization."""
         runner = self.runner
