@@ -1,4 +1,4 @@
-"""The mixture of the second family: density, score, draws and moments against SciPy."""
+"""Gaussian mixtures: density, score, draws and moments against SciPy."""
 
 import jax.numpy as jnp
 import numpy as np

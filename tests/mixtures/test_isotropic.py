@@ -275,7 +275,7 @@ def test_memory_is_far_below_samples_times_components_times_dimension():
     ],
 )
 def test_wrong_shapes_are_refused(shapes, message, monkeypatch):
-    # As users run it: the type checker of the test session would speak first.
+    # Without the type checks of the test session, which would raise another error first.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     means, variances, log_weights = (np.ones(shape) for shape in shapes)
     with pytest.raises(OptionError, match=message):

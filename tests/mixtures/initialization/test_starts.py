@@ -1,4 +1,4 @@
-"""The starts: where components begin, and what is refused."""
+"""The initializations: shapes, moments, and the settings that are refused."""
 
 import numpy as np
 import pytest

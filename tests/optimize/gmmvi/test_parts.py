@@ -1,4 +1,4 @@
-"""The seven parts of GMMVI, each against what its formula says when written otherwise."""
+"""The seven parts of GMMVI, each against an independent form of its formula."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ class TestNaturalGradients:
         h = np.diag(np.diag(h)) if kind == "diagonal" else h
         values = 2.0 + z @ b + 0.5 * np.einsum("nd,de,ne->n", z, h, z)
         weights = generator.dirichlet(np.ones(60))
-        none = np.full(z.shape, np.nan)  # no gradient is looked at
+        none = np.full(z.shape, np.nan)  # the gradient is not used
         g, found = More(ridge=0.0).estimate(z, weights, values, none, kind == "diagonal")
         np.testing.assert_allclose(g, -b, atol=1e-8)
         np.testing.assert_allclose(found, -(np.diag(h) if kind == "diagonal" else h), atol=1e-8)
@@ -253,7 +253,7 @@ class TestSelection:
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestDatabase:
-    """Samples of several mixtures, seen as one lot."""
+    """The density of the samples of several mixtures."""
 
     def batches(self, kind, generator, reuse=3, number=5):
         database = Database(DIM, reuse)
@@ -322,7 +322,7 @@ class TestDatabase:
         assert np.isfinite(samples.rewards()).all()
 
 
-def test_large_batches_take_the_other_road(monkeypatch):
+def test_large_batches_are_evaluated_one_component_after_the_other(monkeypatch):
     mixture = components(3)
     points = np.random.default_rng(0).normal(size=(9, DIM))
     small = mixture.log_prob(points)

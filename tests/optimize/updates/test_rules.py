@@ -1,4 +1,4 @@
-"""Every update rule: equal to its transcription, and what all of them owe us."""
+"""Every update rule: equal to its transcription, and the properties that all rules share."""
 
 import math
 
@@ -151,7 +151,7 @@ def test_fixed_at_the_exact_optimum(name, dim, k):
     truth = isotropic_mixture(
         mixture.means[0], mixture.variances[0], np.exp(mixture.log_weights[0])
     )
-    # At the optimum δ vanishes at every sample, so any noise will do.
+    # At the optimum δ is 0 at every sample, for any noise.
     moved = take_step(rules.ALL[name], mixture, gradients_of(truth, mixture, MonteCarlo(4)), 0.3)
     for before, after in zip(mixture, moved, strict=True):
         np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-12)
@@ -222,7 +222,7 @@ def test_inputs_are_left_alone_and_one_step_size_a_component_is_accepted(name):
 
 
 @pytest.mark.parametrize("name", rules.ALL)
-def test_chains_do_not_touch_each_other(name):
+def test_chains_are_independent(name):
     rule, mixture = rules.ALL[name], mixture_arrays(3)
     gradients = random_gradients(mixture)
     together = take_step(rule, mixture, gradients, 0.1)
@@ -237,7 +237,7 @@ def test_chains_do_not_touch_each_other(name):
 
 
 @pytest.mark.parametrize("name", rules.OWN_VARIANCES)
-def test_relative_steps_do_not_see_the_scale_of_the_model(name):
+def test_relative_steps_do_not_depend_on_the_scale_of_the_model(name):
     rule = rules.ALL[name]
     rule = rule if isinstance(rule, RelativeStep) else RelativeStep(rule)
     mixture = mixture_arrays(3)
@@ -279,7 +279,7 @@ def test_the_trust_region_leaves_small_steps_alone():
         np.testing.assert_allclose(a, b, rtol=1e-13)
 
 
-def test_the_floor_holds_a_component_that_collapses():
+def test_the_floor_bounds_a_component_that_shrinks():
     mixture = mixture_arrays(3)
     gradients = random_gradients(mixture, 0.0)
     rule = VarianceFloor(RelativeStep(EntropicMirror()), ratio=0.1)
@@ -289,7 +289,7 @@ def test_the_floor_holds_a_component_that_collapses():
         mixture, state = rule.step(mixture, gradients, state, 0.3)
         gradients.variances[0, 1] = 1.0 / free.variances[0, 1]
         free, _ = rule.rule.step(free, gradients, (), 0.3)
-    # With K components the floor itself sinks with the one it holds: r^K/(K-1) of the others.
+    # The bounded component is part of the geometric mean: the bound is r^(K/(K-1)) of the others.
     others = np.sqrt(mixture.variances[0, 0] * mixture.variances[0, 2])
     assert mixture.variances[0, 1] / others == pytest.approx(0.1 ** (K / (K - 1)), rel=1e-6)
     assert free.variances[0, 1] / others < 1e-5

@@ -15,7 +15,7 @@ from isogmm.optimize.updates.base import (
 
 @dataclass(frozen=True)
 class RelativeStep(AbstractWrapper):
-    """Any rule with γ replaced by γ v_k.
+    """A rule with γ replaced by γ v_k.
 
     IBW becomes m ← m − γ v g, v ← (1 − γ v s)² v, and MD v ← v exp(−γ v s).  NGD is relative
     already and stays as it is.  In whitened coordinates γ of 0.2 to 0.3 is suitable for every

@@ -16,7 +16,7 @@ from isogmm.optimize.updates.base import (
 
 @dataclass(frozen=True)
 class SharedVariance(AbstractWrapper):
-    """Any rule with s_k replaced by its mean over the components.
+    """A rule with s_k replaced by its mean over the components.
 
     Variances that are not equal before the step are replaced by their mean.
 

@@ -16,7 +16,7 @@ from isogmm.optimize.updates.base import (
 
 @dataclass(frozen=True)
 class TrustRegion(AbstractWrapper):
-    """Any rule with bounded steps: |Δm_k| ≤ r √(d v_k) and |Δ log v_k| ≤ b.
+    """A rule with bounded steps: |Δm_k| ≤ r √(d v_k) and |Δ log v_k| ≤ b.
 
     The gradient s_k is bounded before the step, to |γ s_k| ≤ b.  Otherwise the IBW rule would
     increase the variance again where γ s exceeds 1.  The step itself is bounded afterwards.

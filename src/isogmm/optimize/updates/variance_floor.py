@@ -14,7 +14,7 @@ from isogmm.optimize.updates.base import (
 
 @dataclass(frozen=True)
 class VarianceFloor(AbstractWrapper):
-    """Any rule, with v_k ≥ ratio · (geometric mean of the variances of the chain).
+    """A rule with v_k ≥ ratio · (geometric mean of the variances of the chain).
 
     The density can have a spike, for example at a scale parameter near zero, where rounding makes
     the log density of distinct points equal.  A component there shrinks without bound while the
