@@ -1,4 +1,4 @@
-"""Other methods on models without a language of their own, on a posterior that is known."""
+"""Other methods on models without a modeling language, for a known posterior."""
 
 import sys
 
@@ -61,7 +61,7 @@ def plain_model():
 def check(idata, size, slack=0.0):
     mu = get_group(idata, "posterior")["mu"]
     assert mu.shape == (CHAINS, DRAWS, 2)
-    # Five standard errors of so many independent draws, and what the optimizers leave.
+    # Five standard errors of ``size`` independent draws, and the error of the optimizers.
     error = np.abs(mu.mean(("chain", "draw")).to_numpy() - MEAN) / SD
     assert np.all(error < 5 / np.sqrt(size) + slack), error
     log_sd = np.abs(np.log(mu.std(("chain", "draw")).to_numpy() / SD))
@@ -121,7 +121,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 
 
 class _Hide:
-    """A finder that does not find one package."""
+    """A finder for which one package is not installed."""
 
     def __init__(self, package):
         self.package = package

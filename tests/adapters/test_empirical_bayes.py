@@ -1,4 +1,4 @@
-"""Hyperparameters maximized with the ELBO, against exact type-II likelihood and against EM."""
+"""Maximized hyperparameters, compared with the exact type-II likelihood and with EM."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ Y = X @ (1.5 * _rng.normal(size=5)) + 0.7 * _rng.normal(size=40)
 
 
 def log_evidence(tau, sigma):
-    """Of y = X β + ε, β ~ N(0, τ²), ε ~ N(0, σ²)."""
+    """Log evidence of y = X β + ε with β ~ N(0, τ²) and ε ~ N(0, σ²)."""
     covariance = sigma**2 * np.eye(len(Y)) + tau**2 * X @ X.T
     return float(multivariate_normal(np.zeros(len(Y)), covariance).logpdf(Y))
 
@@ -69,14 +69,14 @@ def test_regression_reaches_type_two_maximum_likelihood(language, exact):
     idata = maximized(language)
     group = get_group(idata, "empirical_bayes")
     values = np.array([float(group["tau"]), float(group["sigma"])])
-    # The M-step averages over 2,000 draws: sufficient statistics with a relative error of
-    # sqrt(2 / 2000) at most, half of that on a scale; five of them.
+    # The M-step averages over 2,000 draws.  The relative error of the sufficient statistics is at
+    # most sqrt(2 / 2000), and half of that for a scale; five of these errors are allowed.
     np.testing.assert_allclose(values, exact[0], rtol=5 * 0.5 * np.sqrt(2 / 2000))
     assert log_evidence(*values) > exact[1] - 0.02
     found = attributes(idata)
     assert found["empirical_bayes_converged"] == 1
     assert 2 <= found["empirical_bayes_rounds"] <= 30
-    # The fit that is returned is that at the maximum.
+    # The returned fit is the one at the maximum.
     assert abs(found["log_evidence"] - exact[1]) < 5 * max(found["log_evidence_se"], 0.01) + 0.02
     tau, sigma = values
     precision = X.T @ X / sigma**2 + np.eye(5) / tau**2
@@ -99,14 +99,14 @@ def test_ard_regression_agrees_with_coordinate_ascent():
     penalty = 0.5
 
     def model(x, y):
-        """Each coefficient with a variance of its own, which a penalty keeps from zero."""
+        """Each coefficient has its own variance; a penalty keeps it away from zero."""
         scale = numpyro.param("scale", np.ones(4), constraint=dist.constraints.positive)
         numpyro.factor("penalty", -(penalty / scale**2).sum())
         w = numpyro.sample("w", dist.Normal(0, scale).to_event(1))
         numpyro.sample("y", dist.Normal(x @ w, 0.5), obs=y)
 
     variance = np.ones(4)
-    for _ in range(2000):  # q(w) and the point estimates of the variances in turns
+    for _ in range(2000):  # updates q(w) and the variances in turn
         covariance = np.linalg.inv(x.T @ x / 0.25 + np.diag(1 / variance))
         mean = covariance @ x.T @ y / 0.25
         variance = mean**2 + np.diag(covariance) + 2 * penalty
@@ -118,7 +118,7 @@ def test_ard_regression_agrees_with_coordinate_ascent():
 
 
 @pytest.mark.numpyro
-def test_some_parameters_can_stay_fixed():
+def test_parameters_that_are_not_named_stay_fixed():
     pytest.importorskip("numpyro")
     with pytest.warns(isogmm.FitWarning, match="still changed after 2 rounds"):
         idata = maximized("numpyro", maximize=["tau"], max_rounds=2)
@@ -144,13 +144,13 @@ def test_budgets_are_checked(option):
 
 @pytest.mark.numpyro
 @pytest.mark.filterwarnings("ignore:.*still changed after 2 rounds:isogmm.errors.FitWarning")
-def test_rounds_that_run_out_end_at_a_step_not_at_a_guess(exact):
-    """The guess beyond the first two steps has a log likelihood of minus thousands."""
+def test_the_last_round_ends_with_a_step_and_not_with_an_extrapolation(exact):
+    """The extrapolation of the first two steps has a log likelihood below -1000."""
     pytest.importorskip("numpyro")
     result = maximized("numpyro", maximize="tau", max_rounds=2, draws=100, chains=2)
     tau = float(get_group(result, "empirical_bayes")["tau"])
     assert result.attrs["empirical_bayes_converged"] == 0
-    # EM never goes down: noise of its draws apart, it is better than where it began.
+    # EM does not decrease the likelihood, apart from the Monte Carlo error.
     assert log_evidence(tau, 3.0) > log_evidence(0.3, 3.0)
 
 
@@ -168,7 +168,7 @@ def test_pymc_names_and_supports_are_checked():
 
 
 @pytest.mark.pymc
-def test_a_positive_value_must_be_positive_to_begin_with():
+def test_the_initial_value_of_a_positive_parameter_must_be_positive():
     pm = pytest.importorskip("pymc")
     with pm.Model() as model:
         shift = pm.Data("shift", -1.0)

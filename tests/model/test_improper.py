@@ -1,4 +1,4 @@
-"""Densities without a finite integral are told from proper ones with heavy tails."""
+"""Improper densities are distinguished from proper densities with heavy tails."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +25,7 @@ PROPER = {
 }
 IMPROPER = {
     "flat": (lambda x: -0.5 * x[0] ** 2 + 0.0 * x[1], "x[1]"),
-    # 1/|t|: falls by log 10 less a little over every factor of ten.
+    # Decays like |t|^-0.98: by slightly less than log 10 over every factor of ten.
     "too heavy a tail": (lambda x: -0.5 * x[0] ** 2 - 0.49 * jnp.log1p(x[1] ** 2), "x[1]"),
     "flat on one side": (lambda x: -0.5 * x[0] ** 2 - jnp.log1p(jnp.exp(-x[1])), "x[1]"),
     "rising": (lambda x: -0.5 * x[0] ** 2 + x[1], "x[1]"),
@@ -46,7 +46,7 @@ def test_improper_densities_are_named_with_the_coordinate(name):
     assert improper_direction(target(density), np.ones(2), np.array([1.0, WIDE])) == direction
 
 
-def test_common_widths_cost_nothing():
+def test_usual_widths_need_no_gradients():
     flat = FitTarget.of(target(IMPROPER["flat"][0]))
     assert improper_direction(flat, np.ones(2), np.diag([1.0, 1e4])) is None
     assert flat.num_gradient_evaluations == 0
@@ -59,13 +59,13 @@ def test_common_widths_cost_nothing():
         (lambda x: -0.5 * (x[0] + x[1]) ** 2, r"0\.71 x\[\d\] - 0\.71 x\[\d\].*proper priors"),
     ],
 )  # fmt: skip
-def test_a_search_that_ends_there_is_an_error(density, words):
+def test_a_search_that_ends_in_an_improper_direction_is_an_error(density, words):
     with pytest.raises(isogmm.ModelError, match=words):
         isogmm.fit_isogmm(isogmm.LogDensity(density, np.zeros(2)), random_seed=0, progressbar=False)
 
 
 @pytest.mark.slow
-def test_chains_that_run_away_say_so():
+def test_chains_that_diverge_give_a_warning():
     with pytest.warns(isogmm.FitWarning, match="improper"):
         idata = isogmm.fit_isogmm(
             isogmm.LogDensity(IMPROPER["flat on one side"][0], np.zeros(2)),

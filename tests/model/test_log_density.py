@@ -1,4 +1,4 @@
-"""LogDensity: JAX pytrees, NumPy, Stan's interface, worker processes, and clear errors."""
+"""LogDensity: JAX pytrees, NumPy, the interface of Stan, worker processes, and errors."""
 
 import concurrent.futures
 import functools
@@ -135,7 +135,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # NumPy at absurd positions
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # NumPy at extreme positions
 @pytest.mark.filterwarnings("ignore:invalid:RuntimeWarning")
 def test_every_kind_keeps_the_contract_of_a_target(name):
     model = MODELS[name]()
@@ -228,7 +228,7 @@ def test_other_data_of_equal_shape_share_the_programs():
     assert float(first.evaluate(np.zeros(2))[0]) == 0.0
     assert len(traces) == count
     assert second.num_programs() == 2
-    # Another shape is another program, and the first is not disturbed.
+    # Data of another shape have their own program.
     longer = LogDensity(counted, np.zeros(1), data=np.zeros(2)).with_data(np.ones(5)).to_target()
     assert float(longer.evaluate(np.zeros(1))[0]) == pytest.approx(-2.5)
 
@@ -267,7 +267,7 @@ def test_float32_leaves_reach_the_function_as_float32():
 def test_a_pool_of_processes_evaluates_the_batch():
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        # A function of a module that workers can import by name; this one is not.
+        # Workers must import the function by name, so it is not defined in this file.
         model = LogDensity(
             None,
             np.zeros(5),
@@ -304,11 +304,11 @@ def test_an_error_outside_the_support_is_a_point_without_density():
     assert np.isfinite(values[[0, 2]]).all()
     assert values[1] == -np.inf
     assert (gradients[1] == 0).all()
-    # Said once, not at every point.
+    # The warning is given once.
     assert target.evaluate(np.array([0.0, 500.0]))[0] == -np.inf
 
 
-def test_a_bug_is_not_taken_for_a_point_outside_the_support():
+def test_other_errors_are_raised():
     def broken(x):
         raise KeyError("beta")
 
@@ -385,7 +385,7 @@ def test_a_bug_is_not_taken_for_a_point_outside_the_support():
         ),
     ],
 )
-def test_bad_input_is_named(make, error, words):
+def test_invalid_input_is_named(make, error, words):
     with pytest.raises(error, match=words):
         make().to_target()
 

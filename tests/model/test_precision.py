@@ -1,4 +1,4 @@
-"""The precision of JAX for a while, as old and new versions of it name it."""
+"""The context for the precision of JAX, in old and new versions."""
 
 import contextlib
 
@@ -18,7 +18,7 @@ def dtype():
     return jnp.zeros(1).dtype
 
 
-def test_the_switch_is_as_before_afterwards():
+def test_the_global_switch_is_unchanged_afterwards():
     before = dtype()
     for x64, expected in ((True, np.float64), (False, np.float32), (None, before)):
         with in_precision(x64):
@@ -26,7 +26,7 @@ def test_the_switch_is_as_before_afterwards():
         assert dtype() == before
 
 
-def test_before_jax_0_8_it_was_experimental(monkeypatch):
+def test_the_experimental_context_is_used_before_jax_0_8(monkeypatch):
     asked = []
 
     def enable_x64(value):

@@ -1,4 +1,4 @@
-"""What a program computes, counted from its jaxpr, and how many rows its batch gets."""
+"""The cost of a program, counted from its jaxpr, and the number of rows of its batch."""
 
 import jax
 import jax.numpy as jnp
@@ -18,24 +18,24 @@ def cost(fn, *shapes):
 
 def test_numbers_of_plain_operations_and_products():
     assert cost(lambda x: jnp.sin(x) * 2.0, (7,)) == (14, False)
-    # 3 x 4 sums of 5 products.
+    # 3 x 4 sums of 5 products each.
     assert cost(lambda a, b: a @ b, (3, 5), (5, 4)) == (2 * 5 * 12, False)
     assert cost(lambda x: x, (9,)) == (0, False)
 
 
-def test_functions_and_branches_are_entered():
+def test_functions_and_branches_are_counted():
     assert cost(jax.jit(lambda x: jnp.sin(x)), (7,)) == (7, False)
 
     def either(x):
         return jax.lax.cond(x[0] > 0, jnp.sin, lambda y: jnp.cos(jnp.exp(y)), x)
 
     numbers, has_loops = cost(either, (7,))
-    # Both branches; and the comparison with its index, a few numbers.
+    # Both branches, and a few numbers for the comparison and its index.
     assert 21 < numbers < 30
     assert not has_loops
 
 
-def test_loops_count_their_rounds():
+def test_loops_count_every_iteration():
     def body(carry, row):
         return jnp.sin(carry) + row, None
 
@@ -47,7 +47,7 @@ def test_loops_count_their_rounds():
         return jax.lax.while_loop(lambda y: y[0] < 1.0, jnp.exp, x)
 
     numbers, has_loops = cost(until, (3,))
-    # What the condition computes, three numbers, counts too.
+    # The condition computes three numbers, which count too.
     assert numbers == WHILE_ITERATIONS * (3 + 3)
     assert has_loops
 
@@ -55,12 +55,12 @@ def test_loops_count_their_rounds():
 def test_factorizations_are_loops():
     numbers, has_loops = cost(jnp.linalg.cholesky, (20, 20))
     assert has_loops
-    # n for each of the n² numbers; and the symmetric part and the triangle, a few n² each.
+    # n for each of the n² numbers, and a few n² for the symmetric part and the triangle.
     assert 20**3 <= numbers < 2 * 20**3
 
 
 def process(length):
-    """A local level with heavy tails, one step after the other."""
+    """A local level model with heavy tails, computed by a loop."""
     y = np.random.default_rng(0).normal(size=length)
 
     def log_density(x):
@@ -74,7 +74,7 @@ def process(length):
 
 
 def regression(size):
-    """So many observations at once."""
+    """A regression with this many observations, computed without a loop."""
     x = np.random.default_rng(0).normal(size=(size, 2))
     return LogDensity(lambda b: -((x @ b - 1.0) ** 2).mean() - 0.5 * (b**2).sum(), np.zeros(2))
 
@@ -83,7 +83,7 @@ def test_costly_loops_get_small_batches(monkeypatch):
     short, long = process(10), process(10_000)
     assert short.to_target().batch_size == BATCH_ROWS
     assert long.to_target().batch_size == BATCH_ROWS_OF_LOOPS
-    # Rows that are evaluated together gain from large ones, whatever they cost.
+    # Rows that are evaluated together profit from large batches at any cost per row.
     assert regression(100_000).to_target().batch_size == BATCH_ROWS
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert process(10_001).to_target().batch_size == BATCH_ROWS
@@ -91,7 +91,7 @@ def test_costly_loops_get_small_batches(monkeypatch):
     assert given.to_target().batch_size == 5
 
 
-def test_the_size_of_batches_changes_no_value():
+def test_the_batch_size_changes_no_value():
     model = process(2_000)
     few = model.to_target()
     many = LogDensity(model._function.fn, np.zeros(2), batch_size=BATCH_ROWS).to_target()

@@ -46,15 +46,11 @@ def improper_direction(
         The direction as a combination of coordinate names, ``0.71 x[0] - 0.71 x[1]``; None if
         no such direction was found.
     """
-    if factor.ndim == 1:
-        order = np.argsort(-factor)[:MAX_AXES]
-        widths, axes = factor[order], np.eye(len(factor))[order]
-    else:
-        left, values, _ = np.linalg.svd(factor)
-        widths, axes = values[:MAX_AXES], left.T[:MAX_AXES]
+    widths, axes = _widest_axes(factor)
+    if widths[0] > min_width and factor.ndim == 2:
         # The data determine the sum of two coordinates, and nothing determines their difference.
         rows = factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
-        if widths[0] > min_width and 1.0 / np.linalg.cond(rows) < MIN_RECIPROCAL_CONDITION:
+        if 1.0 / np.linalg.cond(rows) < MIN_RECIPROCAL_CONDITION:
             return _describe(axes[0], target.coordinate_names)
     axes = axes[widths > min_width]
     widths = widths[widths > min_width]
@@ -68,6 +64,17 @@ def improper_direction(
         decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
         is_slow = np.all(decay < np.log(10.0), axis=-1).any(axis=-1)
     return _describe(axes[np.argmax(is_slow)], target.coordinate_names) if is_slow.any() else None
+
+
+def _widest_axes(
+    factor: np.ndarray,
+) -> tuple[Float[np.ndarray, " a"], Float[np.ndarray, "a d"]]:
+    """Standard deviations and directions of the principal axes of N(0, L Lᵀ), the widest first."""
+    if factor.ndim == 1:
+        order = np.argsort(-factor)[:MAX_AXES]
+        return factor[order], np.eye(len(factor))[order]
+    left, values, _ = np.linalg.svd(factor)
+    return values[:MAX_AXES], left.T[:MAX_AXES]
 
 
 def _describe(axis: Float[np.ndarray, " d"], names: list[str]) -> str:

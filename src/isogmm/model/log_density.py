@@ -12,7 +12,7 @@ from jaxtyping import Float, PyTree
 from isogmm.errors import ModelError, OptionError
 from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.jax_function import JaxFunction
-from isogmm.model.plain_function import PlainFunction, ValueAndGrad
+from isogmm.model.plain_function import PlainFunction, combined
 from isogmm.model.precision import in_precision
 from isogmm.model.structure import Structure
 from isogmm.model.target import Target
@@ -125,12 +125,7 @@ class LogDensity:
     ) -> None:
         if fn is not None and not callable(fn):
             raise ModelError(f"fn must be a function of the position, not {type(fn).__name__}")
-        if fn is None and value_and_grad is None:
-            raise ModelError("give fn (JAX), fn with gradient=, or value_and_grad=")
-        if gradient is not None and value_and_grad is not None:
-            raise OptionError("gradient= and value_and_grad= say the same thing: give one of them")
-        if fn is not None and gradient is not None:
-            value_and_grad = ValueAndGrad(fn, gradient)
+        value_and_grad = combined(fn, gradient, value_and_grad)
         self.is_jax = value_and_grad is None
         if self.is_jax and vectorized:
             raise OptionError(

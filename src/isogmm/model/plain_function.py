@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from isogmm.errors import ModelError, warn_user
+from isogmm.errors import ModelError, OptionError, warn_user
 from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.program_size import BATCH_ROWS
 from isogmm.model.structure import Structure
@@ -184,6 +184,27 @@ class ValueAndGrad:
     def __call__(self, *arguments: PyTree) -> tuple[object, object]:
         """Evaluate both functions at one position."""
         return self.fn(*arguments), self.gradient(*arguments)
+
+
+def combined(
+    fn: Callable[..., object] | None,
+    gradient: Callable[..., object] | None,
+    value_and_grad: Callable[..., object] | None,
+) -> Callable[..., object] | None:
+    """One function for value and gradient; None if JAX differentiates ``fn``.
+
+    Raises
+    ------
+    ModelError
+        If there is no function.
+    OptionError
+        If there are two gradients.
+    """
+    if fn is None and value_and_grad is None:
+        raise ModelError("give fn (JAX), fn with gradient=, or value_and_grad=")
+    if gradient is not None and value_and_grad is not None:
+        raise OptionError("gradient= and value_and_grad= say the same thing: give one of them")
+    return value_and_grad if fn is None or gradient is None else ValueAndGrad(fn, gradient)
 
 
 @dataclass(frozen=True)
