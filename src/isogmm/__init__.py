@@ -26,7 +26,7 @@ _MODULE_OF = {
     "IsotropicMixture": "isogmm.mixtures.isotropic",
     "GaussianMixture": "isogmm.mixtures.gaussian",
     "Mixture": "isogmm.mixtures.isotropic:IsotropicMixture",
-    "Locate": "isogmm.locate.locate",
+    "Locate": "isogmm.locate.options",
     "Refine": "isogmm.draws.refine",
     "empirical_bayes": "isogmm.empirical_bayes",
     "compare": "isogmm.views.comparison.table",

@@ -1,7 +1,5 @@
 """The affine map of a fit: from a search, from the curvature at one point, or as given."""
 
-import enum
-
 import numpy as np
 from jaxtyping import Float
 
@@ -9,6 +7,7 @@ from isogmm.errors import ModelError, OptionError
 from isogmm.locate.curvature import dense_at, diagonal_at
 from isogmm.locate.located import Located
 from isogmm.locate.low_rank import low_rank_at
+from isogmm.locate.options import Whitening
 from isogmm.locate.paths import follow_paths
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.target import Target
@@ -18,16 +17,6 @@ NUM_STARTS = 8
 #: Smallest dimension of a low-rank map.  In fewer dimensions it would keep nearly all directions,
 #: like a dense map.
 MIN_LOW_RANK_DIM = 11
-
-
-class Whitening(enum.Enum):
-    """The forms of affine map that the option ``whitening`` names."""
-
-    AUTO = "auto"
-    NONE = "none"
-    DIAGONAL = "diagonal"
-    DENSE = "dense"
-    LOW_RANK = "low_rank"
 
 
 def given_map(whitening: Whitening | AffineMap, target: Target) -> AffineMap | None:

@@ -1,5 +1,6 @@
-"""Options of the search."""
+"""Options of the search, and of the coordinates that it chooses."""
 
+import enum
 from dataclasses import dataclass
 
 from isogmm.validation import check_counts
@@ -37,3 +38,13 @@ class Locate:
 
     def __post_init__(self) -> None:
         check_counts(self, least={"num_evaluations": 0, "max_starts": 0, "max_evaluations": 0})
+
+
+class Whitening(enum.Enum):
+    """The forms of affine map that the option ``whitening`` names."""
+
+    AUTO = "auto"
+    NONE = "none"
+    DIAGONAL = "diagonal"
+    DENSE = "dense"
+    LOW_RANK = "low_rank"

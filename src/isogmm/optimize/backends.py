@@ -25,6 +25,10 @@ class AbstractBackend(abc.ABC):
     advance: Callable[..., tuple[Iterate, Any, Any]]
 
     @abc.abstractmethod
+    def __init__(self, rules: Rules, dtype: np.dtype) -> None:
+        """A backend for these rules and this floating type."""
+
+    @abc.abstractmethod
     def put(self, tree: Tree) -> Tree:
         """Arrays where the arithmetic runs."""
 

@@ -8,12 +8,13 @@ program, with the same noise and the same numbers up to rounding.
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic import IsotropicMixture
@@ -36,6 +37,13 @@ MAX_BLOCK_LENGTH = 256
 MAX_BLOCK_NUMBERS = 2**21
 
 
+class Steps(NamedTuple):
+    """Step size and share in the running average, one entry for each iteration of a block."""
+
+    sizes: Array
+    averaging: Array
+
+
 @functools.lru_cache(maxsize=16)
 def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
     """A block: ``length`` iterations of :func:`isogmm.optimize.iteration.advance` with the model."""
@@ -54,7 +62,7 @@ def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
         log_det: Any,
         sample_weights: Any,
         length: Any,
-        steps: Step,
+        steps: Steps,
         noise: Any,
     ) -> tuple[Any, Any, Any]:
         affine_map = AffineMap(*parts)
@@ -68,7 +76,7 @@ def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
                 affine_map,
                 sample_weights,
                 Evaluation(values + log_det, gradients),
-                Step(steps.size[index], steps.averaging[index]),
+                Step(steps.sizes[index], steps.averaging[index]),
                 noise[index],
             )
             counts = counts.at[index].set(num_finite.astype(counts.dtype))
@@ -116,8 +124,8 @@ class _FusedRunner(GradientRunner):
         noise = np.zeros((longest, *self.state.offsets.shape), self.dtype)
         for index in range(length):
             noise[index] = self.noise()
-        steps = Step(*np.zeros((2, longest), self.dtype))
-        steps.size[:length] = plan.step_sizes[done : done + length]
+        steps = Steps(*np.zeros((2, longest), self.dtype))
+        steps.sizes[:length] = plan.step_sizes[done : done + length]
         steps.averaging[:length] = plan.averaging[done : done + length]
         with self.target.precision():
             state, elbos, counts = self.program(

@@ -7,7 +7,7 @@ import numpy as np
 from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
-from isogmm.locate.locate import Located
+from isogmm.locate.located import Located
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction
 from isogmm.recipe.deliver import Delivery

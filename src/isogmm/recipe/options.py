@@ -7,14 +7,13 @@ import difflib
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from isogmm.draws.refine import Refine
 from isogmm.errors import OptionError
-from isogmm.locate.coordinates import Whitening
-from isogmm.locate.locate import Locate
+from isogmm.locate.options import Locate, Whitening
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
 from isogmm.optimize.algorithm import AbstractAlgorithm
@@ -24,6 +23,9 @@ from isogmm.optimize.schedules import AbstractSchedule, Constant
 from isogmm.optimize.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.optimize.updates import LearnedWeights
 from isogmm.validation import real_number, whole_number
+
+#: The arguments of a public function by name, as the user gave them.
+Arguments: TypeAlias = Mapping[str, Any]
 
 #: Chains where the user gives no number.
 CHAINS = 4
@@ -127,7 +129,7 @@ class Options:
 # --- parts that several families read ---------------------------------------------------------
 
 
-def common_options(given: Mapping[str, object], algorithm: AbstractAlgorithm) -> Options:
+def common_options(given: Arguments, algorithm: AbstractAlgorithm) -> Options:
     """The options that families behind an affine map share.
 
     Parameters
@@ -177,7 +179,7 @@ def array_backend(value: object) -> str:
 
 
 def stopping_for(
-    given: Mapping[str, object], schedule: AbstractSchedule, default_tolerance: float
+    given: Arguments, schedule: AbstractSchedule, default_tolerance: float
 ) -> AbstractStopping:
     """The stopping rule that goes with a schedule and the budgets of the user."""
     max_iterations = _optional_whole("max_iterations", given["max_iterations"])

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Checkpoint(Generic[Mixture]):
         iteration
             Iterations done.
         """
-        arrays = self.family.arrays(mixture)
+        arrays: dict[str, Any] = self.family.arrays(mixture)
         if centers is not None:
             arrays["centers"] = centers
         temporary = self.path.with_name(self.path.name + ".part")

@@ -1,7 +1,6 @@
 """From a model and the arguments of a user to an ArviZ object, the same for all families."""
 
 import time
-from collections.abc import Mapping
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,6 +10,7 @@ from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.fit import fit
+from isogmm.recipe.options import Arguments
 from isogmm.recipe.progress import Progress
 from isogmm.recipe.resume import Checkpoint, resume_start
 from isogmm.results.arviz_versions import preload
@@ -18,7 +18,7 @@ from isogmm.results.groups import Result
 from isogmm.validation import seed_of
 
 
-def run(family_name: str, given: Mapping[str, object]) -> Result:
+def run(family_name: str, given: Arguments) -> Result:
     """Fit a model and return its result.
 
     Parameters

@@ -8,7 +8,9 @@ from jaxtyping import Float
 
 from isogmm.errors import ModelError
 from isogmm.locate.coordinates import fixed_map, given_map, map_for, within_mode_map
-from isogmm.locate.locate import Locate, Located, locate
+from isogmm.locate.locate import locate
+from isogmm.locate.located import Located
+from isogmm.locate.options import Locate
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction

@@ -7,7 +7,7 @@ import numpy as np
 
 from isogmm.draws.pool import Pool
 from isogmm.errors import warn_user
-from isogmm.locate.locate import Located
+from isogmm.locate.located import Located
 from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations

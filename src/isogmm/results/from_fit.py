@@ -1,8 +1,9 @@
 """The groups of a fit: its draws, its mixture and its history."""
 
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,8 @@ OPTIONAL_GROUPS = ("log_likelihood", "log_prior")
 #: Draws constrained at a time where one of these is left out, so that it is never in memory as a
 #: whole; fewer where the log likelihood of so many draws has more numbers than the second bound.
 MAX_DRAWS_AT_A_TIME, MAX_NUMBERS_AT_A_TIME = 1024, 2**25
+#: What a user wants of an optional group: all of it, nothing, or the variables named.
+Wanted: TypeAlias = bool | str | Sequence[str]
 #: The groups of a fit, in order.
 GROUP_ORDER = (
     "posterior",
@@ -41,7 +44,7 @@ IDATA_OPTIONS = ("log_likelihood", "log_prior", "include_transformed", "dims", "
 
 
 def result_groups(
-    result: FitResult, options: Mapping[str, object]
+    result: FitResult, options: Mapping[str, Any]
 ) -> tuple[dict[str, xr.Dataset], dict[str, str | int | float]]:
     """Groups and root attributes of a fit.
 
@@ -96,12 +99,12 @@ def result_groups(
     return {group: groups[group] for group in GROUP_ORDER if group in groups}, root
 
 
-def _wanted(result: FitResult, options: Mapping[str, object], group: str) -> object:
-    """What the user wants of an optional group: True, False or names of variables."""
+def _wanted(result: FitResult, options: Mapping[str, Any], group: str) -> Wanted:
+    """What the user wants of an optional group, or the default of the fit."""
     return options.get(group, result.group_defaults.get(group, True))
 
 
-def _mapping(options: Mapping[str, object], name: str) -> Mapping:
+def _mapping(options: Mapping[str, Any], name: str) -> Mapping:
     value = options.get(name, {})
     if not isinstance(value, Mapping):
         raise OptionError(f"idata_kwargs[{name!r}] must be a dict, not {type(value).__name__}")
@@ -147,12 +150,12 @@ def _seed(result: FitResult) -> int:
 
 
 def _choose(
-    arrays: Mapping[str, np.ndarray], wanted: object, group: str
+    arrays: Mapping[str, np.ndarray], wanted: Wanted, group: str
 ) -> Mapping[str, np.ndarray]:
     """The variables of an optional group that the user wants."""
     if isinstance(wanted, bool | np.bool_ | int):
         return arrays if wanted else {}
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
     unknown = [name for name in names if name not in arrays]
     if unknown:
         raise OptionError(
@@ -167,7 +170,7 @@ def _unconstrained_dims(target: Target, labels: Labels) -> dict[str, list[str | 
     for name, shape in target.variables.items():
         given = target.unconstrained_dims.get(name, labels.dims.get(name, ()))
         dims[name] = [
-            dim if dim not in labels.coords or len(labels.coords[dim]) == size else None
+            dim if dim is None or len(labels.coords.get(dim, range(size))) == size else None
             for dim, size in zip(given, shape, strict=False)
         ]
     return dims

@@ -84,9 +84,3 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
         target.deadline = None
         is_deadline = isinstance(stop, DeadlineReachedError)
         interruption.reason = StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
-
-
-def stop_reason_of(interruption: KeyboardInterrupt) -> StopReason:
-    """Ctrl-C or the time limit."""
-    is_deadline = isinstance(interruption, DeadlineReachedError)
-    return StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED

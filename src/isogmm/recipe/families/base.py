@@ -13,7 +13,7 @@ from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.recipe.context import FitContext
-from isogmm.recipe.options import CHAINS, Options
+from isogmm.recipe.options import CHAINS, Arguments, Options
 from isogmm.recipe.start import Start
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
@@ -73,7 +73,7 @@ class AbstractFamily(abc.ABC, Generic[Mixture]):
 
     @classmethod
     @abc.abstractmethod
-    def of(cls: type[Family], given: Mapping[str, object]) -> Family:
+    def of(cls: type[Family], given: Arguments) -> Family:
         """The family with the options that a user gave, by name.
 
         Raises

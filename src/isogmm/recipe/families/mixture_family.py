@@ -3,15 +3,16 @@
 import abc
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.locate.coordinates import geometric_scale
-from isogmm.locate.locate import Located
+from isogmm.locate.located import Located
 from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
+from isogmm.mixtures.initialization.base import AbstractInitialization
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
@@ -76,14 +77,15 @@ class MixtureFamily(AbstractFamily[Mixture]):
         count = options.num_components or self.default_num_components
         located = found.located
         if located is None:
-            mixture = options.init.initialize(generator, options.chains, count, found.affine_map)
-            return Start(self.convert(mixture), stop_reason=found.stop_reason)
+            assert isinstance(options.init, AbstractInitialization)
+            given = options.init.initialize(generator, options.chains, count, found.affine_map)
+            return Start(self.convert(given), stop_reason=found.stop_reason)
         if options.num_components is None:
             count = max(count, 2 * len(located.means))
         mixture = self.over_modes(located, count, found.affine_map, generator)
         return Start(mixture, located.means, located, found.stop_reason)
 
-    def rounds(self, context: FitContext, start: Start[Mixture]) -> "MixtureRounds":
+    def rounds(self, context: FitContext, start: Start[Mixture]) -> "MixtureRounds[Mixture]":
         """The optimization, and further ones with more components where they help."""
         return MixtureRounds(self, context, start)
 
@@ -122,7 +124,7 @@ class MixtureFamily(AbstractFamily[Mixture]):
         return chains, count
 
 
-class MixtureRounds(AbstractRounds):
+class MixtureRounds(AbstractRounds, Generic[Mixture]):
     """Optimizations of a growing mixture; each is judged by fresh draws.
 
     Parameters

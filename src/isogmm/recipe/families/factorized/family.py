@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from isogmm.errors import OptionError, warn_user
-from isogmm.locate.coordinates import Whitening
-from isogmm.locate.locate import Locate
+from isogmm.locate.options import Locate, Whitening
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.mixtures.stored import check_coordinates
@@ -22,6 +22,7 @@ from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
 from isogmm.recipe.families.factorized.result import fit_result
 from isogmm.recipe.options import (
+    Arguments,
     Options,
     Refinement,
     WeightsOption,
@@ -106,7 +107,7 @@ class Factorized(AbstractFamily[FactorizedChains]):
     beginning: FactorizedStart
 
     @classmethod
-    def of(cls, given: Mapping[str, object]) -> "Factorized":
+    def of(cls, given: Arguments) -> "Factorized":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
         rule, schedule = read_method(given["method"], given["step_size"])
         algorithm = FactorizedAlgorithm(
@@ -226,7 +227,7 @@ class FactorizedRounds(AbstractRounds):
         mixtures = self.start.mixture.chains
         generators = self.context.generators(len(mixtures))
         for mixture, generator in zip(mixtures, generators, strict=True):
-            stopping = algorithm.stopping
+            stopping: Any = algorithm.stopping
             if max_seconds is not None:
                 left = max_seconds - (time.perf_counter() - started)
                 stopping = replace(stopping, max_seconds=max(left, MIN_SECONDS))

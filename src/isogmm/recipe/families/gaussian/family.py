@@ -1,13 +1,13 @@
 """Full and diagonal covariances in the recipe: options, start, optimization."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
-from isogmm.locate.locate import Located
+from isogmm.locate.located import Located
+from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
@@ -17,7 +17,7 @@ from isogmm.optimize.runner import WhiteningAdaptation
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.gaussian.options import read_algorithm, read_covariance
 from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
-from isogmm.recipe.options import common_options
+from isogmm.recipe.options import Arguments, common_options
 from isogmm.recipe.start import Start
 
 #: Components where the user gives no number.
@@ -39,7 +39,7 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
     is_diagonal: bool = False
 
     @classmethod
-    def of(cls, given: Mapping[str, object]) -> "FullCovariances":
+    def of(cls, given: Arguments) -> "FullCovariances":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
         is_diagonal = read_covariance(given["covariance"])
         return cls(common_options(given, read_algorithm(given)), is_diagonal)
@@ -68,7 +68,7 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
             diagonal=self.is_diagonal,
         )
 
-    def convert(self, mixture: object) -> GaussianMixture:
+    def convert(self, mixture: AbstractMixture) -> GaussianMixture:
         """Isotropic Gaussians and diagonal ones become full ones where that is asked for."""
         self._check(mixture.dim)
         if isinstance(mixture, GaussianMixture) and mixture.is_diagonal != self.is_diagonal:

@@ -1,7 +1,7 @@
 """The options of ``fit_gmmvi`` that other families do not have."""
 
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.optimize.algorithm import AbstractAlgorithm, Algorithm
@@ -11,7 +11,13 @@ from isogmm.optimize.gmmvi.method import Gmmvi
 from isogmm.optimize.gmmvi.presets import find_method
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.recipe.options import array_backend, default_tolerance, estimator, stopping_for
+from isogmm.recipe.options import (
+    Arguments,
+    array_backend,
+    default_tolerance,
+    estimator,
+    stopping_for,
+)
 from isogmm.validation import whole_number
 
 #: The names of ``covariance``.
@@ -31,7 +37,7 @@ def read_covariance(value: object) -> bool:
     return value == "diagonal"
 
 
-def read_algorithm(given: Mapping[str, object]) -> AbstractAlgorithm:
+def read_algorithm(given: Arguments) -> AbstractAlgorithm:
     """Bures-Wasserstein steps or GMMVI.
 
     Raises
@@ -55,7 +61,7 @@ def read_algorithm(given: Mapping[str, object]) -> AbstractAlgorithm:
     return GmmviAlgorithm(found, schedule, stopping_for(given, schedule, tolerance))
 
 
-def _adjusted(method: Gmmvi, given: Mapping[str, object]) -> Gmmvi:
+def _adjusted(method: Gmmvi, given: Arguments) -> Gmmvi:
     """The method with the number of samples asked for; refuses options that GMMVI does not have."""
     weights, backend, num_samples = (
         given[name] for name in ("weights", "array_backend", "num_samples")
@@ -72,5 +78,6 @@ def _adjusted(method: Gmmvi, given: Mapping[str, object]) -> Gmmvi:
         )
     if num_samples is None:
         return method
+    selection: Any = method.selection
     count = whole_number("num_samples", num_samples)
-    return replace(method, selection=replace(method.selection, num_samples=count))
+    return replace(method, selection=replace(selection, num_samples=count))

@@ -1,14 +1,13 @@
 """Isotropic Gaussians in the recipe: options, start, adaptation of the map, growth."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
-from isogmm.locate.coordinates import Whitening
-from isogmm.locate.locate import Located
+from isogmm.locate.located import Located
+from isogmm.locate.options import Whitening
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization.modes import Modes
 from isogmm.mixtures.initialization.over_modes import OverModes
@@ -31,6 +30,7 @@ from isogmm.recipe.families.isotropic.growth import Growth, split_worst
 from isogmm.recipe.families.isotropic.one_gaussian import one_gaussian
 from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
 from isogmm.recipe.options import (
+    Arguments,
     array_backend,
     common_options,
     default_tolerance,
@@ -60,7 +60,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
     """Mixtures of isotropic Gaussians, moved by the update rules of :mod:`isogmm.updates`."""
 
     @classmethod
-    def of(cls, given: Mapping[str, object]) -> "Isotropic":
+    def of(cls, given: Arguments) -> "Isotropic":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
         rule, schedule = read_method(given["method"])
         algorithm = Algorithm(
@@ -115,7 +115,10 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         is_estimated = self.options.whitening is Whitening.AUTO and start.located is not None
         if not has_pairs or not is_estimated or start.has_several_modes:
             return None
-        adaptations = {"dense": AdaptDense, "diagonal": AdaptDiagonal}
+        adaptations: dict[str, type[AdaptDense] | type[AdaptDiagonal]] = {
+            "dense": AdaptDense,
+            "diagonal": AdaptDiagonal,
+        }
         kind = start.mixture.affine_map.kind
         return adaptations[kind]() if kind in adaptations else None
 
