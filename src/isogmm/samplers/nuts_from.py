@@ -111,11 +111,10 @@ def nuts_from(
         )
         for mode, length in zip(visited, lengths[lengths > 0], strict=True)
     ]
-    # Attributes are read first, because joining changes the first of the results.
-    counts = _counts(results)
+    result = _joined(results, visited)
     fit = attributes(idata)
     found = {
-        **counts,
+        **_counts(results),
         "algorithm": "nuts_from",
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": tune,
@@ -124,7 +123,6 @@ def nuts_from(
         "fit_num_gradient_evaluations": int(fit.get("num_gradient_evaluations", 0)),
         "fit_sampling_time": float(fit.get("sampling_time", float("nan"))),
     }
-    result = _joined(results, visited)
     result.attrs.update(found)
     posterior = get_group(result, "posterior").assign_attrs(found)
     return add_group(result, "posterior", posterior)
