@@ -277,6 +277,19 @@ class AbstractMixture(abc.ABC):
 
 
 def mixture_of(arrays: Mapping[str, Array], affine_map: AffineMap) -> AbstractMixture:
-    """The mixture of stored arrays, of the family that their names and shapes determine."""
-    family = next(family for family in _FAMILIES if family.fits(arrays))
-    return family.of_arrays(arrays, affine_map)
+    """The mixture of stored arrays, of the family that their names and shapes determine.
+
+    A family is known once the module of its class is imported.
+
+    Raises
+    ------
+    OptionError
+        If the arrays do not belong to any known family.
+    """
+    for family in _FAMILIES:
+        if family.fits(arrays):
+            return family.of_arrays(arrays, affine_map)
+    raise OptionError(
+        f"the stored arrays {sorted(arrays)} do not belong to any known family of mixtures: import "
+        "the module that defines the family first"
+    )

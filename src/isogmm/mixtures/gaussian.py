@@ -12,6 +12,7 @@ from isogmm.errors import OptionError
 from isogmm.mixtures import gaussian_density as density
 from isogmm.mixtures.abstract import AbstractMixture, Coordinates
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.results.groups import Result
 
 
@@ -76,7 +77,8 @@ class GaussianMixture(AbstractMixture):
     @classmethod
     def fits(cls, arrays: Mapping[str, Array]) -> bool:
         """Whether the arrays hold a covariance, or its diagonal, for each component."""
-        return "covariances" in arrays or arrays["variances"].ndim == arrays["means"].ndim
+        is_diagonal = "variances" in arrays and arrays["variances"].ndim == arrays["means"].ndim
+        return "covariances" in arrays or is_diagonal
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Array], affine_map: AffineMap) -> "GaussianMixture":
@@ -161,7 +163,9 @@ class GaussianMixture(AbstractMixture):
         """The same density as a mixture of this family; a member is returned unchanged."""
         if isinstance(mixture, cls):
             return mixture
-        variances = mixture.arrays()["variances"]
+        if not isinstance(mixture, IsotropicMixture):
+            raise OptionError(f"a {type(mixture).__name__} has no form with full covariances")
+        variances = mixture.variances
         covariances = np.broadcast_to(variances[..., None], mixture.means.shape).copy()
         if not diagonal:
             covariances = covariances[..., None] * np.eye(mixture.dim, dtype=covariances.dtype)

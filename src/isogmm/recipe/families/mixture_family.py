@@ -50,25 +50,27 @@ class MixtureFamily(AbstractFamily[Mixture]):
     ) -> Mixture:
         """A mixture for every chain, with components around the modes that the search found."""
 
-    @abc.abstractmethod
-    def adaptation(self, start: Start[Mixture]) -> WhiteningAdaptation | None:
-        """What adapts the affine map during the optimization."""
+    # --- optional stages: a family that does not override them leaves them out ----------------
 
-    @abc.abstractmethod
+    def adaptation(self, start: Start[Mixture]) -> WhiteningAdaptation | None:
+        """What adapts the affine map during the optimization; None keeps the map."""
+        return None
+
     def without_rounds(
         self, context: FitContext, start: Start[Mixture], num_draws: int
     ) -> tuple[OptimizeResult, Pool] | None:
-        """A mixture that needs no optimization, with fresh draws; None where there is none."""
+        """A mixture that needs no optimization, with fresh draws; None if there is none."""
+        return None
 
-    @abc.abstractmethod
     def larger(
         self, start: Start[Mixture], optimized: OptimizeResult, pool: Pool
     ) -> Mixture | None:
-        """The mixture with more components, to be optimized again; None to keep it."""
+        """The mixture with more components, which is optimized next; None keeps the mixture."""
+        return None
 
-    @abc.abstractmethod
     def has_gained(self, before: Pool, after: Pool) -> bool:
-        """Whether a larger mixture was worth its cost."""
+        """Whether the ELBO gained enough from the larger mixture to keep it."""
+        return False
 
     def start(self, context: FitContext) -> Start[Mixture]:
         """A start from the search, or from the initialization that the user gave."""

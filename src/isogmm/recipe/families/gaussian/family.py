@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.locate.located import Located
 from isogmm.mixtures.abstract import AbstractMixture
@@ -12,13 +11,9 @@ from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
 from isogmm.mixtures.initialization.modes import Modes
-from isogmm.optimize.loop import OptimizeResult
-from isogmm.optimize.runner import WhiteningAdaptation
-from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.gaussian.options import read_algorithm, read_covariance
 from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
 from isogmm.recipe.options import Arguments, common_options
-from isogmm.recipe.start import Start
 
 #: Components where the user gives no number.
 NUM_COMPONENTS = 8
@@ -27,6 +22,9 @@ NUM_COMPONENTS = 8
 @dataclass(frozen=True)
 class FullCovariances(MixtureFamily[GaussianMixture]):
     """Mixtures of Gaussians with full or diagonal covariances.
+
+    The map is not adapted, because the covariances represent what it lacks.  GMMVI adds
+    components itself.
 
     Parameters
     ----------
@@ -89,23 +87,3 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
                 f'covariance="full" has {dim}² numbers a component here; it serves up to '
                 f'{MAX_DENSE_DIM} dimensions. Use covariance="diagonal", or fit_isogmm.'
             )
-
-    def adaptation(self, start: Start[GaussianMixture]) -> WhiteningAdaptation | None:
-        """None: the covariances hold what the map lacks."""
-        return None
-
-    def without_rounds(
-        self, context: FitContext, start: Start[GaussianMixture], num_draws: int
-    ) -> tuple[OptimizeResult, Pool] | None:
-        """None: the mixture is always optimized."""
-        return None
-
-    def larger(
-        self, start: Start[GaussianMixture], optimized: OptimizeResult, pool: Pool
-    ) -> GaussianMixture | None:
-        """None: GMMVI adds components itself."""
-        return None
-
-    def has_gained(self, before: Pool, after: Pool) -> bool:
-        """False: there is no larger mixture."""
-        return False
