@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import isogmm
+from helpers.families import isotropic
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.errors import ModelError, OptionError
@@ -271,7 +272,7 @@ class TestCheckpoints:
         model = isogmm.LogDensity(
             None, np.zeros(2), value_and_grad=lambda x: (-0.5 * float(x @ x), -x)
         )
-        stored = Checkpoint(path, model.to_target(), 0).start().mixture
+        stored = Checkpoint(path, model.to_target(), isotropic(), 0).start().mixture
         assert stored.means.shape[0] == 4
         # A step too small to move anything: the fit begins where the other one was killed.
         still = isogmm.updates.BuresWasserstein(step_size=1e-13)

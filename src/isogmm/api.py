@@ -47,67 +47,79 @@ def fit_isogmm(
         A NumPyro model function, a ``pm.Model`` (or None inside ``with model:``), a
         ``bambi.Model``, an :class:`isogmm.LogDensity` or a :class:`isogmm.Target`.
     *model_args, model_kwargs
-        What the model function is called with.
+        Arguments of the model function.
     random_seed
         An int, a NumPy Generator or a JAX key; the same seed gives the same numbers on one
         machine.
     draws, chains
-        Draws of each chain, and chains: independent fits of one posterior, evaluated together,
-        so that R-hat across chains compares fits.
+        Draws of each chain, and number of chains.  Chains are independent fits of one posterior,
+        evaluated together; R-hat compares them.
     num_components
-        K of each chain; ``"auto"`` takes one where the Gaussian of the search is all but exact,
-        else 16, or two for each mode where that is more, and splits the worst where that gains
-        (up to 24, or 64 with ``refine=0``).
+        K of each chain.  ``"auto"`` takes 1 where one Gaussian is accurate enough, else 16, or
+        two for each mode where that is more.  It adds components while the ELBO gains from them,
+        up to 24, or 64 with ``refine=0``.
     method
-        ``"auto"``, one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
-        ``"ibw_s"``, ``"md_s"``, or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
+        ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
+        ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
         With a step size the rule runs exactly as in the paper.
     weights
         ``"uniform"``, ``"learned"``, or ``"auto"``: learned where there are several modes.
     whitening
-        ``"auto"``, ``"none"`` (the paper), ``"diagonal"``, ``"dense"``, ``"low_rank"`` (beside a
-        diagonal; what ``"auto"`` may choose beyond 500 dimensions), or a matrix or scales.
+        ``"auto"``, ``"none"`` (the paper), ``"diagonal"``, ``"dense"``, ``"low_rank"`` (in
+        addition to a diagonal), or an array: a matrix (d, d) or scales (d,).  Beyond 500
+        dimensions ``"auto"`` chooses between diagonal and low rank.
     init
-        ``"auto"``, an :class:`isogmm.Locate` with other budgets, or a start such as
+        ``"auto"``, an :class:`isogmm.Locate` with other budgets, or an initialization such as
         ``isogmm.initialization.UniformMeans(...)``.
     max_iterations, max_seconds, tolerance
-        Iterations of the mixture, seconds of search, mixture and refinement together, and the
-        gain of the ELBO in nats not worth another window.
+        Iterations of the mixture; seconds of search, optimization and refinement together; and
+        the gain of the ELBO, in nats, below which the optimization stops.
     num_samples
-        Samples a component and iteration; 2, an antithetic pair, unless given.
+        Samples of each component in an iteration; 2 unless given, an antithetic pair.
     importance
-        Pareto smoothed importance resampling where it helps: ``"auto"``, True or False.
+        Whether draws are chosen by Pareto smoothed importance weights: ``"auto"`` (where it
+        helps), True or False.
     refine
-        ``"auto"`` (parallel chains until they have forgotten their starts), 0, a number of
-        transitions that pass at least before the recording, and are recorded, or an
-        :class:`isogmm.Refine` with other budgets.
+        Parallel HMC chains that start from the mixture: ``"auto"`` runs them until they are
+        independent of their starting points, 0 runs none.  A number is the least number of
+        warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
     progressbar
-        A line with the ELBO; shown on terminals and in notebooks only.
+        Show a line with the ELBO, on terminals and in notebooks only.
     idata_kwargs
-        ``log_likelihood``, ``log_prior``, ``dims``, ``coords``: see
+        ``log_likelihood``, ``log_prior``, ``include_transformed``, ``dims``, ``coords``: see
         :func:`isogmm.inference_data.to_inference_data`.
     resume
-        An earlier result of the same model: its mixture is continued, with as many chains and
+        An earlier result of the same model, whose mixture is continued with the same chains and
         components.
     callback
-        Called after every window with a :class:`isogmm.optimize.check.Check`; returning True ends the
-        fit.
+        Called after every window with a :class:`isogmm.optimize.check.Check`; returning True
+        ends the fit.
     checkpoint
-        A path: the mixture is written there after every window, and read back if it exists.
+        A path.  The mixture is written there after every window, and read back if it exists.
     array_backend
-        ``"numpy"``, or ``"jax"`` to run the mixture's arithmetic on JAX's device.
+        ``"numpy"``, or ``"jax"`` to run the arithmetic of the mixture on the device of JAX.
 
     Returns
     -------
     InferenceData or DataTree
-        Posterior, statistics, log likelihood, the fit itself and a verdict in its attributes.
+        Draws, statistics, log likelihood, the mixture, and a verdict in the attributes.
 
     Raises
     ------
     ModelError
         If the model cannot be fitted: names the site, the value and the remedy.
     OptionError
-        If an option makes no sense.
+        If an option is invalid: names the option, its value and what is accepted.
+
+    Warns
+    -----
+    FitWarning
+        If the verdict is ``unreliable``, or the fit ended before it converged.
+
+    References
+    ----------
+    Petit-Talamon, Lambert, Korba (2025). Variational inference with mixtures of isotropic
+    Gaussians. arXiv:2506.13613.
     """
     return run("isotropic", locals())
 
@@ -140,9 +152,9 @@ def fit_gmmvi(
 ) -> Result:
     """Fit a mixture of Gaussians with full covariances to the posterior of a model.
 
-    A component with a covariance of its own follows a correlated or curved posterior better than
-    an isotropic one, at the price of d² numbers each.  Start, coordinates, stopping, judgement,
-    refinement and result are those of :func:`isogmm.fit_isogmm`.
+    A component with its own covariance follows a correlated or curved posterior better than an
+    isotropic one, and costs d² numbers.  Start, coordinates, stopping, verdict, refinement and
+    result are those of :func:`isogmm.fit_isogmm`.
 
     Parameters
     ----------
@@ -150,13 +162,13 @@ def fit_gmmvi(
         As in :func:`isogmm.fit_isogmm`.
     num_components
         K of each chain at the start; ``"auto"`` takes 8, or two for each mode where that is
-        more.  Methods with an adaptive number go on from there.
+        more.  Methods with an adaptive number change it.
     method
         ``"auto"``; ``"samtron"``, ``"vips"``, ``"ibayes"`` (presets of
         :class:`isogmm.gmmvi.Gmmvi`); ``"bw"``, Bures-Wasserstein gradient steps; or an object:
         ``isogmm.gmmvi.samtron(number=isogmm.gmmvi.FixedNumber())``,
-        ``isogmm.gaussian.FullBuresWasserstein(step_size=0.01)``, which with a step size runs
-        exactly as published.
+        ``isogmm.gaussian.FullBuresWasserstein(step_size=0.01)``.  With a step size the latter
+        runs exactly as published.
     covariance
         ``"full"`` (up to 500 dimensions) or ``"diagonal"``, in the coordinates of the whitening.
     weights
@@ -164,8 +176,9 @@ def fit_gmmvi(
     whitening, init, max_iterations, max_seconds, tolerance
         As in :func:`isogmm.fit_isogmm`.
     num_samples
-        Samples a component: for GMMVI the effective number an estimate rests on, old samples
-        counted by their importance weights; for ``"bw"`` the number of each iteration, 16.
+        Samples of each component.  For GMMVI the effective number of an estimate, in which old
+        samples count by their importance weights; for ``"bw"`` the number of an iteration, 16
+        unless given.
     importance, refine, progressbar, idata_kwargs, resume, callback, checkpoint
         As in :func:`isogmm.fit_isogmm`; a result of that function can be continued here.
     array_backend
@@ -174,7 +187,7 @@ def fit_gmmvi(
     Returns
     -------
     InferenceData or DataTree
-        As from :func:`isogmm.fit_isogmm`; the group ``fit`` holds ``covariances``, or for
+        As from :func:`isogmm.fit_isogmm`.  The group ``fit`` holds ``covariances``, or for
         diagonal ones ``variances`` of every coordinate.
 
     Raises
@@ -182,7 +195,7 @@ def fit_gmmvi(
     ModelError
         If the model cannot be fitted: names the site, the value and the remedy.
     OptionError
-        If an option makes no sense.
+        If an option is invalid: names the option, its value and what is accepted.
 
     References
     ----------
@@ -220,9 +233,9 @@ def fit_factorized(
 ) -> Result:
     """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
 
-    For models with so many parameters (10,000 and more) that :func:`isogmm.fit_isogmm` is too
-    slow or too large.  Cost and memory are O(K d) for each point; dependence between
-    coordinates is not represented, and nothing here repairs that: read the ELBO, and predictions,
+    For models with 10,000 parameters and more, for which :func:`isogmm.fit_isogmm` is too slow or
+    needs too much memory.  Time and memory are O(K d) for each point.  The mixture has no
+    dependence between coordinates, and nothing corrects its draws: use the ELBO and predictions
     rather than single parameters.
 
     Parameters
@@ -230,24 +243,26 @@ def fit_factorized(
     model, *model_args, model_kwargs, random_seed
         As in :func:`isogmm.fit_isogmm`.
     draws, chains
-        Draws of each chain that the result stores, and chains: independent fits, one after the
-        other.  The draws take 4 ``draws`` ``chains`` d bytes; 0 draws stores the fit alone.
+        Draws of each chain that the result stores, and number of chains: independent fits, one
+        after another.  The draws take 4 ``draws`` ``chains`` d bytes; 0 stores the mixture alone.
     num_components
-        K, univariate Gaussians for each coordinate; 5 unless given.
+        K, univariate Gaussians for each coordinate; ``"auto"`` takes 5.
     method
         ``"ibw"``, ``"md"`` or another of the paper's rules by name, with steps in units of each
-        variance, or a rule with a step size of its own, which then runs as in the paper.
+        variance; or a rule with its own step size, which then runs as in the paper.
     step_size
-        γ, relative to each variance; less where the curvature that all means meet together asks
-        for it (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
+        γ relative to each variance.  It is reduced where the curvature along the direction of all
+        means together requires it
+        (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
     spread, variance, center
         The start: means drawn from N(center, spread² I), one variance for all.  The center is
         the origin of the unconstrained space unless given.
     max_iterations, max_seconds, tolerance
-        Iterations of each chain, seconds of all chains, and the gain of the ELBO in nats that is
-        not worth another window (0.25).  Chains that have not started when a fit ends are left out.
+        Iterations of each chain; seconds of all chains; and the gain of the ELBO, in nats, below
+        which the optimization stops (0.25).  Chains that have not started at the time limit are
+        left out.
     num_samples
-        Groups of K points an iteration; an even number comes in antithetic pairs.
+        Groups of K points in an iteration; an even number comes in antithetic pairs.
     dtype
         Type of the arithmetic and of the stored numbers.
     progressbar, callback
@@ -256,27 +271,27 @@ def fit_factorized(
         As in :func:`isogmm.fit_isogmm`; ``log_likelihood``, ``log_prior`` and
         ``include_transformed`` are False unless given.
     resume, checkpoint
-        A result, or a file, of an earlier factorized fit of the same model, whose mixtures are
+        A result, or a path, of an earlier factorized fit of the same model, whose mixtures are
         continued.
 
     Returns
     -------
     InferenceData or DataTree
-        ``posterior`` and ``sample_stats`` (``lp``, ``log_q``) where there are draws, ``fit``
-        (``means``, ``variances``: chain, component, coordinate; equal weights), ``fit_stats``
-        of each chain; attributes ``elbo``, ``elbo_se`` of fresh draws, ``stop_reason``,
-        ``iterations``, ``num_gradient_evaluations``, ``sampling_time``.
+        ``posterior`` and ``sample_stats`` (``lp``, ``log_q``) where there are draws; ``fit``
+        (``means``, ``variances``: chain, component, coordinate; equal weights); ``fit_stats`` of
+        each chain.  Attributes: ``elbo``, ``elbo_se`` of fresh draws, ``stop_reason``,
+        ``iterations``, ``num_gradient_evaluations``, ``sampling_time``.  There is no verdict.
 
     Raises
     ------
     ModelError
         If the model cannot be fitted: names the site, the value and the remedy.
     OptionError
-        If an option makes no sense.
+        If an option is invalid: names the option, its value and what is accepted.
 
     Warns
     -----
     FitWarning
-        If a fit ended before its ELBO settled.
+        If a fit ended before its ELBO converged.
     """
     return run("factorized", locals())

@@ -1,6 +1,6 @@
 """ELBO and cost of the methods of ``fit_gmmvi``: the numbers of the page on full covariances.
 
-    PYTHONPATH=tests python tests/recipe/measure_gmmvi.py CASES METHODS [COMPONENTS [CHAINS [ITERATIONS]]]
+    PYTHONPATH=tests python tests/recipe/measure_gmmvi.py CASES METHODS [COMPONENTS] [CHAINS] ...
 
 CASES and METHODS are lists with commas.  A case is ``breast_cancer`` (needs scikit-learn),
 ``five_modes`` or one of the benchmark (``synthetic/...``, ``pdb/...``); a method is a name of

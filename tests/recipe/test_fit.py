@@ -1,6 +1,5 @@
 """The recipe from target to result: the paper's own mode, interrupts, bad weather, resuming."""
 
-import inspect
 import json
 import warnings
 from dataclasses import replace
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import transcription
+from helpers.families import isotropic
 from helpers.targets import (
     GaussianMixtureTruth,
     correlated_gaussian,
@@ -31,7 +31,6 @@ from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
 from isogmm.recipe.families.isotropic import family as isotropic_family
 from isogmm.recipe.families.isotropic import growth
-from isogmm.recipe.families.isotropic.family import Isotropic
 from isogmm.recipe.fit import fit
 from isogmm.results.groups import get_group
 from isogmm.views.report.report import report
@@ -53,12 +52,6 @@ def quartic(dim, tail):
         return values.sum(axis=1), -points - 4 * tail * points**3
 
     return make_target(evaluate, dim)
-
-
-def family_with(**options):
-    """The family of ``fit_isogmm`` with its default options and these."""
-    parameters = inspect.signature(fit_isogmm).parameters
-    return Isotropic.of({name: part.default for name, part in parameters.items()} | options)
 
 
 def paper(target, rule, *, steps=15, seed=5, **options):
@@ -258,7 +251,7 @@ class TestTheRecipe:
             return truth.log_density_and_gradient(points)
 
         target = FitTarget.of(make_target(counted, 3))
-        result = fit(target, family_with(draws=250), np.random.default_rng(0))
+        result = fit(target, isotropic(draws=250), np.random.default_rng(0))
         assert result.attributes["num_gradient_evaluations"] == target.num_gradient_evaluations
         # Short lists are padded to a batch.
         assert 0 < result.attributes["num_gradient_evaluations"] <= sum(calls)
@@ -522,7 +515,7 @@ class TestInterrupts:
 
         saved = []
         target = quartic(8, 0.2)
-        options = family_with(draws=100)
+        options = isotropic(draws=100)
         with pytest.warns(FitWarning, match="interrupted"):
             result = fit(
                 target,

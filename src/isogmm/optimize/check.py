@@ -1,4 +1,4 @@
-"""What the outside sees of a fit between two windows."""
+"""The record of a fit after a window, for callbacks, checkpoints and the history."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-#: Fields of :class:`Check` that the history keeps.
+#: Fields of :class:`Check` that the history stores.
 HISTORY = (
     "iteration",
     "elbo",
@@ -21,7 +21,7 @@ HISTORY = (
 
 @dataclass(frozen=True)
 class Check:
-    """What a callback sees after a window.
+    """The state of a fit after a window.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class Check:
     step_size
         γ of the last iteration.
     gradient_evaluations, seconds
-        Cost so far.
+        Gradients and seconds so far.
     nonfinite
         Samples of the window without a finite log density, for each chain.
     mixture
         The fit so far.
     in_tail
-        Whether the step size is winding down.
+        Whether the step size decreases and the iterates are averaged.
     """
 
     iteration: int
@@ -53,7 +53,7 @@ class Check:
 
 
 def asks_to_end(observer: Callable[[Check], Any], check: Check) -> bool:
-    """Show a check: True, Python's or NumPy's, or StopIteration asks to end the fit."""
+    """Show a check to an observer; whether it returns True or raises StopIteration."""
     try:
         answer = observer(check)
     except StopIteration:

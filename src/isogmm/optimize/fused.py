@@ -1,8 +1,8 @@
 """The loop as one compiled program: the model and the arithmetic of the mixture in blocks.
 
-Elsewhere the model is compiled alone and the loop is plain Python.  Where an evaluation of the model
-takes microseconds, the loop is the largest cost.  Here many iterations of the same loop run as one
-program, with the same noise and the same numbers up to rounding.
+Elsewhere the model is compiled alone and the loop is plain Python.  Where an evaluation of the
+model takes microseconds, the loop is the largest cost.  Here many iterations of the same loop run
+as one program, with the same noise and the same numbers up to rounding.
 """
 
 import functools
@@ -46,7 +46,7 @@ class Steps(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
-    """A block: ``length`` iterations of :func:`isogmm.optimize.iteration.advance` with the model."""
+    """A block: iterations of :func:`isogmm.optimize.iteration.advance` with the model."""
     evaluate_rows = jax.vmap(jax.value_and_grad(log_density))
 
     def evaluate(positions: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -110,7 +110,7 @@ class GradientRunner(AbstractRunner):
         return self.arrays().to_mixture(self.affine_map)
 
     def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every component had finite samples, and how many each chain lacks."""
+        """Whether every component had finite samples in a window, and how many each chain lacks."""
         stacked = np.stack(counts)
         missing = (len(self.sample_weights) - stacked).sum(axis=(0, 2))
         return bool(np.all(stacked.sum(axis=0) > 0)), missing

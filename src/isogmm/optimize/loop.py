@@ -113,7 +113,7 @@ class _Windows:
             yield from self._tail()
 
     def _main_phase(self) -> Iterator[WindowPlan]:
-        """Windows at the step size of the schedule, until the stopping rule or a budget ends them."""
+        """Windows at the step size of the schedule, until the stopping rule or a budget ends it."""
         runner, limit = self.runner, math.inf
         if self.stopping.max_iterations is not None:
             limit = self.schedule.main_length(self.stopping.max_iterations)

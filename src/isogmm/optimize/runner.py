@@ -109,7 +109,7 @@ class AbstractRunner(abc.ABC, Generic[Mixture]):
 
     @abc.abstractmethod
     def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every component had finite samples, and how many each chain lacks."""
+        """Whether every component had finite samples in a window, and how many each chain lacks."""
 
     @abc.abstractmethod
     def rule_state(self) -> Any:

@@ -6,7 +6,7 @@ Everything after this file works with objects.
 import difflib
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -66,7 +66,7 @@ class WeightsOption:
     """When the weights are learned, and by which rule."""
 
     when: When
-    rule: LearnedWeights = LearnedWeights()
+    rule: LearnedWeights = field(default_factory=LearnedWeights)
 
     def rule_for(self, has_several_modes: bool) -> LearnedWeights | None:
         """The rule that learns the weights; None where they stay as they start."""

@@ -40,7 +40,7 @@ from isogmm.validation import real_number, whole_number
 NUM_COMPONENTS = 5
 #: Longest tail in iterations: with many coordinates the ELBO gains from averaging for long.
 MAX_TAIL_LENGTH = 5_000
-#: Seconds left for a chain when the time limit has passed: the stopping rule needs a positive limit.
+#: Seconds left for a chain when the time limit has passed; a stopping rule needs more than zero.
 MIN_SECONDS = 1e-9
 #: Gain of the ELBO in nats that is not worth another window.
 TOLERANCE = 0.25

@@ -1,1 +1,1 @@
-"""Mixtures of Gaussians with full or diagonal covariances, the family of :func:`isogmm.fit_gmmvi`."""
+"""Mixtures with full or diagonal covariances, the family of :func:`isogmm.fit_gmmvi`."""
