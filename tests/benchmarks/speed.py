@@ -141,8 +141,8 @@ def gradient_limit(
 
     from isogmm.mixtures.affine_map import dense_map
     from isogmm.mixtures.isotropic import IsotropicMixture
-    from isogmm.optimize.gradients.monte_carlo import MonteCarlo
     from isogmm.optimize import optimize
+    from isogmm.optimize.gradients.monte_carlo import MonteCarlo
     from isogmm.optimize.schedules import Constant
     from isogmm.optimize.stopping import MaxIterations
     from isogmm.optimize.updates.bures_wasserstein import BuresWasserstein

@@ -17,13 +17,13 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 from threadpoolctl import threadpool_limits
 
 from experiments import methods, studies
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.optimize import optimize
 from isogmm.optimize.gaussian.bures_wasserstein import FullBuresWasserstein
 from isogmm.optimize.gradients import MonteCarlo
-from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.optimize.updates import BuresWasserstein
-from isogmm.mixtures.gaussian import GaussianMixture
 
 COMPONENTS, SAMPLES, ROUNDS = 15, 10, 3
 

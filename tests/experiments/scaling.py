@@ -37,8 +37,8 @@ def iterate(components: int, dim: int, samples: int, iterations: int) -> Row:
     from isogmm.mixtures.affine_map import identity_map
     from isogmm.mixtures.initialization import UniformMeans
     from isogmm.model.target import Target
-    from isogmm.optimize.gradients import MonteCarlo
     from isogmm.optimize import optimize
+    from isogmm.optimize.gradients import MonteCarlo
     from isogmm.optimize.schedules import Constant
     from isogmm.optimize.stopping import MaxIterations
     from isogmm.optimize.updates import BuresWasserstein

@@ -10,9 +10,9 @@ from helpers.tolerances import assert_close
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.initialization import UniformMeans
+from isogmm.optimize import optimize
 from isogmm.optimize.fused import MAX_BLOCK_NUMBERS, optimize_fused
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
-from isogmm.optimize import optimize
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
 from isogmm.optimize.updates import (

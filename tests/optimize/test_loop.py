@@ -18,10 +18,10 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize.backends import _compiled
-from isogmm.optimize.iteration import Rules
-from isogmm.optimize.gradients import GaussHermite, MonteCarlo
 from isogmm.optimize import optimize
+from isogmm.optimize.backends import _compiled
+from isogmm.optimize.gradients import GaussHermite, MonteCarlo
+from isogmm.optimize.iteration import Rules
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay, Polynomial
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
 from isogmm.optimize.updates import (

@@ -17,8 +17,6 @@ BRIDGE_DRAWS_PER_CHAIN = 10
 BRIDGE_INEFFICIENCY = 4.0
 #: Largest number of iterations of the bridge, and the change of the log mass that ends them.
 MAX_BRIDGE_ITERATIONS, BRIDGE_TOLERANCE = 1000, 1e-10
-#: Draws whose mixture density is evaluated at a time.
-CHUNK_SIZE = 1000
 
 
 class Evidence(NamedTuple):
@@ -174,7 +172,7 @@ def evidence_by_mode(
     else:
         thinning = max(1, refined.draws.shape[1] // BRIDGE_DRAWS_PER_CHAIN)
         draws = refined.draws[:, ::thinning].reshape(-1, mixture.dim)
-        chain_ratios = refined.log_density[:, ::thinning].ravel() - _log_prob(pooled, draws)
+        chain_ratios = refined.log_density[:, ::thinning].ravel() - pooled.log_prob(draws)
         chain_regions = np.zeros(len(draws), int)
         if num_modes > 1:
             chain_regions = regions_of(draws, pooled, modes)
@@ -190,20 +188,8 @@ def _with_outside(evidence: Evidence, finite: Bool[np.ndarray, " n"]) -> Evidenc
     )
 
 
-def _chunks(draws: Float[np.ndarray, "n d"]) -> list[np.ndarray]:
-    """The draws in parts, to bound the memory of the evaluations."""
-    return np.array_split(draws, max(1, len(draws) // CHUNK_SIZE))
-
-
-def _log_prob(mixture: AbstractMixture, draws: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    """log q of many draws."""
-    return np.concatenate([mixture.log_prob(chunk) for chunk in _chunks(draws)])
-
-
 def regions_of(
     draws: Float[np.ndarray, "n d"], pooled: AbstractMixture, modes: Int[np.ndarray, " ck"]
 ) -> Int[np.ndarray, " n"]:
     """The mode of the component with the largest responsibility for each draw."""
-    return np.concatenate(
-        [modes[pooled.responsibilities(chunk).argmax(axis=1)] for chunk in _chunks(draws)]
-    )
+    return modes[pooled.most_responsible(draws)]

@@ -10,10 +10,6 @@ from isogmm.draws.importance import effective_sample_size
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.model.target import Target
 
-#: Parts in which the density of the pooled mixture is evaluated.  The responsibilities of all
-#: draws at once would be the largest array of a fit.
-NUM_PARTS = 16
-
 
 @dataclass
 class Pool:
@@ -89,7 +85,5 @@ def draw_pool(
     log_density, _ = target.evaluate(positions)
     chains = len(positions)
     own = np.stack([mixture[chain].log_prob(positions[chain]) for chain in range(chains)])
-    pooled = mixture.pooled()
-    flat = positions.reshape(-1, positions.shape[-1])
-    log_q = np.concatenate([pooled.log_prob(part) for part in np.array_split(flat, NUM_PARTS)])
+    log_q = mixture.pooled().log_prob(positions.reshape(-1, positions.shape[-1]))
     return Pool(positions, components, log_density, own, log_q.reshape(chains, num_draws))

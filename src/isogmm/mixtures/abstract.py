@@ -229,6 +229,12 @@ class AbstractMixture(abc.ABC):
         chunks = self._chunks(self.affine_map.inverse(positions))
         return concatenate([self._log_prob_and_score(chunk)[2] for chunk in chunks], axis=-2)
 
+    def most_responsible(self, positions: Float[Array, "*n d"]) -> Int[Array, "*n"]:
+        """The component with the largest responsibility for each point."""
+        chunks = self._chunks(self.affine_map.inverse(positions))
+        found = [self._log_prob_and_score(chunk)[2].argmax(axis=-1) for chunk in chunks]
+        return concatenate(found, axis=-1)
+
     def sample(
         self, generator: np.random.Generator, num_draws: int
     ) -> tuple[Float[np.ndarray, "*c n d"], Int[np.ndarray, "*c n"]]:

@@ -12,6 +12,7 @@ from isogmm.optimize.backends import AbstractBackend
 from isogmm.optimize.gradients.base import AbstractEstimator
 from isogmm.optimize.iteration import Evaluation, Iterate, Rules, Step, propose
 from isogmm.optimize.runner import AbstractRunner, Collector, WindowPlan
+from isogmm.optimize.updates.base import FamilyArrays, RuleState
 
 
 class GradientRunner(AbstractRunner):
@@ -51,7 +52,7 @@ class GradientRunner(AbstractRunner):
             arrays, rules.update.init(arrays), mixture.affine_map or identity_map(mixture.dim)
         )
 
-    def restart(self, arrays: Any, rule_state: Any, affine_map: AffineMap) -> None:
+    def restart(self, arrays: FamilyArrays, rule_state: RuleState, affine_map: AffineMap) -> None:
         """Continue from these arrays in the coordinates of this map."""
         self.affine_map = affine_map
         self.log_det = float(affine_map.log_det())
@@ -95,12 +96,11 @@ class GradientRunner(AbstractRunner):
         carried = arrays.carried(means, self.affine_map, affine_map)
         self.restart(carried, self.rule_state(), affine_map)
 
-    def arrays(self) -> Any:
+    def arrays(self) -> FamilyArrays:
         """The running average, as NumPy arrays."""
-        average = self.state.average
-        return type(average)(*(np.asarray(part) for part in average))
+        return self.state.average.mapped(np.asarray)
 
-    def rule_state(self) -> Any:
+    def rule_state(self) -> RuleState:
         """State of the rule, as NumPy arrays."""
         state = self.state.rule_state
         return state if isinstance(state, tuple) else np.asarray(state)

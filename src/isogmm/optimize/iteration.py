@@ -1,11 +1,16 @@
 """One iteration of the loop as a pure function, and the state that it moves."""
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from isogmm.arrays import Array
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.optimize.gradients.base import evidence_lower_bound
-from isogmm.optimize.updates.base import AbstractUpdateRule
+from isogmm.optimize.gradients.base import Gradients, evidence_lower_bound
+from isogmm.optimize.updates.base import (
+    AbstractUpdateRule,
+    FamilyArrays,
+    RuleState,
+    StepSize,
+)
 
 
 @runtime_checkable
@@ -16,7 +21,7 @@ class WeightsRule(Protocol):
     def rate(self) -> float:
         """γ_w in units of the step size of the update rule."""
 
-    def step(self, log_weights: Any, gradients: Any, step_size: Any) -> Any:
+    def step(self, log_weights: Array, gradients: Gradients, step_size: StepSize) -> Array:
         """New log weights."""
 
 
@@ -42,9 +47,9 @@ class Iterate(NamedTuple):
         The samples, where the target is evaluated next.
     """
 
-    mixture: Any
-    average: Any
-    rule_state: Any
+    mixture: FamilyArrays
+    average: FamilyArrays
+    rule_state: RuleState
     offsets: Array
     positions: Array
 
@@ -75,11 +80,11 @@ class Step(NamedTuple):
         Share of the new mixture in the running average; 1 drops the average so far.
     """
 
-    size: float | Array
-    averaging: float | Array
+    size: StepSize
+    averaging: StepSize
 
 
-def propose(mixture: Any, noise: Array, affine_map: AffineMap) -> tuple[Array, Array]:
+def propose(mixture: FamilyArrays, noise: Array, affine_map: AffineMap) -> tuple[Array, Array]:
     """Offsets √v ε of the samples from their means, and the samples x = c + L (m + offset)."""
     xp = mixture.means.__array_namespace__()
     offsets = mixture.offsets(noise)
@@ -132,11 +137,8 @@ def advance(
     if rules.weights is not None:
         rate = rules.weights.rate * step.size
         log_weights = rules.weights.step(mixture.log_weights, gradients, rate)
-        updated = updated._replace(log_weights=log_weights)
-    kept = 1.0 - step.averaging
-    average = type(updated)(
-        *(kept * a + step.averaging * b for a, b in zip(iterate.average, updated, strict=True))
-    )
+        updated = updated.with_log_weights(log_weights)
+    average = iterate.average.averaged(updated, step.averaging)
     offsets, positions = propose(updated, next_noise, affine_map)
     moved = Iterate(updated, average, rule_state, offsets, positions)
     return moved, elbo, gradients.num_finite

@@ -125,7 +125,7 @@ def from_chains(
         positions.append(refined.draws[members].reshape(-1, dim)[index])
         log_density.append(refined.log_density[members].ravel()[index])
     components = np.stack(
-        [mixture[fit].responsibilities(x).argmax(axis=1) for fit, x in enumerate(positions)]
+        [mixture[fit].most_responsible(chain) for fit, chain in enumerate(positions)]
     )
     return Selection(
         DrawSource.CHAINS,

@@ -13,6 +13,7 @@ from isogmm.locate.located import Located
 from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
+from isogmm.mixtures.initialization.modes import Modes
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
@@ -223,8 +224,9 @@ def joined(
     }
 
 
-def modes_of(located: Located) -> tuple[np.ndarray, np.ndarray]:
-    """Means and factors of the modes; one scale for all coordinates where the map has low rank."""
+def modes_of(located: Located) -> Modes:
+    """The modes of a search; one scale for all coordinates where the map has low rank."""
     if located.low_rank is None:
-        return located.means, located.factors
-    return located.low_rank.center[None], geometric_scale(located.low_rank)[None]
+        return Modes(located.means, located.factors, located.masses)
+    scale = geometric_scale(located.low_rank)
+    return Modes(located.low_rank.center[None], scale[None], located.masses)

@@ -10,7 +10,6 @@ from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.initialization.gaussian_over_modes import over_modes
-from isogmm.mixtures.initialization.modes import Modes
 from isogmm.recipe.families.gaussian.options import read_algorithm, read_covariance
 from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
 from isogmm.recipe.options import Arguments, common_options
@@ -55,10 +54,10 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
         generator: np.random.Generator,
     ) -> GaussianMixture:
         """See :func:`isogmm.mixtures.initialization.gaussian_over_modes.over_modes`."""
-        means, factors = modes_of(located)
-        self._check(means.shape[1])
+        modes = modes_of(located)
+        self._check(modes.means.shape[1])
         return over_modes(
-            Modes(means, factors, located.masses),
+            modes,
             generator,
             self.options.chains,
             num_components,

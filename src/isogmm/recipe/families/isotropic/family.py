@@ -9,7 +9,6 @@ from isogmm.errors import OptionError
 from isogmm.locate.located import Located
 from isogmm.locate.options import Whitening
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.mixtures.initialization.modes import Modes
 from isogmm.mixtures.initialization.over_modes import OverModes
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.algorithm import Algorithm
@@ -92,8 +91,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         generator: np.random.Generator,
     ) -> IsotropicMixture:
         """See :class:`isogmm.mixtures.initialization.over_modes.OverModes`."""
-        means, factors = modes_of(located)
-        start = OverModes(Modes(means, factors, located.masses))
+        start = OverModes(modes_of(located))
         return start.initialize(generator, self.options.chains, num_components, affine_map)
 
     def convert(self, mixture: object) -> IsotropicMixture:
