@@ -60,4 +60,4 @@ class NumPyroAdapter(AbstractAdapter):
         require("numpyro", extra="numpyro")
         from isogmm_numpyro._baselines import BASELINES
 
-        return BASELINES
+        return dict(BASELINES)

@@ -3,7 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -65,6 +65,23 @@ class _Optimization:
     num_particles: int = 1
 
 
+def _optimization(name: str, options: Mapping[str, Any]) -> _Optimization:
+    """The options of the baseline with this name.
+
+    Raises
+    ------
+    TypeError
+        If it has no option of some name.
+    """
+    known = [field.name for field in fields(_Optimization)]
+    for option in options:
+        if option not in known:
+            raise TypeError(
+                f"{name}() got an unexpected keyword argument {option!r}; its options are {known}"
+            )
+    return _Optimization(**options)
+
+
 def variational(
     name: str,
     make_guide: Callable[[Model], AutoGuide],
@@ -92,10 +109,10 @@ def variational(
         random_seed: int = 0,
         draws: int = 1000,
         chains: int = 4,
-        **options: Any,
+        **options: object,
     ) -> Result:
+        optimization = _optimization(name, options)
         read = read_model(model, model_args, dict(model_kwargs or {}))
-        optimization = _Optimization(**options)
         make = make_loss or _elbo_of(read)
         loss = make(optimization.num_particles)
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The NumPyro adapter at its door: what it recognizes, refuses, remembers and compiles."""
+"""The NumPyro adapter: recognized models, rejected models, and compiled programs that are kept."""
 
 import functools
 import gc
@@ -92,12 +92,12 @@ def test_programs_are_shared_by_data_of_equal_shapes(monkeypatch):
         for point in random_positions(second.dim)
     ]
     np.testing.assert_allclose(second_values, expected, rtol=1e-12)
-    # Other shapes and other fixed arguments are other programs.
+    # Other shapes and other constant arguments need other programs.
     assert target_of(model, Y[:5]).num_programs() == 0
     assert target_of(model, Y, sigma=2.0).num_programs() == 0
 
 
-def test_preparing_compiles_what_evaluating_needs():
+def test_prepare_compiles_the_programs_of_evaluate():
     target = target_of(lambda y: centered(y), Y)
     target.prepare()
     assert target.num_programs() == 2
@@ -105,7 +105,7 @@ def test_preparing_compiles_what_evaluating_needs():
     assert target.num_programs() == 2
 
 
-def test_changed_globals_are_noticed():
+def test_changed_globals_give_new_programs():
     shift = {"by": 1.0, "rows": np.arange(3.0)}
 
     def model():
@@ -123,7 +123,7 @@ def test_changed_globals_are_noticed():
     assert target_of(model).num_programs() == changed.num_programs() == 2
 
 
-def test_programs_go_with_the_model():
+def test_programs_are_removed_with_the_model():
     def model(y):
         centered(y)
 
@@ -145,7 +145,7 @@ def test_number_of_kept_programs_is_bounded():
     assert len(implementation._CACHE[model]) == implementation.PROGRAMS_PER_MODEL
 
 
-def test_a_target_keeps_a_passing_model_alive():
+def test_a_target_keeps_its_model_alive():
     target = target_of(functools.partial(hierarchy, sigma=2.0), Y)
     gc.collect()
     assert np.isfinite(use(target)[0]).all()
@@ -161,7 +161,7 @@ def test_methods_share_programs():
     assert target_of(study.model, Y).num_programs() == 2
 
 
-def test_integers_alone_become_constants_where_that_is_enough():
+def test_only_integer_arrays_become_constants_if_that_suffices():
     def model(y, group):
         with numpyro.plate("levels", len(np.unique(group))):
             level = numpyro.sample("level", dist.Normal(0, 1))
@@ -174,7 +174,7 @@ def test_integers_alone_become_constants_where_that_is_enough():
     assert with_values.dim == 3
 
 
-def test_subsampled_plates_hold_all_rows():
+def test_subsampled_plates_have_all_rows():
     x = X[:, 0]
     part, whole = target_of(subsampled, x, Y), target_of(full, x, Y)
     for one, other in zip(use(part), use(whole), strict=True):
@@ -244,13 +244,13 @@ def test_missing_values_are_imputed():
     mu, entries = points[:, :1], points[:, 1:]
     filled = np.where(known, Y, entries)
     expected = dist.Normal(0, 5).log_prob(mu[:, 0]) + dist.Normal(mu, 2).log_prob(filled).sum(1)
-    # The entries that stand beside observed data have their prior, which integrates to one.
+    # The entries at observed positions have their prior, which integrates to one.
     expected += (dist.Normal(mu, 2).log_prob(entries) * known).sum(1)
     np.testing.assert_allclose(values, expected, rtol=1e-12)
     np.testing.assert_allclose(target.constrain(points, 0)["posterior"]["y"], filled, rtol=1e-12)
 
 
-def test_the_users_precision_is_followed():
+def test_the_precision_of_the_user_is_used():
     with in_precision(False):
         target = target_of(lambda y: centered(y), Y)
         value, gradient = target.evaluate_point(random_positions(target.dim)[0])
@@ -331,7 +331,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", list(REFUSED))
-def test_models_that_cannot_be_fitted_are_refused_with_a_reason(case):
+def test_models_that_cannot_be_fitted_are_rejected_with_a_reason(case):
     model, args, kwargs, message = REFUSED[case]
     with pytest.raises(ModelError, match=message):
         target_of(model, *args, **kwargs)
@@ -349,7 +349,7 @@ def test_missing_funsor_names_the_extra(monkeypatch):
         target_of(model, Y)
 
 
-def test_a_structure_that_changes_is_refused():
+def test_a_structure_that_changes_is_rejected():
     calls = []
 
     def model(y):
@@ -385,7 +385,7 @@ def development_names():
     return names()
 
 
-@pytest.mark.skipif(not development_names(), reason="the development posteriors are not there")
+@pytest.mark.skipif(not development_names(), reason="the development posteriors are not available")
 @pytest.mark.parametrize("name", development_names() or ["none"])
 def test_development_posteriors(name):
     from posteriordb_dev import load
@@ -394,7 +394,7 @@ def test_development_posteriors(name):
     model, kwargs = posterior.numpyro_model, posterior.numpyro_kwargs
     target = target_of(model, **kwargs)
     assert target.dim == posterior.dim
-    # Mild positions: far out some of these models overflow.
+    # Positions near the origin: some of these models overflow far from it.
     points = 0.25 * random_positions(target.dim, n=2)
     reference = jax.jit(
         jax.vmap(jax.value_and_grad(lambda z: util.potential_energy(model, (), kwargs, z)))

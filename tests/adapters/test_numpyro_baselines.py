@@ -1,4 +1,4 @@
-"""NumPyro's own inference on a model whose posterior is known."""
+"""NumPyro's own inference methods on a model with a known posterior."""
 
 import importlib.metadata
 import inspect
@@ -45,7 +45,7 @@ def baselines():
     return NumPyroAdapter().baselines()
 
 
-def test_every_baseline_is_under_test(baselines):
+def test_every_baseline_is_tested(baselines):
     assert baselines.keys() == {*OPTIONS, "nuts_from"}
     for name in OPTIONS:
         parameters = inspect.signature(baselines[name]).parameters
@@ -72,8 +72,8 @@ def test_baseline_finds_the_known_posterior(baselines, name):
     assert mu.dims == ("chain", "draw", "columns")
     assert mu.shape == (CHAINS, DRAWS, 2)
     np.testing.assert_allclose(posterior["twice"], 2 * mu)
-    # Five standard errors of 1,000 draws; a quarter of a standard deviation for what the
-    # optimizers leave.
+    # Five standard errors of 1,000 draws, and a quarter of a standard deviation for the error of
+    # the optimizers.
     size = DRAWS * CHAINS
     slack = 0.0 if name == "nuts" else 0.25
     error = np.abs(mu.mean(("chain", "draw")).to_numpy() - MEAN) / SD
@@ -93,13 +93,13 @@ def test_baseline_finds_the_known_posterior(baselines, name):
     if name == "nuts":
         statistics = group(idata, "sample_stats")
         assert statistics["diverging"].sum() == 0
-        # The warm-up is counted too: more than the steps of the draws.
+        # The count includes the warm-up, so it exceeds the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
 
 
 @pytest.mark.parametrize("name", ["nuts", "laplace"])
 def test_param_sites_keep_the_values_of_the_fit(baselines, name):
-    """A guide's optimizer would maximize over them too: another posterior."""
+    """SVI would maximize over param sites, which gives another posterior."""
 
     def model(y):
         width = numpyro.param("width", 0.1, constraint=dist.constraints.positive)
@@ -109,7 +109,8 @@ def test_param_sites_keep_the_values_of_the_fit(baselines, name):
     y = DATA[:, 0]
     result = baselines[name](model, y, draws=DRAWS, chains=CHAINS, **OPTIONS[name])
     variance = 1 / (1 / 0.1**2 + len(y))
-    # With the width at its maximum the mean would be near that of y, six sds away. Five standard
-    # errors of 200 independent draws, and a fifth of an sd for the optimizer.
+    # At the maximum over the width the posterior mean is near the mean of y, six sds away. The
+    # tolerance is five standard errors of 200 independent draws, and a fifth of an sd for the
+    # error of the optimizer.
     error = np.sqrt(variance) * (5 / np.sqrt(200) + 0.2)
     assert abs(float(group(result, "posterior")["mu"].mean()) - variance * y.sum()) < error

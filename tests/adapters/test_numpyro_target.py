@@ -1,4 +1,4 @@
-"""Targets of NumPyro models against NumPyro's own functions."""
+"""Targets of NumPyro models compared with NumPyro's own functions."""
 
 import jax
 import numpy as np
@@ -26,7 +26,7 @@ def target_of(name):
 
 
 def original(values):
-    """Values under the model's own names: the result has a dot for a slash."""
+    """Values under the names of the model; the result has a dot in place of a slash."""
     return {name.replace(".", "/"): value for name, value in values.items()}
 
 
@@ -85,7 +85,7 @@ def test_generated_values_equal_numpyros(name):
     assert groups["log_prior"].keys() == target.variables.keys()
     observed = {site: v for site, v in likelihood.items() if site in target.observed_data}
     assert_same_values(groups["log_likelihood"], observed)
-    # What is left out are the factor statements.
+    # The target leaves out the factor statements.
     assert all("prior" in site or "factor" in site for site in likelihood.keys() - observed.keys())
 
 
@@ -126,7 +126,7 @@ def test_names_of_axes():
     assert target.dims["level"] == ["level_dim_0"]
 
 
-def test_start_positions_are_uniform_and_reproducible():
+def test_starting_points_are_uniform_and_reproducible():
     _, target = target_of("hierarchy")
     positions = target.initial_positions(np.random.default_rng(3), 500)
     assert positions.shape == (500, target.dim)
