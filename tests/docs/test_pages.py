@@ -10,8 +10,9 @@ import pytest
 
 from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
-from isogmm.diagnostics import verdict
+from isogmm.recipe import thresholds
 from isogmm.recipe.verdict import Findings, decide
+from isogmm.results.labels import DrawSource, Verdict
 from isogmm.results.stop_reason import StopReason
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
@@ -131,22 +132,22 @@ def test_quoted_messages_are_those_of_the_code(name):
             assert part in said, part
 
 
-GOOD = Findings(source="chains", pareto_k=0.1, relative_ess=0.9, rhat=1.0, rhat_name="x",
-                forgotten=True, still_drifting=False)  # fmt: skip
+GOOD = Findings(source=DrawSource.CHAINS, pareto_k=0.1, relative_ess=0.9, rhat=1.0, rhat_name="x",
+                independent_of_start=True, still_drifting=False)  # fmt: skip
 BAD = {
     "still drifting": {"still_drifting": True, "drift_name": "tau"},
-    "remembers": {"forgotten": False},
-    "stuck": {"stuck": 0.1},
-    "Pareto k": {"source": "mixture", "pareto_k": 0.9},
-    "weights": {"source": "importance", "relative_ess": 0.01},
+    "depends on the start": {"independent_of_start": False},
+    "stuck": {"stuck_share": 0.1},
+    "Pareto k": {"source": DrawSource.MIXTURE, "pareto_k": 0.9},
+    "weights": {"source": DrawSource.IMPORTANCE, "relative_ess": 0.01},
     "error of a mean": {"mcse": 0.3, "mcse_name": "tau"},
     "R-hat": {"rhat": 1.2, "rhat_name": "tau"},
-    "unseen modes": {"num_modes": 3, "unseen": 0.1},
+    "unseen modes": {"num_modes": 3, "unseen_probability": 0.1},
     "masses": {"num_modes": 3, "mass_se": 0.6},
-    "ELBO gap": {"source": "mixture", "elbo_gap": 5.0},
+    "ELBO gap": {"source": DrawSource.MIXTURE, "elbo_gap": 5.0},
     "edge": {"nonfinite_share": 0.2},
-    "precision": {"stuck": 0.1, "single_precision": True},
-    "improper": {"improper": "tau"},
+    "precision": {"stuck_share": 0.1, "single_precision": True},
+    "improper": {"improper_direction": "tau"},
 } | {
     reason.value: {"stopped_early": reason.sentence}
     for reason in StopReason
@@ -155,45 +156,70 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_verdict_page_has_every_complaint(case):
-    word, advice = decide(replace(GOOD, **BAD[case]))
-    assert word == "unreliable"
+def test_verdict_page_has_every_problem(case):
+    verdict, advice = decide(replace(GOOD, **BAD[case]))
+    assert verdict is Verdict.UNRELIABLE
     text = squeezed(page("verdict.md").replace("\n> ", "\n"))
     numberless = re.sub(r"\b\d+(\.\d+)?%?|\btau\b", "·", advice)
     for part in fragments(numberless):
         assert part in text, part
 
 
-def test_no_complaint_is_without_a_case():
-    function = next(
+def test_verdict_page_has_the_sentence_about_a_neck():
+    _, advice = decide(replace(GOOD, neck="tau is small"))
+    text = squeezed(page("verdict.md").replace("\n> ", "\n"))
+    for part in advice.partition(" Where tau is small ")[2].split(". "):
+        assert part.rstrip(".") in text, part
+
+
+def test_no_problem_is_without_a_case():
+    functions = [
         node
-        for node in ast.parse((SRC / "isogmm/diagnostics/verdict.py").read_text()).body
-        if isinstance(node, ast.FunctionDef) and node.name == "_complaints"
-    )
-    calls = [
-        node
-        for node in ast.walk(function)
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "append"
+        for node in ast.parse((SRC / "isogmm/recipe/verdict.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and (node.name == "_problems" or node.name.startswith("_of_"))
     ]
-    # One of them passes on the sentence of a stop reason.
-    assert len(calls) - 1 == len([case for case in BAD.values() if "stopped_early" not in case])
+    assert len(functions) == 5
+    # A sentence is an argument of ``append`` or ``insert``, or the only item of a returned list.
+    sentences = 0
+    for function in functions:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call):
+                sentences += getattr(node.func, "attr", "") in ("append", "insert")
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.List):
+                sentences += len(node.value.elts)
+    assert sentences == len([case for case in BAD.values() if "stopped_early" not in case])
 
 
 def test_verdict_page_has_the_thresholds():
     rows = dict(re.findall(r"^\| (.+?) \| ([\d.]+.*?) \|$", page("verdict.md"), re.MULTILINE))
+    reweight = f"{100 * thresholds.MIN_REWEIGHT_RELATIVE_ESS:.0f} %"
     assert rows == {
-        "Pareto k for draws of the mixture as they are": str(verdict.GOOD_K),
-        "Pareto k for draws chosen by importance weights": str(verdict.PARETO_K),
-        "reweighting in place of chains: Pareto k below, share of draws above": (
-            f"{verdict.REWEIGHT_K}, {100 * verdict.REWEIGHT_ESS:.0f} %"
+        "Pareto k for draws of the mixture as they are": str(thresholds.MAX_GOOD_K),
+        "Pareto k for draws chosen by importance weights": str(thresholds.MAX_PARETO_K),
+        "reweighting in place of chains: Pareto k below, relative ESS above": (
+            f"{thresholds.MAX_REWEIGHT_K}, {reweight}"
         ),
-        "no weights needed, whatever Pareto k: share of draws above": (
-            f"{100 * verdict.FLAT_ESS:.0f} %"
+        "no weights needed, whatever Pareto k: relative ESS above": (
+            f"{100 * thresholds.FLAT_RELATIVE_ESS:.0f} %"
         ),
-        "R-hat": str(verdict.RHAT),
-        "Monte Carlo error of a mean, in sds": str(verdict.MCSE),
-        "chance that a start finds a new mode": str(verdict.UNSEEN),
-        "standard error of the mass of a mode": str(verdict.MASS_SE),
+        "relative ESS of draws chosen by weights, and of draws of the mixture": (
+            f"{100 * thresholds.MIN_RELIABLE_IMPORTANCE_ESS:.0f} %, "
+            f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %"
+        ),
+        "R-hat": str(thresholds.MAX_RHAT),
+        "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),
+        "share of HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
+        "share of the draws of the mixture without a finite log density": (
+            f"{100 * thresholds.MAX_NONFINITE_SHARE:.0f} %"
+        ),
+        "chance that a further starting point leads to a new mode": str(
+            thresholds.MAX_UNSEEN_PROBABILITY
+        ),
+        "standard error of the mass of a mode": str(thresholds.MAX_MASS_SE),
+        "difference between the ELBOs of two chains beyond their noise, in nats": str(
+            thresholds.MAX_ELBO_GAP
+        ),
     }
 
 
@@ -239,10 +265,14 @@ def test_quickstart_runs(language, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked")
-def test_the_update_rule_runs():
+def test_the_update_rule_runs(monkeypatch):
+    from isogmm.optimize.updates import RULES
+
+    monkeypatch.setitem(RULES, "heavy_ball", None)  # removed again after the test
     names = run(blocks("writing_an_update_rule.md"))
     assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
-    # HeavyBall with no memory of the past is the mirror rule.
+    assert names["named"].attrs["elbo"] == names["idata"].attrs["elbo"]
+    # HeavyBall without momentum is the mirror rule.
     from isogmm.optimize.gradients import ComponentGradients
     from isogmm.optimize.updates import EntropicMirror, MixtureArrays
 
@@ -256,11 +286,43 @@ def test_the_update_rule_runs():
         np.zeros((2, 3)),
         np.full((2, 3), 2),
     )
-    plain, forgetful = EntropicMirror(), names["HeavyBall"](momentum=0.0)
+    plain, without = EntropicMirror(), names["HeavyBall"](momentum=0.0)
     expected, _ = plain.step(mixture, gradients, plain.init(mixture), 0.1)
-    moved, _ = forgetful.step(mixture, gradients, forgetful.init(mixture), 0.1)
+    moved, _ = without.step(mixture, gradients, without.init(mixture), 0.1)
     for ours, theirs in zip(moved, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_the_family_runs(monkeypatch, tmp_path):
+    import isogmm
+    from isogmm.mixtures import abstract
+    from isogmm.recipe.families import FAMILIES
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(FAMILIES, "shared_variance", None)  # removed again after the test
+    monkeypatch.setattr(abstract, "_FAMILIES", [*abstract._FAMILIES])
+    names = run(blocks("writing_a_family.md"))
+    mixture = names["mixture"]
+    # Any class reads the mixture of any family.
+    assert type(isogmm.IsotropicMixture.from_idata(names["saved"])) is type(mixture)
+    assert mixture.variance.shape == (4,)
+    point = np.array([[1.0, 0.5]])
+    np.testing.assert_allclose(
+        mixture[0].log_prob(point), mixture.isotropic()[0].log_prob(point), rtol=1e-12
+    )
+    # The log evidence is log π.  The densities of the fits differ by their steps alone.
+    for name in ("idata", "resumed", "continued"):
+        fit = names[name].attrs
+        assert fit["verdict"] in ("good", "reweighted", "refined")
+        assert abs(fit["log_evidence"] - np.log(np.pi)) < 5 * fit["log_evidence_se"]
+    assert "located_from" in names["idata"].attrs
+    for name in ("resumed", "continued"):
+        assert "located_from" not in names[name].attrs, "the modes were searched again"
+    with pytest.raises(isogmm.OptionError, match="no form with full covariances"):
+        isogmm.fit_gmmvi(names["model"], resume=names["saved"], random_seed=0)
 
 
 @pytest.mark.slow
