@@ -6,7 +6,7 @@ import pytest
 from helpers.targets import isotropic_mixture
 from isogmm.draws.evidence import bridge
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.recipe.verdict import EVIDENCE_SE
+from isogmm.recipe.thresholds import MAX_EVIDENCE_SE
 
 LOG_EVIDENCE = 3.0
 WEIGHTS = np.array([0.3, 0.7])
@@ -89,7 +89,7 @@ def test_the_error_is_large_where_mixture_and_chains_do_not_overlap():
     far = unit_normals(generator, 2.0)
     # The error exceeds its estimate, but the estimate is too large for a result.
     assert far.log_evidence > 10.0
-    assert far.log_evidence_se > EVIDENCE_SE
+    assert far.log_evidence_se > MAX_EVIDENCE_SE
     near = unit_normals(generator, 0.5)
     assert abs(near.log_evidence) < 5 * near.log_evidence_se
-    assert near.log_evidence_se < 0.5 * EVIDENCE_SE
+    assert near.log_evidence_se < 0.5 * MAX_EVIDENCE_SE

@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 
 from isogmm.arrays import Array
 from isogmm.errors import OptionError
-from isogmm.mixtures.affine_map import PARTS, AffineMap, identity_map
+from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.mixtures.chunks import chunks_of, concatenate
+from isogmm.mixtures.tables import read_tables, tables_of
 from isogmm.results.fit_result import Tables
-from isogmm.results.groups import Result, attributes, get_group, group_names
+from isogmm.results.groups import Result
 
 #: The type of a mixture that a method returns: that of the mixture it belongs to.
 Mixture = TypeVar("Mixture", bound="AbstractMixture")
@@ -67,30 +68,9 @@ class AbstractMixture(abc.ABC):
         Raises
         ------
         OptionError
-            If the result does not come from this library.
+            If the result does not come from this library, or holds a factorized mixture.
         """
-        if "fit" not in group_names(idata):
-            library = attributes(idata).get("inference_library", "unknown")
-            raise OptionError(
-                "the result has no group 'fit': only results of fit_isogmm hold a mixture "
-                f"(inference_library is {library!r})"
-            )
-        fit = get_group(idata, "fit")
-        if fit.attrs.get("family") == "factorized":
-            raise OptionError(
-                "the result holds a factorized mixture: read it with "
-                "isogmm.FactorizedMixture.from_idata(idata)"
-            )
-        weights = fit["weights"].values
-        # Zero is replaced by the smallest number, so that a resumed fit can increase the weight.
-        log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
-        # All chains hold copies of the same map.
-        parts = {
-            part: fit[f"whitening_{part}"].values[0] for part in PARTS if f"whitening_{part}" in fit
-        }
-        parts.setdefault("scale", np.ones_like(parts["center"]))
-        stored = {str(name): array.values for name, array in fit.data_vars.items()}
-        return mixture_of({**stored, "log_weights": log_weights}, AffineMap(**parts))
+        return mixture_of(*read_tables(idata))
 
     def _validate_means(self) -> None:
         """Raise an error if the means do not have the shape (..., k, d) with k >= 1."""
@@ -147,30 +127,8 @@ class AbstractMixture(abc.ABC):
         """Σ_k w_k Σ_k, (..., d, d)."""
 
     def tables(self) -> Tables:
-        """The arrays and the parts of the map for the group ``fit``, one set for each chain.
-
-        The map is the same for all chains; a copy for each lets the group be split by chain.
-        """
-        affine, chains = self.affine_map, len(self.means)
-        axes = ("chain", "component", "coordinate", "coordinate_bis")
-        tables: Tables = {
-            name: (axes[: array.ndim], array)
-            for name, array in self.arrays().items()
-            if name != "log_weights"
-        }
-        tables["weights"] = (axes[:2], np.exp(np.asarray(self.log_weights)))
-        parts: dict[str, tuple[str, ...]] = {"center": ("coordinate",)}
-        if affine.kind == "dense":
-            parts["factor"] = ("coordinate", "coordinate_bis")
-        else:
-            parts["scale"] = ("coordinate",)
-        if affine.kind == "low_rank":
-            parts |= {"vectors": ("coordinate", "rank"), "values": ("rank",)}
-        for part, dims in parts.items():
-            array = np.asarray(getattr(affine, part))
-            copies = np.broadcast_to(array, (chains, *array.shape))
-            tables[f"whitening_{part}"] = (("chain", *dims), copies)
-        return tables
+        """The arrays and the parts of the map for the group ``fit``, one set for each chain."""
+        return tables_of(self.arrays(), self.affine_map)
 
     def labels(self) -> dict[str, str]:
         """The kind of the map."""

@@ -1,4 +1,4 @@
-"""What a mixture is fitted from: the modes and coordinates of the search, or a given start."""
+"""What a mixture is fitted from."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -6,17 +6,10 @@ from typing import Generic, TypeVar
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.errors import ModelError
-from isogmm.locate.coordinates import fixed_map, given_map, map_for, within_mode_map
-from isogmm.locate.locate import locate
 from isogmm.locate.located import Located
-from isogmm.locate.options import Locate
-from isogmm.mixtures.affine_map import AffineMap, identity_map
-from isogmm.model.fit_target import FitTarget
-from isogmm.model.improper import improper_direction
-from isogmm.recipe.options import Options
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.stop_reason import StopReason
 
+#: The mixture of all chains.
 Mixture = TypeVar("Mixture")
 
 
@@ -45,69 +38,3 @@ class Start(Generic[Mixture]):
     def has_several_modes(self) -> bool:
         """Whether more than one mode is known."""
         return self.centers is not None and len(self.centers) > 1
-
-
-@dataclass
-class Coordinates:
-    """The affine map of a fit and how it was found.
-
-    Parameters
-    ----------
-    affine_map
-        The map.
-    located
-        The result of the search, or None where none was made.
-    stop_reason
-        What interrupted the search, or None.
-    """
-
-    affine_map: AffineMap
-    located: Located | None = None
-    stop_reason: StopReason | None = None
-
-
-def find_coordinates(
-    target: FitTarget, options: Options, generator: np.random.Generator
-) -> Coordinates:
-    """Search the modes and choose the map, or the map alone where the user gave an initialization.
-
-    Raises
-    ------
-    ModelError
-        If no starting point has a finite log density, or the posterior is improper.
-    OptionError
-        If the whitening does not fit the target.
-    """
-    if isinstance(options.init, Locate):
-        return _searched(target, options, options.init, generator)
-    found = Coordinates(identity_map(target.dim))
-    with interruptible(target) as interruption:
-        found.affine_map = fixed_map(target, options.whitening, generator)
-    found.stop_reason = interruption.reason
-    return found
-
-
-def _searched(
-    target: FitTarget, options: Options, search: Locate, generator: np.random.Generator
-) -> Coordinates:
-    located = locate(target, generator, search)
-    masses = located.masses
-    affine_map = given_map(options.whitening, target)
-    with interruptible(target) as interruption:
-        _check_proper(target, located)
-        if affine_map is None:
-            affine_map = map_for(target, options.whitening, located, masses)
-    if affine_map is None:
-        affine_map = located.low_rank or within_mode_map(located.means, located.factors, masses)
-    return Coordinates(affine_map, located, interruption.reason or located.stop_reason)
-
-
-def _check_proper(target: FitTarget, located: Located) -> None:
-    direction = improper_direction(target, located.means[0], located.factors[0])
-    if direction is not None:
-        raise ModelError(
-            "the posterior is improper: the log density does not decrease fast enough along "
-            f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
-            "a flat prior without data, or parameters of which only the sum matters. Give these "
-            "parameters proper priors, or remove one of them."
-        )

@@ -21,7 +21,8 @@ from isogmm.optimize.runner import WhiteningAdaptation
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.deliver import deliver
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
-from isogmm.recipe.start import Start, find_coordinates
+from isogmm.recipe.find_coordinates import find_coordinates
+from isogmm.recipe.start import Start
 from isogmm.recipe.summarize import Fitted, summarize
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
