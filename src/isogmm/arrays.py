@@ -1,4 +1,4 @@
-"""Functions for arrays of any library that follows the array API standard."""
+"""Functions of arrays, for NumPy and JAX arrays alike."""
 
 import math
 from collections.abc import Iterable
@@ -8,14 +8,15 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-#: A NumPy array, or a JAX array in compiled code.
+#: A NumPy array, or a JAX array (also a traced one in compiled code).
 Array: TypeAlias = np.ndarray | jax.Array
 
+#: log 2π, of the normalizing constant of a Gaussian density.
 LOG_2PI = math.log(2.0 * math.pi)
 
 
 def logsumexp(values: Array, axis: int = -1) -> Array:
-    """log Σ exp(values) along an axis; -inf where all entries are -inf."""
+    """log Σ exp(values) along an axis; -inf if all entries are -inf."""
     xp = values.__array_namespace__()
     largest = xp.max(values, axis=axis, keepdims=True)
     largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
@@ -28,14 +29,14 @@ def size_of(shape: tuple[int, ...]) -> int:
 
 
 def split(vectors: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
-    """Split flat vectors (..., d) into arrays of these shapes; leading axes are kept.
+    """Split flat vectors (..., d) into arrays of given shapes; leading axes are kept.
 
     Parameters
     ----------
     vectors
         Array of shape (..., d).
     shapes
-        Shapes whose sizes sum to d, each laid out in C order.
+        Shapes whose sizes sum to d.  Each array is laid out in C order.
     """
     parts, begin, lead = [], 0, vectors.shape[:-1]
     for shape in shapes:
@@ -46,5 +47,5 @@ def split(vectors: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
 
 
 def mean_and_standard_error(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
-    """Mean of independent values, and its standard error sd / √n."""
+    """Mean of independent values, and the standard error sd / √n of the mean."""
     return float(values.mean()), float(values.std() / np.sqrt(len(values)))

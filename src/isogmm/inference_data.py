@@ -1,8 +1,7 @@
-"""Results as ArviZ objects: made from a fit, saved, loaded, read and summarized."""
+"""Functions that make, save, load, read and summarize results, which are ArviZ objects."""
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from isogmm.results.fit_group import positions_from as positions_from
 from isogmm.results.fit_result import FitResult
 from isogmm.results.from_fit import result_groups
 from isogmm.results.groups import SAMPLE_DIMS as SAMPLE_DIMS
+from isogmm.results.groups import Result
 from isogmm.results.groups import add_group as add_group
 from isogmm.results.groups import arviz_name as arviz_name
 from isogmm.results.groups import attributes as attributes
@@ -31,29 +31,32 @@ from isogmm.results.groups import get_group as get_group
 from isogmm.results.groups import group_names as group_names
 
 
-def to_inference_data(result: FitResult, *, idata_kwargs: Mapping[str, Any] | None = None) -> Any:
-    """The ArviZ object of a fit, with every group and attribute that the library promises.
+def to_inference_data(
+    result: FitResult, *, idata_kwargs: Mapping[str, object] | None = None
+) -> Result:
+    """The ArviZ object of a fit, with all groups and attributes.
 
     Parameters
     ----------
     result
-        The fit; the draws are constrained here, all in one call of ``target.constrain``.
+        The fit.  One call of ``target.constrain`` transforms all draws, or several calls if an
+        optional group is left out.
     idata_kwargs
         ``log_likelihood`` (True, False or a list of observed variables), ``log_prior`` and
-        ``include_transformed`` (True or False) choose groups; ``dims`` and ``coords`` add to
-        those of the model.
+        ``include_transformed`` (True or False) select groups.  ``dims`` and ``coords`` are added
+        to those of the model.
 
     Returns
     -------
     InferenceData or DataTree
-        What the installed ArviZ works with.
+        An object of the installed generation of ArviZ.
 
     Raises
     ------
     OptionError
         If ``idata_kwargs`` has an unknown key.
     ModelError
-        If the labels of a dimension do not fit the variable that has it.
+        If the labels of a dimension do not fit a variable that has it.
     """
     options = dict(idata_kwargs or {})
     groups, root = result_groups(result, options)
@@ -66,13 +69,15 @@ def to_inference_data(result: FitResult, *, idata_kwargs: Mapping[str, Any] | No
     return _drop_untransformed(finished, keep=bool(keep))
 
 
-def _drop_untransformed(idata: Any, *, keep: bool) -> Any:
-    """Leave in ``unconstrained_posterior`` only variables that the posterior does not hold as
-    they are, and note in ``fit`` where each is; the language's last clean-up may have changed
-    some, so this comes after it."""
+def _drop_untransformed(idata: Result, *, keep: bool) -> Result:
+    """Remove from ``unconstrained_posterior`` the variables that the posterior has unchanged.
+
+    If ``keep`` is False, all variables are removed.  The group ``fit`` records which group has the unconstrained draws of each variable.  This is
+    done after ``target.finish``, which can change variables of the posterior.
+    """
     name = "unconstrained_posterior"
     unconstrained, posterior = get_group(idata, name), get_group(idata, "posterior")
-    holders = {}
+    holders: dict[str, str | None] = {}
     for variable, array in unconstrained.data_vars.items():
         is_same = variable in posterior and np.array_equal(
             array.values.astype(posterior[variable].dtype), posterior[variable].values

@@ -1,8 +1,8 @@
-"""The only file that imports ArviZ, in both generations.
+"""One interface to both generations of ArviZ; no other file imports ArviZ.
 
-ArviZ 0.x has the class ``InferenceData``, ArviZ 1.x xarray's ``DataTree``.  ArviZ is imported
-inside the functions that need it: on 1.x, building, reading and saving a result needs xarray alone,
-and PSIS, R-hat and ESS need ``arviz_stats``; on 0.x the class itself is in ``arviz``.
+A result is an ``InferenceData`` in ArviZ 0.x and an xarray ``DataTree`` in ArviZ 1.x.  Each
+function imports the part of ArviZ that it needs.  On 1.x, xarray alone builds, reads and saves a
+result, and PSIS, R-hat and ESS need only ``arviz_stats``.  On 0.x all of these need ``arviz``.
 """
 
 import functools
@@ -11,14 +11,16 @@ import os
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import (
+    Result,
     add_group,
     attributes,
     get_group,
@@ -26,15 +28,29 @@ from isogmm.results.groups import (
     plain,
     with_text_labels,
 )
+from isogmm.results.labels import DrawSource
+
+#: Storage engine of result files; both generations of ArviZ have it.
+FILE_ENGINE = "h5netcdf"
+
+#: Largest share of the draws in the tail of PSIS, and largest size of the tail in units of √S for
+#: S draws (Vehtari et al. 2024, appendix H).
+MAX_TAIL_SHARE, MAX_TAIL_SQRT = 0.2, 3.0
+
+#: Smallest range of the largest log ratios for which a tail is fitted.  Log ratios within a
+#: smaller range count as equal.
+MIN_TAIL_LOG_RANGE = 1e-6
 
 
 @functools.cache
 def is_first_generation() -> bool:
-    """Whether the installed ArviZ is 0.x: its results are ``InferenceData``, not ``DataTree``."""
+    """Whether the installed ArviZ is 0.x, with ``InferenceData`` instead of ``DataTree``."""
     return int(version("arviz").split(".")[0]) < 1
 
 
-def from_groups(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any] | None = None) -> Any:
+def from_groups(
+    groups: Mapping[str, xr.Dataset], attrs: Mapping[str, object] | None = None
+) -> Result:
     """An ArviZ object of the installed generation with these groups and root attributes."""
     attrs = plain(attrs or {})
     if is_first_generation():
@@ -49,10 +65,10 @@ def from_groups(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, Any] | Non
 # --- files ------------------------------------------------------------------------------------
 
 
-def save(idata: Any, path: str | os.PathLike[str]) -> None:
-    """Write a result as netCDF; the file stands alone and either ArviZ generation reads it.
+def save(idata: Result, path: str | os.PathLike[str]) -> None:
+    """Write a result to a netCDF file that both generations of ArviZ can read.
 
-    Labels that no file takes (intervals, periods) are written as text.
+    Labels that no file stores (intervals, periods) are written as text.
     """
     changed = {}
     for name in group_names(idata):
@@ -63,17 +79,17 @@ def save(idata: Any, path: str | os.PathLike[str]) -> None:
         idata = idata.copy()
         for name, written in changed.items():
             add_group(idata, name, written)
-    idata.to_netcdf(os.fspath(path), engine="h5netcdf")
+    idata.to_netcdf(os.fspath(path), engine=FILE_ENGINE)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a result into memory and close the file, so that it can be replaced or removed."""
+def load(path: str | os.PathLike[str]) -> Result:
+    """Read a result into memory and close the file, which can then be replaced or removed."""
     if is_first_generation():
         import arviz
 
         with arviz.rc_context({"data.load": "eager"}):
-            return arviz.from_netcdf(os.fspath(path), engine="h5netcdf")
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return arviz.from_netcdf(os.fspath(path), engine=FILE_ENGINE)
+    with xr.open_datatree(path, engine=FILE_ENGINE) as tree:
         return tree.load()
 
 
@@ -81,29 +97,29 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def preload() -> None:
-    """Import what the statistics need; meant for a time when something else compiles."""
+    """Import the packages of the statistics, for example while a model compiles."""
     importlib.import_module("arviz" if is_first_generation() else "arviz_stats")
 
 
 def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], float]:
     """Pareto smoothed importance sampling (Vehtari et al. 2024, arXiv 1507.02646).
 
-    The largest ratios are replaced by quantiles of a generalized Pareto distribution fitted to
-    them; its shape k says how far the weights can be trusted (below 0.7).
+    A generalized Pareto distribution is fitted to the largest ratios, which are replaced by its
+    quantiles.  The weights are reliable if its shape k is below 0.7.
 
     Parameters
     ----------
     log_weights
-        Log importance ratios log p - log q of independent draws, any shape; all entries form
-        one sample.  ``-inf`` and NaN are draws without weight.
+        Log importance ratios log p - log q of independent draws.  The array may have any shape;
+        all entries form one sample.  Draws with ``-inf`` or NaN get no weight.
 
     Returns
     -------
     log_weights, k
-        Smoothed and normalized over all entries, of the same shape, and k.  Where the largest
-        ratios are equal there is no tail: k = 0, and nothing is smoothed.  Where no entry has
-        weight they are uniform, where some ratio is infinite those entries share all weight; k
-        is infinite in both cases.
+        Smoothed log weights of the same shape, normalized over all entries, and k.  If the
+        largest ratios are equal there is no tail: k is 0 and nothing is smoothed.  If no entry
+        has weight, the weights are uniform.  If some ratios are infinite, these entries share
+        all weight equally.  In both cases k is infinite.
     """
     ratios = np.array(log_weights, dtype=np.float64)
     ratios[np.isnan(ratios)] = -np.inf
@@ -113,12 +129,12 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
         return _normalized(np.where(ratios == np.inf, 0.0, -np.inf)), np.inf
     ratios -= ratios.max()
     flat = ratios.reshape(-1)
-    # ArviZ fits its tail to so many of the largest ratios; where they are equal there is none.
+    # ArviZ fits the tail to these ratios.  The fit fails if they are equal.
     largest = np.partition(flat, -(num_largest := _tail_length(flat.size)))[-num_largest:]
-    if largest.min() > -1e-6:
+    if largest.min() > -MIN_TAIL_LOG_RANGE:
         return _normalized(ratios), 0.0
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what ArviZ warns about is in k
+        warnings.simplefilter("ignore")  # k shows every problem that ArviZ warns about
         if is_first_generation():
             import arviz
 
@@ -132,28 +148,31 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
 
 
 def _tail_length(size: int) -> int:
-    """Draws in the tail and the one before: min(S / 5, 3 √S) (Vehtari et al. 2024, appendix H)."""
-    return min(int(np.ceil(min(0.2 * size, 3.0 * np.sqrt(size)))) + 1, size)
+    """Number of draws in the tail, min(S / 5, 3 √S), and one more for the threshold below it."""
+    tail = np.ceil(min(MAX_TAIL_SHARE * size, MAX_TAIL_SQRT * np.sqrt(size)))
+    return min(int(tail) + 1, size)
 
 
 def _normalized(log_weights: np.ndarray) -> np.ndarray:
+    """Log weights minus the log of their sum over all entries."""
     shifted = log_weights - log_weights.max()
     return shifted - np.log(np.exp(shifted).sum())
 
 
 def rhat(draws: Float[np.ndarray, "c n *v"]) -> Float[np.ndarray, "*v"]:
-    """Rank-normalized split R-hat (Vehtari et al. 2021), the larger of bulk and tail."""
+    """Rank-normalized split R-hat (Vehtari et al. 2021), the larger of bulk and tail R-hat."""
     return _diagnostic("rhat", np.asarray(draws), "rank")
 
 
 def ess(draws: Float[np.ndarray, "c n *v"], *, method: str = "bulk") -> Float[np.ndarray, "*v"]:
-    """Effective sample size over all chains; ``method`` as in ArviZ (bulk, tail, mean, ...)."""
+    """Effective sample size of all chains; ``method`` as in ArviZ (bulk, tail, mean, ...)."""
     return _diagnostic("ess", np.asarray(draws), method)
 
 
 def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
+    """A diagnostic of ArviZ for draws (c, n, ...), by the name of its function."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # constant variables divide zero by zero
+        warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0 for constant variables
         if is_first_generation():
             import arviz
 
@@ -166,15 +185,15 @@ def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
         return np.asarray(function(draws, chain_axis=0, draw_axis=1, method=method))
 
 
-def summary(idata: Any, *, ci_prob: float = 0.94, **kwargs: Any) -> Any:
-    """``az.summary`` with the same columns, intervals and rounding on both generations.
+def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> pd.DataFrame:
+    """``az.summary`` with the same columns, intervals and rounding in both generations.
 
-    Columns: ``mean``, ``sd``, ``hdi_3%``, ``hdi_97%`` (for ``ci_prob=0.94``), ``mcse_mean``,
-    ``mcse_sd``, ``ess_bulk``, ``ess_tail``, ``r_hat``; not rounded.
+    The columns are ``mean``, ``sd``, ``hdi_3%`` and ``hdi_97%`` (for ``ci_prob=0.94``),
+    ``mcse_mean``, ``mcse_sd``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.  Values are not rounded.
     """
     import arviz
 
-    tail = 50 * (1 - ci_prob)
+    tail = 50 * (1 - ci_prob)  # percent on either side of the interval
     lower, upper = (f"hdi_{float(f'{edge:.6g}'):g}%" for edge in (tail, 100 - tail))
     if is_first_generation():
         table = arviz.summary(idata, hdi_prob=ci_prob, round_to="none", **kwargs)
@@ -187,7 +206,17 @@ def summary(idata: Any, *, ci_prob: float = 0.94, **kwargs: Any) -> Any:
 
 
 class Loo(NamedTuple):
-    """Leave-one-out cross-validation: expected log pointwise predictive density and its error."""
+    """The result of leave-one-out cross-validation.
+
+    Parameters
+    ----------
+    elpd, se
+        Expected log pointwise predictive density, and its standard error.
+    p
+        Effective number of parameters.
+    pareto_k
+        Shape k of the tail of the importance ratios of each observation.
+    """
 
     elpd: float
     se: float
@@ -195,30 +224,31 @@ class Loo(NamedTuple):
     pareto_k: np.ndarray
 
 
-def loo(idata: Any, *, var_name: str | None = None) -> Loo:
+def loo(idata: Result, *, var_name: str | None = None) -> Loo:
     """PSIS leave-one-out cross-validation of independent draws (``reff=1``).
 
-    Draws of the mixture itself, as a result says with ``draws_from``, are corrected for what
-    the mixture is off, by their log joint density and ``log_q`` (Magnusson et al. 2019, arXiv
-    1904.10679): the ratios that are smoothed are p / (q p(y_i | θ)) in place of 1 / p(y_i | θ).
+    If the draws come from the mixture (attribute ``draws_from``), the estimate is corrected for
+    the difference between mixture and posterior (Magnusson et al. 2019, arXiv 1904.10679).  The
+    ratios that are smoothed are then p / (q p(y_i | θ)) instead of 1 / p(y_i | θ).
 
     Raises
     ------
     OptionError
-        If the result has no log likelihood, or several variables and none is chosen.
+        If the result has no log likelihood, or has several variables and ``var_name`` is not
+        given.
     """
     names = list(get_group(idata, "log_likelihood").data_vars)
     if var_name is None and len(names) > 1:
         raise OptionError(f"several observed variables, {names}: choose one with var_name=")
-    if attributes(idata).get("draws_from") == "mixture":
+    if attributes(idata).get("draws_from") == DrawSource.MIXTURE.value:
         values = get_group(idata, "log_likelihood")[var_name or names[0]].values
         stats = get_group(idata, "sample_stats")
         return _loo_of_mixture(values, stats["lp"].values - stats["log_q"].values)
     import arviz
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # large k: the values are returned
-        # Draws far outside overflow in the fit of the tail, whose k says so.
+        # Warnings of large k and of overflow in the fit of the tail; the result contains k.
+        warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         result = arviz.loo(idata, pointwise=True, var_name=var_name, reff=1.0)
     fields = ("elpd_loo", "p_loo") if is_first_generation() else ("elpd", "p")
@@ -235,7 +265,7 @@ def _loo_of_mixture(
     held_out = np.array(
         [np.logaddexp.reduce(w + row) for (w, _), row in zip(smoothed, rows.T, strict=True)]
     )
-    everything = psis(log_ratios.ravel())[0]
-    p = float((np.logaddexp.reduce(everything[:, None] + rows, axis=0) - held_out).sum())
+    log_weights = psis(log_ratios.ravel())[0]
+    p = float((np.logaddexp.reduce(log_weights[:, None] + rows, axis=0) - held_out).sum())
     se = float(np.sqrt(held_out.size * held_out.var(ddof=1))) if held_out.size > 1 else np.nan
     return Loo(float(held_out.sum()), se, p, np.array([k for _, k in smoothed]))

@@ -1,4 +1,4 @@
-"""The groups of a result from draws of any method: the only builder of these groups."""
+"""The groups of draws, statistics and data of a result, for the draws of any method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,20 +13,21 @@ from isogmm.model.target import Target
 from isogmm.results.arviz_versions import from_groups
 from isogmm.results.groups import SAMPLE_DIMS, Result, dataset, plain
 
-#: Attributes of every group of a fit; its posterior has all attributes of the result.
+#: Attributes of every group of a fit.  The posterior group has all attributes of the result.
 COMMON_ATTRIBUTES = ("created_at", "inference_library", "inference_library_version")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The names that a model gives to its results.
+    """The names, labels and data that a model adds to its results.
 
     Parameters
     ----------
     library, library_version
-        The modeling language.
+        The modeling language and its version.
     dims, coords
-        Names of the dimensions of each variable, without chain and draw, and their labels.
+        Names of the dimensions of each variable, without chain and draw, and the labels of each
+        dimension.
     observed_data, constant_data
         Arrays for the groups of the same names.
     """
@@ -52,7 +53,7 @@ class Labels:
 
 
 def library_attributes(library: str, labels: Labels) -> dict[str, str]:
-    """The attributes that say what made a result, with which versions, and when."""
+    """The attributes with the libraries of a result, their versions and the time."""
     return {
         "inference_library": library,
         "inference_library_version": version(library),
@@ -79,21 +80,21 @@ def groups_of_draws(
         Group (``posterior``, ``log_likelihood``, ``sample_stats``, ...) to variable to array
         (c, n, ...).  Groups without variables are left out.
     labels
-        Names of the model.
+        Names, labels and data of the model.
     attributes
-        All attributes of the result.
+        All attributes of the result; the posterior group has all of them.
     common
-        Names of the attributes that the groups beside the posterior have; all unless given.
+        Names of the attributes of the other groups, or None for all attributes.
     with_data
-        Whether the groups of data are made.
+        Whether to add the groups ``observed_data`` and ``constant_data``.
 
     Raises
     ------
     ModelError
-        If the labels of a dimension do not fit the variable that has it.
+        If the labels of a dimension do not fit a variable that has it.
     """
-    every = plain(attributes)
-    others = every if common is None else {name: every[name] for name in common}
+    all_attrs = plain(attributes)
+    common_attrs = all_attrs if common is None else {name: all_attrs[name] for name in common}
     shapes = {name: array.shape[2:] for name, array in draws.get("posterior", {}).items()}
     shapes |= {name: np.shape(array) for name, array in labels.observed_data.items()}
     groups = {}
@@ -108,14 +109,16 @@ def groups_of_draws(
             SAMPLE_DIMS,
             dims={} if group == "sample_stats" else dims,
             coords={} if group == "sample_stats" else labels.coords,
-            attrs=every if group == "posterior" else others,
+            attrs=all_attrs if group == "posterior" else common_attrs,
         )
     for group, data in (
         ("observed_data", labels.observed_data),
         ("constant_data", labels.constant_data),
     ):
         if data and with_data:
-            groups[group] = dataset(data, (), dims=labels.dims, coords=labels.coords, attrs=others)
+            groups[group] = dataset(
+                data, (), dims=labels.dims, coords=labels.coords, attrs=common_attrs
+            )
     return groups
 
 
@@ -124,9 +127,9 @@ def _own_dims(
     arrays: Mapping[str, np.ndarray],
     shapes: Mapping[str, tuple[int, ...]],
 ) -> dict[str, Sequence[str | None]]:
-    """Dimension names of log densities, without those along which they have fewer entries.
+    """Dimension names of log densities, without the dimensions of other size than the variable.
 
-    The density of a whole vector in one entry (PyMC's CAR) does not have its dimension.
+    For example, PyMC's CAR distribution has one log density for a whole vector.
     """
     own = dict(dims)
     for name, array in arrays.items():
@@ -139,7 +142,7 @@ def _own_dims(
 def by_chain(
     groups: Mapping[str, Mapping[str, np.ndarray]], chains: int
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays (c n, ...) of constrained draws as (c, n, ...)."""
+    """Arrays (c n, ...) of constrained draws, reshaped to (c, n, ...)."""
     return {
         group: {
             name: np.asarray(array).reshape(chains, len(array) // chains, *np.shape(array)[1:])
@@ -158,22 +161,22 @@ def result_of_draws(
     attributes: Mapping[str, object],
     sample_stats: Mapping[str, np.ndarray] | None = None,
 ) -> Result:
-    """The result of a method that draws in the unconstrained space.
+    """The result of a method whose draws are in the unconstrained space.
 
     Parameters
     ----------
     target
-        The target of the model, which constrains the draws.
+        The target of the model; it transforms the draws to the scale of the model.
     positions
         The draws.
     library
-        The package that made the draws, for ``inference_library``.
+        The package that made the draws, for the attribute ``inference_library``.
     seed
-        Seed of what the model itself draws (discrete sites).
+        Seed of the random numbers that the model itself draws (discrete sites).
     attributes
-        ``sampling_time``, ``num_gradient_evaluations`` and others; None values are left out.
+        ``sampling_time``, ``num_gradient_evaluations`` and others.  Values of None are left out.
     sample_stats
-        Statistics of each draw, ``(c, n)``; the log density ``lp`` is added.
+        Statistics of each draw, (c, n).  The log density ``lp`` is added.
     """
     chains, draws, dim = positions.shape
     flat = np.ascontiguousarray(positions.reshape(-1, dim), dtype=np.float64)

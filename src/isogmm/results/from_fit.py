@@ -1,9 +1,9 @@
-"""The groups of a fit: its draws, its mixture and its history."""
+"""The groups of a fit: draws, mixture and history."""
 
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import xarray as xr
@@ -11,7 +11,7 @@ import xarray as xr
 from isogmm.errors import OptionError
 from isogmm.model.target import Target
 from isogmm.results.fit_group import fit_group, history_group
-from isogmm.results.fit_result import FitResult
+from isogmm.results.fit_result import Attributes, FitResult
 from isogmm.results.from_draws import (
     COMMON_ATTRIBUTES,
     Labels,
@@ -21,14 +21,17 @@ from isogmm.results.from_draws import (
 )
 from isogmm.results.groups import SAMPLE_DIMS, dataset, plain
 
-#: Groups that a user may leave out.
+#: Groups that ``idata_kwargs`` can leave out.
 OPTIONAL_GROUPS = ("log_likelihood", "log_prior")
-#: Draws constrained at a time where one of these is left out, so that it is never in memory as a
-#: whole; fewer where the log likelihood of so many draws has more numbers than the second bound.
-MAX_DRAWS_AT_A_TIME, MAX_NUMBERS_AT_A_TIME = 1024, 2**25
-#: What a user wants of an optional group: all of it, nothing, or the variables named.
+#: Largest number of draws per call of ``target.constrain``, and largest number of entries of the
+#: log likelihood in a call.  They apply if an optional group is left out.  Such a group is then
+#: never in memory as a whole.
+MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL = 1024, 2**25
+#: Number of different seeds of ``target.constrain``: seeds have 31 bits.
+NUM_SEEDS = 2**31
+#: Option of an optional group: True for all variables, False for none, or names of variables.
 Wanted: TypeAlias = bool | str | Sequence[str]
-#: The groups of a fit, in order.
+#: The groups of a fit, in the order of the result.
 GROUP_ORDER = (
     "posterior",
     "sample_stats",
@@ -40,18 +43,19 @@ GROUP_ORDER = (
     "fit",
     "fit_stats",
 )
+#: The keys of ``idata_kwargs``.
 IDATA_OPTIONS = ("log_likelihood", "log_prior", "include_transformed", "dims", "coords")
 
 
 def result_groups(
-    result: FitResult, options: Mapping[str, Any]
-) -> tuple[dict[str, xr.Dataset], dict[str, str | int | float]]:
+    result: FitResult, options: Mapping[str, object]
+) -> tuple[dict[str, xr.Dataset], Attributes]:
     """Groups and root attributes of a fit.
 
     Parameters
     ----------
     result
-        The fit; its draws are constrained here.
+        The fit.  Its draws are transformed to the scale of the model here.
     options
         The ``idata_kwargs`` of :func:`isogmm.inference_data.to_inference_data`.
 
@@ -60,7 +64,7 @@ def result_groups(
     OptionError
         If the options have an unknown key.
     ModelError
-        If the labels of a dimension do not fit the variable that has it.
+        If the labels of a dimension do not fit a variable that has it.
     """
     unknown = sorted(set(options) - set(IDATA_OPTIONS))
     if unknown:
@@ -99,12 +103,13 @@ def result_groups(
     return {group: groups[group] for group in GROUP_ORDER if group in groups}, root
 
 
-def _wanted(result: FitResult, options: Mapping[str, Any], group: str) -> Wanted:
-    """What the user wants of an optional group, or the default of the fit."""
-    return options.get(group, result.group_defaults.get(group, True))
+def _wanted(result: FitResult, options: Mapping[str, object], group: str) -> Wanted:
+    """The option of an optional group, or the default of the fit."""
+    return cast(Wanted, options.get(group, result.group_defaults.get(group, True)))
 
 
-def _mapping(options: Mapping[str, Any], name: str) -> Mapping:
+def _mapping(options: Mapping[str, object], name: str) -> Mapping:
+    """An option that must be a mapping; empty if it is not given."""
     value = options.get(name, {})
     if not isinstance(value, Mapping):
         raise OptionError(f"idata_kwargs[{name!r}] must be a dict, not {type(value).__name__}")
@@ -112,20 +117,21 @@ def _mapping(options: Mapping[str, Any], name: str) -> Mapping:
 
 
 def _constrained(result: FitResult, unwanted: Collection[str]) -> dict[str, dict[str, np.ndarray]]:
-    """The draws on the scale of the model, (c, n, ...), with the groups that are wanted.
+    """Groups of arrays (c, n, ...) of the draws on the scale of the model.
 
-    Numbers are as precise as the unconstrained draws at most.
+    Unwanted groups are left out.  Floating types are at most as large as that of the unconstrained
+    draws.
     """
     chains, _, dim = result.positions.shape
     flat, target = result.positions.reshape(-1, dim), result.target
     seed = _seed(result)
     rows = len(flat)
     if unwanted:
-        size = max(sum(np.size(array) for array in target.observed_data.values()), dim)
-        rows = max(1, min(MAX_DRAWS_AT_A_TIME, MAX_NUMBERS_AT_A_TIME // size))
+        entries = max(sum(np.size(array) for array in target.observed_data.values()), dim)
+        rows = max(1, min(MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL // entries))
     parts = []
     for first in range(0, len(flat), rows):
-        part = target.constrain(flat[first : first + rows], (seed + first) % 2**31)
+        part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
         parts.append({group: part[group] for group in part if group not in unwanted})
     joined = {
         group: {
@@ -138,21 +144,21 @@ def _constrained(result: FitResult, unwanted: Collection[str]) -> dict[str, dict
 
 
 def _narrowed(parts: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    """The parts as one array, of this floating type where theirs is larger."""
+    """The parts as one array; a larger floating type is converted to ``dtype``."""
     if parts[0].dtype.kind == "f" and parts[0].dtype.itemsize > dtype.itemsize:
         parts = [part.astype(dtype) for part in parts]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _seed(result: FitResult) -> int:
-    """A seed for what the model draws itself (discrete sites), the same for a repeated fit."""
-    return zlib.crc32(str(result.attributes.get("random_seed", 0)).encode()) % 2**31
+    """Seed of the random numbers that the model draws (discrete sites), from that of the fit."""
+    return zlib.crc32(str(result.attributes.get("random_seed", 0)).encode()) % NUM_SEEDS
 
 
 def _choose(
     arrays: Mapping[str, np.ndarray], wanted: Wanted, group: str
 ) -> Mapping[str, np.ndarray]:
-    """The variables of an optional group that the user wants."""
+    """The variables of an optional group that its option selects."""
     if isinstance(wanted, bool | np.bool_ | int):
         return arrays if wanted else {}
     names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
@@ -165,7 +171,10 @@ def _choose(
 
 
 def _unconstrained_dims(target: Target, labels: Labels) -> dict[str, list[str | None]]:
-    """Dimension names of the unconstrained variables, without those that a transform resized."""
+    """Dimension names of the unconstrained variables.
+
+    A dimension whose size the transform changes, such as that of a simplex, gets no name.
+    """
     dims = {}
     for name, shape in target.variables.items():
         given = target.unconstrained_dims.get(name, labels.dims.get(name, ()))
