@@ -72,8 +72,9 @@ def to_inference_data(
 def _drop_untransformed(idata: Result, *, keep: bool) -> Result:
     """Remove from ``unconstrained_posterior`` the variables that the posterior has unchanged.
 
-    If ``keep`` is False, all variables are removed.  The group ``fit`` records which group has the unconstrained draws of each variable.  This is
-    done after ``target.finish``, which can change variables of the posterior.
+    If ``keep`` is False, all variables are removed.  The group ``fit`` records which group has the
+    unconstrained draws of each variable.  The comparison follows ``target.finish``, which can
+    change variables of the posterior.
     """
     name = "unconstrained_posterior"
     unconstrained, posterior = get_group(idata, name), get_group(idata, "posterior")

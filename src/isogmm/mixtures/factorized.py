@@ -1,4 +1,4 @@
-"""Factorized mixtures: every coordinate has its own mixture of K univariate Gaussians."""
+"""Factorized mixtures: each coordinate has its own mixture of K univariate Gaussians."""
 
 import math
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class FactorizedMixture:
     Parameters
     ----------
     means
-        (k, d).
+        Means m_kj of the components of each coordinate, (k, d).
     variances
-        (k, d), positive.
+        Variances v_kj, (k, d), positive.
 
     Raises
     ------
@@ -35,7 +35,7 @@ class FactorizedMixture:
     References
     ----------
     Petit-Talamon, Lambert, Korba (2025). Variational inference with mixtures of isotropic
-    Gaussians. arXiv:2506.13613, the experiment on image classification.
+    Gaussians. arXiv:2506.13613 (the experiment on image classification).
     """
 
     means: Float[np.ndarray, "k d"]
@@ -62,25 +62,25 @@ class FactorizedMixture:
         variance: float = 1.0,
         dtype: DTypeLike = np.float32,
     ) -> "FactorizedMixture":
-        """Means drawn from N(center, spread² I), and one variance for all components.
+        """A mixture with means drawn from N(center, spread² I) and equal variances.
 
         Parameters
         ----------
         generator
-            Source of the means.
+            Random number generator of the means.
         num_components
             K.
         center
-            (d,), the expectation of the means.
+            Expectation of the means, (d,).
         spread, variance
-            Standard deviation of the means around the center, and v of every component.
+            Standard deviation of the means around the center, and variance of every component.
         dtype
             Type of the arrays.
 
         Raises
         ------
         OptionError
-            If there is no component, or spread or variance is not positive.
+            If ``num_components`` is below 1, or ``spread`` or ``variance`` is not positive.
         """
         if num_components < 1:
             raise OptionError(f"num_components must be at least 1, not {num_components}")
@@ -100,7 +100,7 @@ class FactorizedMixture:
         Raises
         ------
         OptionError
-            If the result holds no factorized mixture.
+            If the result contains no factorized mixture.
         """
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":
@@ -118,7 +118,7 @@ class FactorizedMixture:
         return self.means.shape[0]
 
     def log_prob(self, positions: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n"]:
-        """log q(x), summed in float64."""
+        """log q(x), with the sum over the coordinates in float64."""
         return log_prob_and_score(positions, self.means, self.variances)[0]
 
     def score(self, positions: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n d"]:
@@ -126,7 +126,7 @@ class FactorizedMixture:
         return log_prob_and_score(positions, self.means, self.variances)[1]
 
     def sample(self, generator: np.random.Generator, num_draws: int) -> Float[np.ndarray, "n d"]:
-        """Independent draws; the component is drawn for every coordinate separately."""
+        """Independent draws; each coordinate draws its own component."""
         draws = np.empty((num_draws, self.dim), dtype=self.means.dtype)
         for row in draws:
             chosen = generator.integers(self.num_components, size=(1, self.dim), dtype=np.int32)
@@ -151,8 +151,8 @@ def log_prob_and_score(
 ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
     """log q(x) and its gradient, whose entry j is -Σ_k r_kj(x_j) (x_j - m_kj) / v_kj.
 
-    r_kj is the responsibility of component k of coordinate j for x_j.  Points are evaluated one
-    after the other, so that no intermediate array is larger than (k, d).
+    r_kj is the responsibility of component k of coordinate j for x_j.  The function evaluates one
+    point at a time, so that no intermediate array is larger than (k, d).
     """
     k, d = means.shape
     flat = positions.reshape(-1, d)
@@ -160,10 +160,10 @@ def log_prob_and_score(
     log_scales = 0.5 * np.log(variances)
     values = np.empty(len(flat))
     scores = np.empty((len(flat), d), dtype=means.dtype)
-    constant = d * (0.5 * LOG_2PI + math.log(k))
+    log_normalizer = d * (0.5 * LOG_2PI + math.log(k))
     for index, point in enumerate(flat):
-        pull = (point.astype(means.dtype, copy=False) - means) * precisions
-        joint = pull * pull
+        scaled_offsets = (point.astype(means.dtype, copy=False) - means) * precisions
+        joint = scaled_offsets * scaled_offsets
         joint *= variances
         joint *= -0.5
         joint -= log_scales
@@ -171,8 +171,8 @@ def log_prob_and_score(
         joint -= largest
         np.exp(joint, out=joint)
         total = joint.sum(axis=0)
-        joint *= pull
+        joint *= scaled_offsets
         scores[index] = -joint.sum(axis=0) / total
-        # A sum over 200,000 coordinates loses too many digits in single precision.
-        values[index] = float(np.sum(largest + np.log(total), dtype=np.float64)) - constant
+        # In single precision a sum over 200,000 coordinates loses too many digits.
+        values[index] = float(np.sum(largest + np.log(total), dtype=np.float64)) - log_normalizer
     return values.reshape(positions.shape[:-1]), scores.reshape(positions.shape)

@@ -1,4 +1,4 @@
-"""The factorized mixtures of all chains of a fit, as a result stores them."""
+"""The factorized mixtures of the chains of a fit, in the form that a result stores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class FactorizedChains:
     chains: tuple[FactorizedMixture, ...]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Means and variances, (c, k, d)."""
+        """Means and variances of all chains, (c, k, d)."""
         return {
             "means": np.stack([mixture.means for mixture in self.chains]),
             "variances": np.stack([mixture.variances for mixture in self.chains]),
@@ -30,15 +30,15 @@ class FactorizedChains:
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "FactorizedChains":
-        """The mixtures of stored arrays."""
+        """The mixtures with the arrays that :meth:`arrays` returned."""
         pairs = zip(np.asarray(arrays["means"]), np.asarray(arrays["variances"]), strict=True)
         return cls(tuple(FactorizedMixture(means, variances) for means, variances in pairs))
 
     def tables(self) -> Tables:
-        """The arrays for the group ``fit``."""
+        """The arrays for the group ``fit``, with their dimension names."""
         axes = ("chain", "component", "coordinate")
         return {name: (axes, array) for name, array in self.arrays().items()}
 
     def labels(self) -> dict[str, str]:
-        """The name of the family."""
+        """Attributes of the group ``fit``: the name of the family."""
         return {"family": "factorized"}

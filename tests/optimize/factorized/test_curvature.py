@@ -1,4 +1,4 @@
-"""The bound on steps of the means that are stable one by one and not together."""
+"""The bound on step sizes that are stable for each coordinate alone but not for all together."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from helpers.targets import gaussian
 from helpers.tolerances import assert_close
 from isogmm.optimize.factorized import FactorizedMixture, optimize_factorized
 from isogmm.optimize.factorized.curvature import (
-    FIRST_PROBES,
-    FIRST_STEP,
-    INTERVAL,
+    MAX_INITIAL_STEP_SIZE,
+    NUM_INITIAL_PROBES,
+    PROBE_INTERVAL,
     CollectiveCurvature,
 )
 from isogmm.optimize.schedules import ConstantThenLinearDecay
@@ -29,13 +29,13 @@ def probed(truth, mixture, probes):
     curvature = CollectiveCurvature(np.random.default_rng(0), mixture.dim)
     scales = np.sqrt(mixture.variances.mean(axis=0))
     for x in mixture.sample(np.random.default_rng(1), probes):
-        beside = curvature.probe(x, scales)
-        curvature.learn(truth.gradient(x), truth.gradient(beside), scales)
+        shifted = curvature.probe(x, scales)
+        curvature.learn(truth.gradient(x), truth.gradient(shifted), scales)
     return curvature
 
 
 @pytest.mark.parametrize("num_components", [1, 3])
-def test_it_is_the_largest_eigenvalue(num_components):
+def test_estimate_is_the_largest_eigenvalue(num_components):
     truth, generator = shared(), np.random.default_rng(2)
     shape = (num_components, DIM)
     variances = generator.uniform(0.2, 0.8, shape)
@@ -43,32 +43,32 @@ def test_it_is_the_largest_eigenvalue(num_components):
     scales = np.sqrt(variances.mean(axis=0))
     matrix = scales[:, None] * (np.eye(DIM) + np.ones((DIM, DIM))) * scales
     first, second = np.linalg.eigvalsh(matrix)[[-1, -2]]
-    # Power iteration from a random direction, whose share of the first one is about 1/√d.
-    error = DIM * (second / first) ** (2 * FIRST_PROBES)
+    # Power iteration from a random direction, whose component along the first is about 1/√d.
+    error = DIM * (second / first) ** (2 * NUM_INITIAL_PROBES)
     assert error < 1e-6
-    found = probed(truth, mixture, FIRST_PROBES).largest_step()
+    found = probed(truth, mixture, NUM_INITIAL_PROBES).largest_step()
     np.testing.assert_allclose(found, 1 / first, rtol=1e-6)
 
 
-def test_no_step_before_the_first_probes():
+def test_steps_are_tiny_before_the_initial_probes():
     truth = shared()
     mixture = FactorizedMixture(np.zeros((1, DIM)), np.ones((1, DIM)))
-    assert probed(truth, mixture, FIRST_PROBES - 1).largest_step() == FIRST_STEP
-    curvature = probed(truth, mixture, FIRST_PROBES)
+    assert probed(truth, mixture, NUM_INITIAL_PROBES - 1).largest_step() == MAX_INITIAL_STEP_SIZE
+    curvature = probed(truth, mixture, NUM_INITIAL_PROBES)
     due = [iteration for iteration in range(20) if curvature.is_due(iteration)]
-    assert due == list(range(0, 20, INTERVAL))
+    assert due == list(range(0, 20, PROBE_INTERVAL))
 
 
-def test_probes_that_say_nothing_are_passed_over():
+def test_probes_without_information_are_ignored():
     flat = CollectiveCurvature(np.random.default_rng(0), 3)
-    for value in (0.0, np.nan) * FIRST_PROBES:
+    for value in (0.0, np.nan) * NUM_INITIAL_PROBES:
         flat.learn(np.zeros(3), np.full(3, value), np.ones(3))
     assert flat.largest_step() == np.inf
     assert_close(np.linalg.norm(flat.direction), 1.0)
 
 
-def lost(with_curvature, num_components):
-    """KL from the best product, per coordinate, of a fit with or without the bound."""
+def kl_from_best(with_curvature, num_components):
+    """KL per coordinate between a fit, with or without the bound, and the best product."""
     truth, generator = shared(), np.random.default_rng(3)
     start = FactorizedMixture.start(
         generator, num_components, np.zeros(DIM), variance=0.01, dtype=np.float64
@@ -90,11 +90,12 @@ def lost(with_curvature, num_components):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("num_components", [1, 3])
-def test_coordinates_that_move_together_converge(num_components, unchecked):
-    # One by one the steps are stable (γ = 0.1), together they are not: 0.1 (d + 1) / 2 = 10.
-    bounded, free = (lost(which, num_components) for which in (True, False))
-    # The pull that all share has a variance of d / 2 at the optimum, so v s one of λ = (d + 1) / 2;
-    # steps of 1 / λ then leave log v a variance of 1 / 2, which costs a quarter of that; the tail
-    # averages part of it away.
+def test_strongly_coupled_coordinates_converge(num_components, unchecked):
+    # The steps are stable for each coordinate alone (γ = 0.1), but not for all together:
+    # 0.1 (d + 1) / 2 = 10.
+    bounded, free = (kl_from_best(which, num_components) for which in (True, False))
+    # The gradient along the shared direction has a variance of d / 2 at the optimum.  Hence v s has
+    # a variance of λ = (d + 1) / 2, and steps of 1 / λ give log v a variance of 1 / 2.  The KL is a
+    # quarter of that, and the average of the tail reduces it.
     assert bounded < 1 / 8
     assert free > 20 * bounded

@@ -1,4 +1,4 @@
-"""The factorized family, its gradients and its loop against oracles that share no code."""
+"""The factorized family, its gradients and its optimization against independent references."""
 
 import math
 
@@ -33,7 +33,7 @@ def coordinate_density(x, means, variances):
 
 
 def mean_gradients(target, mixture, generator, repeats, groups=1):
-    """Gradients of independent draws: mean and standard error."""
+    """Mean and standard error of the gradients from independent draws."""
     found = []
     for _ in range(repeats):
         points = propose(generator, mixture.means, mixture.variances, groups)
@@ -92,7 +92,7 @@ def test_draws_have_the_moments_of_the_family():
     ("means", "variances"),
     [(np.zeros(3), np.ones(3)), (np.zeros((2, 3)), np.ones((2, 2))), (np.zeros((1, 2)),) * 2],
 )
-def test_shapes_that_do_not_fit_are_refused(means, variances):
+def test_shapes_that_do_not_agree_are_rejected(means, variances):
     with pytest.raises((OptionError, TypeError, Exception), match=r"means|variances|positive"):
         FactorizedMixture(means, variances)
 
@@ -101,7 +101,7 @@ def test_shapes_that_do_not_fit_are_refused(means, variances):
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3])
-def test_every_coordinate_visits_every_component_once(groups):
+def test_every_component_has_one_point_of_a_group(groups):
     generator = np.random.default_rng(3)
     mixture = some_mixture(generator, 5, 40)
     points = propose(generator, mixture.means, mixture.variances, groups)
@@ -118,7 +118,7 @@ def test_every_coordinate_visits_every_component_once(groups):
 def test_points_are_draws_of_the_mixture():
     generator = np.random.default_rng(4)
     mixture = some_mixture(generator, 3, 4)
-    # An odd number of groups: none is the mirror image of another.
+    # With an odd number of groups there are no antithetic pairs.
     first = propose(generator, mixture.means, mixture.variances, 4_001).positions[:, 0]
     assert_within_error(first.mean(0), mixture.mean(), standard_error(first))
     # Coordinates of one point are independent.
@@ -176,7 +176,7 @@ def test_the_other_coordinates_come_from_the_whole_mixture(groups):
             expected[1, k, j] = np.trapezoid(weight * score * (grid - m), grid) / v
             expected[1, k, j] += precision[j, j]
     found, error = mean_gradients(target, mixture, generator, 100, groups)
-    # Antithetic pairs make g of a Gaussian target nearly exact: allow the grid its error.
+    # With antithetic pairs g of a Gaussian target is nearly exact; the bias is that of the grid.
     assert_within_error(found, expected, error + 1e-12, bias=1e-5)
 
 
@@ -248,7 +248,7 @@ def test_one_component_finds_the_mean_field_gaussian(rule, unchecked):
     fits = np.stack(fits)
     # The variance of the best product is one over the diagonal of the precision.
     expected = np.stack([center, -np.log(np.diag(precision))])
-    # What a step of finite size leaves, of second order in the noise of the variances.
+    # The bias of a finite step size is of second order in the Monte Carlo error of the variances.
     assert_within_error(fits.mean(0), expected, standard_error(fits), bias=0.02)
 
 
@@ -277,15 +277,15 @@ def test_a_product_of_mixtures_is_inside_the_family(unchecked):
     )
     assert result.mixture.means.dtype == np.float32
     draws = result.mixture.sample(generator, 2_000).astype(np.float64)
-    lost = result.mixture.log_prob(draws) - target.evaluate(draws)[0]
+    kl = result.mixture.log_prob(draws) - target.evaluate(draws)[0]
     shares = (result.mixture.means > 0).mean(axis=0)
-    # Equal weights cannot change sides: what is lost is what the split of the start costs.
+    # Components cannot move between the modes, so the KL is that of their split at the start.
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = np.nansum([s * np.log(2 * s) for s in (shares, 1 - shares)])
-    assert_within_error(lost.mean(), entropy, standard_error(lost), bias=0.02 * 50)
+    assert_within_error(kl.mean(), entropy, standard_error(kl), bias=0.02 * 50)
 
 
-def test_trouble_and_interrupts_keep_the_fit():
+def test_numerical_errors_and_interrupts_keep_the_fit():
     start = FactorizedMixture.start(np.random.default_rng(0), 2, np.zeros(3))
     options = {
         "rule": BuresWasserstein(0.1),

@@ -1,9 +1,8 @@
-"""Factorized mixtures in the loop, with the rules, schedules and stopping rules of the others."""
+"""Optimization of factorized mixtures, with the rules and schedules of isotropic mixtures."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,16 +10,15 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.model.target import Target
 from isogmm.optimize.algorithm import AbstractAlgorithm
-from isogmm.optimize.check import Check
 from isogmm.optimize.factorized.curvature import CollectiveCurvature
 from isogmm.optimize.factorized.gradients import Points, factorized_gradients, propose
 from isogmm.optimize.gradients.base import ComponentGradients
 from isogmm.optimize.iteration import WeightsRule
-from isogmm.optimize.loop import OptimizeResult, run_windows
+from isogmm.optimize.loop import Observer, OptimizeResult, run_windows
 from isogmm.optimize.runner import AbstractRunner, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
-from isogmm.optimize.updates.base import AbstractUpdateRule, MixtureArrays
+from isogmm.optimize.updates.base import IsotropicRule, MixtureArrays, RuleState
 
 
 class FactorizedRunner(AbstractRunner[FactorizedMixture]):
@@ -36,7 +34,7 @@ class FactorizedRunner(AbstractRunner[FactorizedMixture]):
         self,
         target: Target,
         mixture: FactorizedMixture,
-        rule: AbstractUpdateRule,
+        rule: IsotropicRule,
         generator: np.random.Generator,
         num_samples: int,
         curvature: CollectiveCurvature | None = None,
@@ -45,26 +43,28 @@ class FactorizedRunner(AbstractRunner[FactorizedMixture]):
         self.rule, self.generator, self.num_samples = rule, generator, num_samples
         self.curvature = curvature
         self.current = self.average = mixture
-        self.is_sound = True
-        # Every coordinate is a mixture in one dimension: the rules take d of them at a time.
+        self.is_valid = True
+        # For the rules, each coordinate is a chain with a mixture in one dimension.
         log_weight = np.asarray(-math.log(mixture.num_components), dtype=mixture.means.dtype)
         self.log_weights = np.broadcast_to(log_weight, (mixture.dim, mixture.num_components))
         self.state = rule.init(self._as_chains(mixture.means, mixture.variances))
 
     def _as_chains(self, means: np.ndarray, variances: np.ndarray) -> MixtureArrays:
+        """The arrays of d mixtures in one dimension, with shapes (d, k, 1) and (d, k)."""
         return MixtureArrays(means.T[..., None], variances.T, self.log_weights)
 
-    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[np.ndarray], list[int]]:
         """One iteration: its ELBO estimate (1,) and the number of points with a finite density.
 
-        A step to numbers that are not a mixture is not taken, and no step after it: the loop ends
-        with the window.
+        A step whose result is not a mixture is discarded.  The remaining iterations of the window
+        then do nothing, and the loop ends with the window.
         """
         elbo, num_finite = self._step(plan.step_sizes[done], plan.averaging[done])
         return [np.array([elbo])], [num_finite]
 
     def _step(self, step_size: float, averaging: float) -> tuple[float, int]:
-        if not self.is_sound:
+        """One step: the ELBO estimate and the number of points with a finite density."""
+        if not self.is_valid:
             return math.nan, 0
         means, variances = self.current.means, self.current.variances
         points = propose(self.generator, means, variances, self.num_samples)
@@ -84,49 +84,53 @@ class FactorizedRunner(AbstractRunner[FactorizedMixture]):
         new_means = np.ascontiguousarray(updated.means[..., 0].T)
         new_variances = np.ascontiguousarray(updated.variances.T)
         is_mixture = np.isfinite(new_means.sum() + new_variances.sum()) and new_variances.min() > 0
-        self.is_sound = bool(found.num_finite and is_mixture)
-        if self.is_sound:
-            # The assignments that change the fit come last: an interrupt comes before or after.
+        self.is_valid = bool(found.num_finite and is_mixture)
+        if self.is_valid:
+            # The fit changes only here, after the arithmetic.  An interrupt during the arithmetic
+            # keeps the fit of the last iteration.
             self.current, self.state = FactorizedMixture(new_means, new_variances), state
             self.average = (
-                self.current if averaging == 1.0 else _mixed(self.average, self.current, averaging)
+                self.current
+                if averaging == 1.0
+                else _averaged(self.average, self.current, averaging)
             )
             self.iterations += 1
         return found.elbo, found.num_finite
 
     def _evaluate(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
-        """The target at the points and, in the same call, where the curvature is to be probed."""
+        """The target at the points; the same call evaluates the probe of the curvature."""
         curvature = self.curvature
         if curvature is None or not curvature.is_due(self.iterations):
             return self.target.evaluate(points.positions)
         shape = points.positions.shape
         flat = points.positions.reshape(-1, shape[-1])
         scales = np.sqrt(self.current.variances.mean(axis=0))
-        beside = curvature.probe(flat[0], scales)[None].astype(flat.dtype)
-        values, gradients = self.target.evaluate(np.concatenate([flat, beside]))
+        shifted = curvature.probe(flat[0], scales)[None].astype(flat.dtype)
+        values, gradients = self.target.evaluate(np.concatenate([flat, shifted]))
         if np.isfinite(values[[0, -1]]).all():
             curvature.learn(gradients[0], gradients[-1], scales)
         return values[:-1].reshape(shape[:-1]), gradients[:-1].reshape(shape)
 
     def mixture(self) -> FactorizedMixture:
-        """The fit so far."""
+        """The running average of the mixtures."""
         return self.average
 
-    def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Of a window: whether every iteration had some, and how many points it lacks."""
-        points = self.num_samples * self.current.num_components
-        return all(counts), np.array([points * len(counts) - sum(counts)])
+    def finite_samples(self, counts: Sequence[int]) -> tuple[bool, np.ndarray]:
+        """Whether each iteration of a window had finite points, and how many were not finite."""
+        num_points = self.num_samples * self.current.num_components
+        return all(counts), np.array([num_points * len(counts) - sum(counts)])
 
-    def rule_state(self) -> Any:
-        """State of the rule."""
+    def rule_state(self) -> RuleState:
+        """State of the update rule."""
         return self.state
 
     def is_finite(self) -> bool:
-        """Whether every step so far led to a mixture."""
-        return self.is_sound
+        """Whether the result of every step so far was a mixture."""
+        return self.is_valid
 
 
-def _mixed(old: FactorizedMixture, new: FactorizedMixture, share: float) -> FactorizedMixture:
+def _averaged(old: FactorizedMixture, new: FactorizedMixture, share: float) -> FactorizedMixture:
+    """A mixture whose means and variances are (1 - share) old + share new."""
     kept = np.asarray(1.0 - share, dtype=old.means.dtype)
     added = np.asarray(share, dtype=old.means.dtype)
     return FactorizedMixture(
@@ -136,19 +140,19 @@ def _mixed(old: FactorizedMixture, new: FactorizedMixture, share: float) -> Fact
 
 @dataclass(frozen=True)
 class FactorizedAlgorithm(AbstractAlgorithm):
-    """Gradients of one chain at a time, steps by an update rule.
+    """The algorithm of factorized mixtures: gradients of one chain, and steps by an update rule.
 
     Parameters
     ----------
     rule, schedule, stopping
         As for :func:`isogmm.optimize.optimize`.
     num_samples
-        S, groups of K points an iteration.
+        Number S of groups of K points per iteration.
     bounds_steps
-        Whether the collective curvature bounds the step size.
+        Whether :class:`CollectiveCurvature` bounds the step size.
     """
 
-    rule: AbstractUpdateRule
+    rule: IsotropicRule
     schedule: AbstractSchedule
     stopping: AbstractStopping
     num_samples: int = 1
@@ -161,7 +165,7 @@ class FactorizedAlgorithm(AbstractAlgorithm):
         generator: np.random.Generator,
         weights: WeightsRule | None = None,
     ) -> FactorizedRunner:
-        """See :class:`AbstractAlgorithm`; the weights are equal and stay so."""
+        """The runner of a fit; all weights stay equal, so ``weights`` has no effect."""
         curvature = CollectiveCurvature(generator, target.dim) if self.bounds_steps else None
         return FactorizedRunner(target, mixture, self.rule, generator, self.num_samples, curvature)
 
@@ -170,49 +174,49 @@ def optimize_factorized(
     target: Target,
     mixture: FactorizedMixture,
     *,
-    rule: AbstractUpdateRule,
+    rule: IsotropicRule,
     schedule: AbstractSchedule,
     stopping: AbstractStopping,
     generator: np.random.Generator,
     num_samples: int = 1,
     curvature: CollectiveCurvature | None = None,
-    callback: Callable[[Check], Any] | None = None,
+    callback: Observer | None = None,
 ) -> OptimizeResult:
     """Fit a factorized mixture to a target.
 
-    An iteration takes K S gradients of the target and O(K² S d) arithmetic without any matrix;
-    memory is a few arrays of K S d numbers.  IBW and MD are the rules of
-    :mod:`isogmm.updates`, applied to every coordinate as a mixture in one dimension:
+    An iteration costs K S gradients of the target and O(K² S d) operations.  It uses no matrices,
+    and the memory of a few arrays of K S d numbers.  IBW and MD are the rules of
+    :mod:`isogmm.updates`, applied to each coordinate as a mixture in one dimension:
     m_kj ← m_kj - γ g_kj, v_kj ← (1 - γ s_kj)² v_kj or v_kj exp(-γ s_kj).
 
     Parameters
     ----------
     target
-        The log density; it may be a minibatch estimate that changes from call to call.
+        The log density.  It may be a minibatch estimate that changes from call to call.
     mixture
-        The start; its type is the type of the arithmetic.
+        The start.  The type of its arrays is the type of the arithmetic.
     rule, schedule, stopping
         As for :func:`isogmm.optimize.optimize`.
     generator
-        Source of the noise.
+        Random number generator of the samples.
     num_samples
-        S, groups of K points an iteration; an even number comes in antithetic pairs.
+        Number S of groups of K points per iteration.  An even number gives antithetic pairs.
     curvature
-        Bounds the steps by the curvature that all means meet together; None for the rule as it
-        is.
+        Bounds the step size by the curvature along joint moves of all means.  None sets no bound.
     callback
-        Called after each window with a :class:`isogmm.optimize.check.Check`, whose ``mixture`` is the
-        fit so far; True ends the fit.
+        Function called after each window with a :class:`isogmm.optimize.check.Check`.  If it
+        returns True, the fit ends.
 
     Returns
     -------
     OptimizeResult
-        With one chain; also after an interrupt or numerical trouble, with the reason.
+        The result of one chain.  After an interrupt or a numerical error it has the last finite
+        mixture and the reason.
 
     Raises
     ------
     OptionError
-        If the dimensions do not agree, or there is no sample.
+        If the dimensions do not agree, or ``num_samples`` is below 1.
     """
     if mixture.dim != target.dim:
         raise OptionError(f"the start has {mixture.dim} coordinates, the target {target.dim}")
