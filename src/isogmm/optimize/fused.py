@@ -1,14 +1,14 @@
-"""The loop as one compiled program: the model and the arithmetic of the mixture in blocks.
+"""Optimization in blocks: one compiled program runs many iterations, including the model.
 
-Elsewhere the model is compiled alone and the loop is plain Python.  Where an evaluation of the
-model takes microseconds, the loop is the largest cost.  Here many iterations of the same loop run
-as one program, with the same noise and the same numbers up to rounding.
+:func:`isogmm.optimize.optimize` compiles the model only, and its loop is plain Python.  If an
+evaluation of the model takes microseconds, most of the time is spent in that loop.  Here the
+iterations of a block run as one program.  The results are the same up to rounding.
 """
 
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,53 +21,69 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.optimize.algorithm import validate
 from isogmm.optimize.backends import JaxBackend
-from isogmm.optimize.check import Check
 from isogmm.optimize.gradient_runner import GradientRunner
 from isogmm.optimize.gradients.base import AbstractEstimator
-from isogmm.optimize.iteration import Evaluation, Rules, Step, WeightsRule, advance
-from isogmm.optimize.loop import OptimizeResult, run_windows
+from isogmm.optimize.iteration import Evaluation, Iterate, Rules, Step, WeightsRule, advance
+from isogmm.optimize.loop import Observer, OptimizeResult, run_windows
 from isogmm.optimize.runner import WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import AbstractUpdateRule
 
-#: Iterations of a block at most.
+#: Largest number of iterations of a block.
 MAX_BLOCK_LENGTH = 256
-#: Numbers of noise that a block may hold.
+
+#: Largest number of random numbers of a block, which are in memory together.
 MAX_BLOCK_NUMBERS = 2**21
+
+#: Largest number of compiled programs that are kept, one for each pair of a model and rules.
+MAX_PROGRAMS = 16
+
+#: A compiled block: the last state, and the ELBO estimates and finite counts of each iteration.
+Program: TypeAlias = Callable[..., tuple[Iterate, Array, Array]]
 
 
 class Steps(NamedTuple):
-    """Step size and share in the running average, one entry for each iteration of a block."""
+    """Settings of the iterations of a block; see :class:`isogmm.optimize.iteration.Step`.
+
+    Parameters
+    ----------
+    sizes
+        Step size γ of each iteration.
+    averaging
+        Share of the new mixture in the running average after each iteration.
+    """
 
     sizes: Array
     averaging: Array
 
 
-@functools.lru_cache(maxsize=16)
-def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
-    """A block: iterations of :func:`isogmm.optimize.iteration.advance` with the model."""
+@functools.lru_cache(maxsize=MAX_PROGRAMS)
+def _program(log_density: Callable[[Array], Array], rules: Rules) -> Program:
+    """The compiled block: the model and :func:`isogmm.optimize.iteration.advance`."""
     evaluate_rows = jax.vmap(jax.value_and_grad(log_density))
 
     def evaluate(positions: jax.Array) -> tuple[jax.Array, jax.Array]:
         values, gradients = evaluate_rows(positions.reshape(-1, positions.shape[-1]))
-        # As in Target.evaluate: -inf and a zero gradient where anything is not finite.
+        # As in Target.evaluate: -inf and a zero gradient where a value or gradient is not finite.
         good = jnp.isfinite(values) & jnp.isfinite(jnp.sum(gradients, axis=-1))
         values = jnp.where(good, values, -jnp.inf).reshape(positions.shape[:-1])
         return values, jnp.where(good[:, None], gradients, 0.0).reshape(positions.shape)
 
     def block(
-        iterate: Any,
-        parts: Any,
-        log_det: Any,
-        sample_weights: Any,
-        length: Any,
+        iterate: Iterate,
+        parts: tuple,
+        log_det: Array,
+        sample_weights: Array,
+        length: int | Array,
         steps: Steps,
-        noise: Any,
-    ) -> tuple[Any, Any, Any]:
+        noise: Array,
+    ) -> tuple[Iterate, Array, Array]:
         affine_map = AffineMap(*parts)
 
-        def body(index: Any, state: Any) -> Any:
+        def body(
+            index: int | Array, state: tuple[Iterate, jax.Array, jax.Array]
+        ) -> tuple[Iterate, jax.Array, jax.Array]:
             iterate, elbos, counts = state
             values, gradients = evaluate(iterate.positions)
             iterate, elbo, num_finite = advance(
@@ -92,7 +108,7 @@ def _program(log_density: Callable, rules: Rules) -> Callable[..., Any]:
 
 
 class _FusedRunner(GradientRunner):
-    """A runner that takes many iterations at a time.
+    """A runner that takes many iterations per call of a compiled program.
 
     Parameters
     ----------
@@ -112,12 +128,13 @@ class _FusedRunner(GradientRunner):
         super().__init__(target, mixture, estimator, rules, backend, generator)
         assert target.log_density is not None
         self.program = _program(target.log_density, rules)
-        #: Samples of one iteration, and iterations of a block.
+        #: Number of samples of one iteration, for all chains and components.
         self.num_samples = int(np.prod(self.shape[:-1])) * len(self.sample_weights)
         numbers = self.num_samples * self.shape[-1]
+        #: Largest number of iterations of a block.
         self.block_length = max(1, min(MAX_BLOCK_LENGTH, MAX_BLOCK_NUMBERS // numbers))
 
-    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
+    def iterate(self, plan: WindowPlan, done: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """A block of iterations; see :meth:`isogmm.optimize.runner.AbstractRunner.iterate`."""
         longest = self.block_length
         length = min(longest, plan.length - done)
@@ -138,7 +155,7 @@ class _FusedRunner(GradientRunner):
                 noise,
             )
             elbos, counts = np.asarray(elbos)[:length], np.asarray(counts)[:length]
-        # The only assignment that changes the fit: an interrupt comes before or after it.
+        # Only this assignment changes the fit, so an interrupt comes before or after it.
         self.state = state
         self.iterations += length
         self.target.num_gradient_evaluations += length * self.num_samples
@@ -155,13 +172,13 @@ def optimize_fused(
     stopping: AbstractStopping,
     generator: np.random.Generator,
     weights: WeightsRule | None = None,
-    callback: Callable[[Check], Any] | None = None,
+    callback: Observer | None = None,
 ) -> OptimizeResult:
-    """:func:`isogmm.optimize.optimize` with its windows compiled together with the model.
+    """:func:`isogmm.optimize.optimize`, with the loop and the model compiled into one program.
 
-    NumPy draws the noise as there, so that the same generator gives the same fit up to rounding.
-    It is worth its compilation where an evaluation of the model takes microseconds: many small
-    fits, the experiments of the paper.  The affine map is not adapted.
+    NumPy draws the same noise as there, so that the same generator gives the same fit up to
+    rounding.  The compilation is worth its time for many small fits of models whose evaluation
+    takes microseconds, as in the experiments of the paper.  The affine map is not adapted.
 
     Parameters
     ----------
@@ -173,16 +190,16 @@ def optimize_fused(
     Returns
     -------
     OptimizeResult
-        As there.
+        As in :func:`isogmm.optimize.optimize`.
 
     Raises
     ------
     OptionError
-        If the target has no log density that JAX can trace, or shapes do not agree.
+        If JAX cannot trace the log density of the target, or if shapes do not agree.
     """
     if target.log_density is None:
         raise OptionError(
-            "optimize_fused compiles the model into its loop, and this target is no JAX function: "
+            "optimize_fused needs a JAX function to compile, and this target is no JAX function: "
             "use isogmm.optimize.optimize"
         )
     validate(target, mixture, generator, "jax")
