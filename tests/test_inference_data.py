@@ -1,4 +1,4 @@
-"""The ArviZ object of a fit: groups, attributes, files, and ArviZ's own functions on it."""
+"""The ArviZ object of a fit: groups, attributes, files, and the functions of ArviZ on it."""
 
 import functools
 import json
@@ -25,7 +25,7 @@ EFFECTS = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 ERRORS = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
 CHAINS, DRAWS, COMPONENTS = 4, 250, 3
 
-# Plot libraries warn about their own future; the tests here are about our object.
+# Warnings of the plot libraries about deprecations do not concern these tests.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -48,7 +48,7 @@ def constrain(positions, seed):
 
 
 def no_program(positions):
-    raise AssertionError("building a result evaluates nothing")
+    raise AssertionError("building a result evaluates no density")
 
 
 def schools_target(**changes):
@@ -131,7 +131,7 @@ def idata():
 # --- groups -----------------------------------------------------------------------------------
 
 
-def test_every_group_of_the_design_is_there_with_names_dims_and_labels(idata):
+def test_all_groups_have_names_dims_and_labels(idata):
     assert set(idt.group_names(idata)) == {
         "posterior",
         "sample_stats",
@@ -162,7 +162,7 @@ def test_every_group_of_the_design_is_there_with_names_dims_and_labels(idata):
     assert stats["seconds"].dims == ("check",)
 
 
-def test_the_class_is_the_one_arviz_works_with(idata):
+def test_the_class_is_that_of_the_installed_arviz(idata):
     expected = "InferenceData" if FIRST else "DataTree"
     assert type(idata).__name__ == expected
 
@@ -195,7 +195,7 @@ def test_constrain_is_called_once_on_all_draws():
     assert calls == [CHAINS * DRAWS]
 
 
-def test_finish_is_the_last_word():
+def test_finish_changes_the_finished_result():
     def finish(result):
         assert "fit" in idt.group_names(result)
         posterior = idt.get_group(result, "posterior")
@@ -205,7 +205,7 @@ def test_finish_is_the_last_word():
     result = fit_result()
     posterior = idt.get_group(idata, "posterior")
     np.testing.assert_array_equal(posterior["mu"], result.positions[..., 0] + 1.0)
-    # The variable that was moved is no longer its unconstrained self, so that is kept.
+    # The posterior no longer has the unconstrained draws of mu, so they are kept.
     assert "mu" in idt.get_group(idata, "unconstrained_posterior")
     np.testing.assert_array_equal(idt.positions_from(idata), result.positions)
 
@@ -273,7 +273,7 @@ def test_names_that_collide_after_renaming_are_an_error():
         idt.to_inference_data(fit_result(target=schools_target(constrain=colliding)))
 
 
-def test_a_dimension_that_occurs_twice_and_labels_that_are_tuples(tmp_path):
+def test_repeated_dimensions_and_tuples_as_labels(tmp_path):
     def covariance(positions, seed):
         return {"posterior": {"cov": positions[:, :, None] * positions[:, None, :]}}
 
@@ -307,7 +307,7 @@ def test_attributes_at_the_root_and_on_the_posterior(idata):
     assert types <= {str, int, float}
 
 
-def test_attributes_of_every_kind_become_text_or_numbers(tmp_path):
+def test_all_attributes_become_text_or_numbers(tmp_path):
     odd = {"flag": np.bool_(True), "none": None, "seed": 2**100, "list": [1, 2], "k": np.inf}
     draws = xr.Dataset({"x": (("chain", "draw"), np.zeros((2, 3)))})
     idata = idt.from_groups({"posterior": draws}, odd)
@@ -324,12 +324,12 @@ def test_attributes_of_every_kind_become_text_or_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["identity", "diagonal", "dense", "low_rank"])
-def test_the_mixture_survives_the_file(kind, tmp_path):
+def test_a_saved_mixture_is_unchanged(kind, tmp_path):
     result = fit_result(kind)
     path = tmp_path / "fit.nc"
     idt.save(idt.to_inference_data(result), path)
     mixture = IsotropicMixture.from_idata(idt.load(path))
-    path.unlink()  # the file is closed
+    path.unlink()  # works because the file is closed
     assert mixture.affine_map.kind == result.mixture.affine_map.kind
     np.testing.assert_allclose(mixture.log_prob(result.positions), result.log_q, rtol=0, atol=1e-10)
     draws, _ = mixture.sample(np.random.default_rng(0), 10)
@@ -337,7 +337,7 @@ def test_the_mixture_survives_the_file(kind, tmp_path):
     np.testing.assert_allclose(draws, same, rtol=1e-12)
 
 
-def test_resume_takes_the_mixture_of_the_same_variables_only(idata):
+def test_resume_needs_the_same_variables(idata):
     mixture = idt.resume_mixture(idata, schools_target())
     assert mixture.means.shape == (CHAINS, COMPONENTS, 10)
     other = schools_target(variables={"mu": (), "sigma": (), "offset": (7,)})
@@ -348,13 +348,13 @@ def test_resume_takes_the_mixture_of_the_same_variables_only(idata):
         idt.resume_mixture(idata, swapped)
 
 
-def test_a_result_of_another_library_holds_no_mixture():
+def test_a_result_of_another_library_has_no_mixture():
     draws = xr.Dataset({"x": (("chain", "draw"), np.zeros((2, 3)))})
-    stranger = idt.from_groups({"posterior": draws}, {"inference_library": "stan"})
+    foreign = idt.from_groups({"posterior": draws}, {"inference_library": "stan"})
     with pytest.raises(OptionError, match="stan"):
-        idt.mixture_from(stranger)
+        idt.mixture_from(foreign)
     with pytest.raises(OptionError, match="log_likelihood"):
-        idt.get_group(stranger, "log_likelihood")
+        idt.get_group(foreign, "log_likelihood")
 
 
 def test_groups_can_be_added_and_replaced(idata, tmp_path):
@@ -365,7 +365,7 @@ def test_groups_can_be_added_and_replaced(idata, tmp_path):
     assert idt.get_group(idt.load(tmp_path / "extra.nc"), "extra")["a"].values[0] == 2.0
 
 
-# --- ArviZ's own functions --------------------------------------------------------------------
+# --- functions of ArviZ -----------------------------------------------------------------------
 
 
 def test_arviz_statistics_run_on_the_result(idata):
@@ -403,7 +403,7 @@ def test_arviz_plots_run_on_the_result(idata, plot):
 def test_arviz_reads_and_writes_files(idata, tmp_path):
     import arviz as az
 
-    # 1.x has no default engine among those that the library asks for.
+    # The default engine of 1.x is not a dependency of this library.
     engine = {} if FIRST else {"engine": "h5netcdf"}
     idata.to_netcdf(str(tmp_path / "theirs.nc"), **engine)
     again = az.from_netcdf(str(tmp_path / "theirs.nc"), **engine)
@@ -412,9 +412,9 @@ def test_arviz_reads_and_writes_files(idata, tmp_path):
     again.close()
 
 
-def test_zarr_takes_the_result(idata, tmp_path):
+def test_zarr_stores_the_result(idata, tmp_path):
     pytest.importorskip("zarr")
-    # ArviZ 0.x refuses zarr 3; xarray's tree is the way around it.
+    # ArviZ 0.x does not support zarr 3, but a DataTree does.
     tree = idata.to_datatree() if FIRST else idata
     tree.to_zarr(tmp_path / "fit.zarr")
     again = xr.open_datatree(tmp_path / "fit.zarr", engine="zarr")
@@ -423,7 +423,7 @@ def test_zarr_takes_the_result(idata, tmp_path):
     assert idt.attributes(again)["inference_library"] == "isogmm"
 
 
-def test_summary_has_the_same_columns_everywhere(idata):
+def test_summary_has_the_same_columns_in_both_generations(idata):
     table = idt.summary(idata, var_names=["mu", "tau"])
     assert list(table.columns) == [
         "mean",
@@ -442,18 +442,18 @@ def test_summary_has_the_same_columns_everywhere(idata):
 
 
 def test_loo_of_a_known_model():
-    """log p(y) under independent draws: against the plain sum over held-out densities."""
+    """LOO of independent draws compared with the log pointwise predictive density."""
     idata = shared()
     result = idt.loo(idata)
     log_likelihood = idt.get_group(idata, "log_likelihood")["effect"].values.reshape(-1, 8)
     lpd = np.log(np.exp(log_likelihood).mean(0)).sum()
     assert result.pareto_k.shape == (8,)
     assert np.isfinite(result.se)
-    # p = lpd - elpd is exact by definition, whatever the smoothing did.
+    # p = lpd - elpd by definition, so the smoothing does not matter.
     np.testing.assert_allclose(result.elpd + result.p, lpd, rtol=1e-8)
 
 
-def test_loo_of_several_variables_asks_which(idata):
+def test_loo_of_several_variables_needs_var_name(idata):
     both = idt.get_group(idata, "log_likelihood")
     idata = idt.add_group(idata, "log_likelihood", both.assign(second=both["effect"]))
     with pytest.raises(OptionError, match="var_name"):
@@ -466,9 +466,11 @@ def test_loo_of_several_variables_asks_which(idata):
 
 @pytest.mark.parametrize("shape", [0.3, 0.7, 1.2])
 def test_psis_finds_the_shape_of_a_generalized_pareto_tail(shape):
-    """Ratios u^-k exceed any threshold as a generalized Pareto variable of shape k does; the
-    estimate's error is (1 + k)/sqrt(M) for M tail points, and ArviZ shrinks it towards 0.5 with
-    the weight of ten points."""
+    """Above a threshold the ratios u^-k have a generalized Pareto distribution of shape k.
+
+    The standard error of the estimate is (1 + k)/sqrt(M) for M tail points.  ArviZ shrinks the
+    estimate towards 0.5 with the weight of ten points.
+    """
     n = 40_000
     uniform = np.random.default_rng(5).uniform(size=n)
     ratios = uniform**-shape
@@ -477,11 +479,11 @@ def test_psis_finds_the_shape_of_a_generalized_pareto_tail(shape):
     error = (1 + shape) / np.sqrt(tail)
     bias = 10 / (tail + 10) * abs(shape - 0.5)
     assert abs(k - shape) < bias + 5 * error
-    # A wrong sign would see bounded ratios u^k, uniform near their maximum: k = -1.
+    # Ratios of the opposite sign, u^k, are bounded and uniform near their maximum: k = -1.
     assert idt.psis(-np.log(ratios))[1] < 0
     assert weights.shape == (4, n // 4)
     np.testing.assert_allclose(np.exp(weights).sum(), 1.0, rtol=1e-10)
-    # Smoothing moves the tail only: below it weights keep their ratios.
+    # Smoothing changes the tail only: the other weights keep their ratios.
     order = np.argsort(ratios)
     flat, body = weights.ravel(), order[: int(0.9 * n)]
     np.testing.assert_allclose(
@@ -490,7 +492,7 @@ def test_psis_finds_the_shape_of_a_generalized_pareto_tail(shape):
     assert (np.diff(flat[order]) >= -1e-12).all()
 
 
-def test_psis_in_bad_weather():
+def test_psis_of_special_cases():
     generator = np.random.default_rng(0)
     ratios = generator.normal(size=400)
     before = ratios.copy()
@@ -502,17 +504,17 @@ def test_psis_in_bad_weather():
     weights, k = idt.psis(np.full(10, -np.inf))
     assert k == np.inf
     np.testing.assert_allclose(weights, -np.log(10))
-    holes = ratios.copy()
-    holes[:40], holes[40:50] = -np.inf, np.nan
-    weights, k = idt.psis(holes)
+    gaps = ratios.copy()
+    gaps[:40], gaps[40:50] = -np.inf, np.nan
+    weights, k = idt.psis(gaps)
     assert np.isfinite(k)
     assert (np.exp(weights[:50]) == 0).all()
     np.testing.assert_allclose(np.exp(weights).sum(), 1.0, rtol=1e-10)
-    holes[7] = np.inf
-    weights, k = idt.psis(holes)
+    gaps[7] = np.inf
+    weights, k = idt.psis(gaps)
     assert k == np.inf
     assert np.exp(weights[7]) == 1.0
-    # The largest are all the same: bounded weights, and no tail to fit.
+    # The largest ratios are equal, so there is no tail to fit.
     capped = np.minimum(ratios, 0.0)
     weights, k = idt.psis(capped)
     assert k == 0.0
@@ -528,13 +530,13 @@ def test_rhat_and_ess_by_variable():
     assert rhat[1, 1] > 1.2
     assert np.delete(rhat.ravel(), 3).max() < 1.02
     assert ess[1, 1] < 50
-    # 2,000 independent draws: the estimate's own spread is a few per cent.
+    # For 2,000 independent draws the error of the estimate is a few per cent.
     assert np.delete(ess.ravel(), 3).min() > 1500
     assert np.ndim(idt.rhat(draws[..., 0, 0])) == 0
     assert np.isnan(idt.rhat(np.ones((4, 100)))) or idt.rhat(np.ones((4, 100))) == 1.0
 
 
-LIGHT = """
+IMPORTS_SCRIPT = """
 import sys
 import numpy as np
 from isogmm import inference_data as idt
@@ -575,8 +577,8 @@ print(sorted(heavy & set(sys.modules)))
 """
 
 
-@pytest.mark.skipif(FIRST, reason="on ArviZ 0.x the class InferenceData lives in arviz itself")
-def test_building_a_result_imports_little():
-    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
+@pytest.mark.skipif(FIRST, reason="arviz itself contains InferenceData of ArviZ 0.x")
+def test_building_a_result_imports_no_heavy_packages():
+    done = subprocess.run([sys.executable, "-c", IMPORTS_SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

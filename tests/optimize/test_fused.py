@@ -1,4 +1,4 @@
-"""The compiled loop gives the numbers of the plain one."""
+"""The compiled loop gives the same results as the loop in Python."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,7 +25,7 @@ from isogmm.optimize.updates import (
 )
 from isogmm.results.stop_reason import StopReason
 
-#: The engine is written for two array libraries and broadcasts as NumPy does.
+#: The optimization broadcasts as NumPy does, because it runs in NumPy and in JAX.
 pytestmark = pytest.mark.weak_dtypes
 
 PAPER = {"schedule": Constant(0.05), "stopping": MaxIterations(37, window=10)}
@@ -81,7 +81,7 @@ def test_same_noise_gives_the_same_fit(name, unchecked):
         assert_close(fused.history[column].astype(float), plain.history[column].astype(float))
 
 
-def test_blocks_do_not_show(monkeypatch, unchecked):
+def test_results_do_not_depend_on_the_block_length(monkeypatch, unchecked):
     plain, _ = both(target(), **CASES["ibw"])
     monkeypatch.setattr("isogmm.optimize.fused.MAX_BLOCK_LENGTH", 4)
     _, fused = both(target(), **CASES["ibw"])
@@ -89,14 +89,14 @@ def test_blocks_do_not_show(monkeypatch, unchecked):
     assert MAX_BLOCK_NUMBERS > 4
 
 
-def test_points_outside_the_support_are_counted_alike(unchecked):
+def test_points_outside_the_support_are_counted(unchecked):
     plain, fused = both(target(bounded), **CASES["ibw"])
     assert plain.history["nonfinite"].sum() > 0
     np.testing.assert_array_equal(plain.history["nonfinite"], fused.history["nonfinite"])
     assert_close(fused.mixture.means, plain.mixture.means)
 
 
-def test_nothing_finite_keeps_the_start(unchecked):
+def test_the_start_is_kept_without_finite_samples(unchecked):
     nowhere = target(lambda x: jnp.sum(x) * jnp.nan)
     result = optimize_fused(
         nowhere,
@@ -123,7 +123,7 @@ def test_a_callback_ends_the_fit(unchecked):
     assert seen == [10]
 
 
-def test_other_targets_are_refused():
+def test_other_targets_are_rejected():
     with pytest.raises(OptionError, match="no JAX function"):
         optimize_fused(
             gaussian(np.zeros(2), np.eye(2)).target(),
