@@ -7,7 +7,8 @@ from scipy.stats import multivariate_normal
 
 from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError
-from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.abstract import mixture_of
+from isogmm.mixtures.affine_map import dense_map, identity_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.gaussian import GaussianMixture
 
@@ -148,3 +149,12 @@ def test_shapes_that_do_not_agree(change, message):
     }
     with pytest.raises(OptionError, match=message):
         GaussianMixture(**{**good, **change})
+
+
+# --- families that are not known ----------------------------------------------------------------
+
+
+def test_stored_arrays_of_no_known_family_are_an_error():
+    arrays = {"means": np.zeros((2, 3)), "variance": np.ones(()), "log_weights": np.zeros(2)}
+    with pytest.raises(OptionError, match="'variance'.*import the module that defines the family"):
+        mixture_of(arrays, identity_map(3, np.dtype(float)))
