@@ -156,5 +156,5 @@ def test_shapes_that_do_not_agree(change, message):
 
 def test_stored_arrays_of_no_known_family_are_an_error():
     arrays = {"means": np.zeros((2, 3)), "variance": np.ones(()), "log_weights": np.zeros(2)}
-    with pytest.raises(OptionError, match="'variance'.*import the module that defines the family"):
+    with pytest.raises(OptionError, match="import the module that defines the family"):
         mixture_of(arrays, identity_map(3, np.dtype(float)))
