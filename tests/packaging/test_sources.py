@@ -1,5 +1,6 @@
 """House rules that a machine can see."""
 
+import ast
 import json
 import re
 
@@ -8,6 +9,7 @@ import pytest
 from helpers.sources import ADAPTERS, ROOT, SRC, tracked_files
 
 MAX_LINES = 300
+MAX_PARAMETERS = 8
 
 # Written in pieces, so that this file does not find itself.
 PATHS = re.compile(
@@ -34,6 +36,52 @@ def test_modules_are_short(top):
     }
     assert lengths
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+@pytest.mark.parametrize(("top", "most"), [(SRC, 15), (ADAPTERS, 40)], ids=["src", "adapters"])
+def test_types_are_named(top, most):
+    """``Any`` per 1,000 lines, in annotations and everywhere else."""
+    texts = [file.read_text(encoding="utf-8") for file in top.rglob("*.py")]
+    lines = sum(len(text.splitlines()) for text in texts)
+    assert sum(len(re.findall(r"\bAny\b", text)) for text in texts) <= most * lines / 1000
+
+
+#: Public functions whose parameters are the options of a user.
+WITH_MANY_PARAMETERS = {
+    "fit_isogmm",
+    "fit_gmmvi",
+    "fit_factorized",
+    "LogDensity.__init__",
+    "optimize",
+    "optimize_factorized",
+    "optimize_fused",
+    "smc_from",
+}
+
+
+def functions(tree, prefix=""):
+    """Name and definition of every function and method."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from functions(node, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef):
+            yield prefix + node.name, node
+            yield from functions(node)
+        else:
+            yield from functions(node, prefix)
+
+
+@pytest.mark.parametrize("top", [SRC, ADAPTERS], ids=["src", "adapters"])
+def test_functions_have_few_parameters(top):
+    long = set()
+    for file in top.rglob("*.py"):
+        for name, node in functions(ast.parse(file.read_text(encoding="utf-8"))):
+            part = node.args
+            names = [one.arg for one in (*part.posonlyargs, *part.args, *part.kwonlyargs)]
+            names += [one.arg for one in (part.vararg, part.kwarg) if one is not None]
+            if len([one for one in names if one not in ("self", "cls")]) > MAX_PARAMETERS:
+                long.add(name)
+    assert long <= WITH_MANY_PARAMETERS
 
 
 def test_no_path_of_one_machine_and_no_registry():

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.errors import ModelError
 from isogmm.model.target import Target
 
 #: Standard deviation above which a principal axis of the Gaussian is tested.  Posteriors on the
@@ -64,6 +65,29 @@ def improper_direction(
         decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
         is_slow = np.all(decay < np.log(10.0), axis=-1).any(axis=-1)
     return _describe(axes[np.argmax(is_slow)], target.coordinate_names) if is_slow.any() else None
+
+
+def check_proper(target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray) -> None:
+    """Raise an error if the density has no finite integral along an axis of a Gaussian.
+
+    Parameters
+    ----------
+    target, mean, factor
+        As for :func:`improper_direction`.
+
+    Raises
+    ------
+    ModelError
+        Naming the direction and the remedy.
+    """
+    direction = improper_direction(target, mean, factor)
+    if direction is not None:
+        raise ModelError(
+            "the posterior is improper: the log density does not decrease fast enough along "
+            f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
+            "a flat prior without data, or parameters of which only the sum matters. Give these "
+            "parameters proper priors, or remove one of them."
+        )
 
 
 def _widest_axes(

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isogmm.errors import ModelError
 from isogmm.locate.coordinates import fixed_map, given_map, map_for, within_mode_map
 from isogmm.locate.locate import locate
 from isogmm.locate.located import Located
 from isogmm.locate.options import Locate
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.improper import improper_direction
+from isogmm.model.improper import check_proper
 from isogmm.recipe.options import Options
 from isogmm.results.stop_reason import StopReason, interruptible
 
@@ -63,20 +62,9 @@ def _searched(
     masses = located.masses
     affine_map = given_map(options.whitening, target)
     with interruptible(target) as interruption:
-        _check_proper(target, located)
+        check_proper(target, located.means[0], located.factors[0])
         if affine_map is None:
             affine_map = map_for(target, options.whitening, located, masses)
     if affine_map is None:
         affine_map = located.low_rank or within_mode_map(located.means, located.factors, masses)
     return Coordinates(affine_map, located, interruption.reason or located.stop_reason)
-
-
-def _check_proper(target: FitTarget, located: Located) -> None:
-    direction = improper_direction(target, located.means[0], located.factors[0])
-    if direction is not None:
-        raise ModelError(
-            "the posterior is improper: the log density does not decrease fast enough along "
-            f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
-            "a flat prior without data, or parameters of which only the sum matters. Give these "
-            "parameters proper priors, or remove one of them."
-        )
