@@ -16,8 +16,9 @@ from isogmm.arrays import Array, split
 from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
+from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import positions_from
-from isogmm.results.groups import Result, add_group, attributes, dataset, get_group
+from isogmm.results.groups import Result, add_group, attributes, get_group
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q that estimate the expected log joint density, in two chains.

@@ -5,7 +5,6 @@ import time
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from isogmm.inference_data import to_inference_data
 from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.recipe.families import FAMILIES
@@ -34,9 +33,11 @@ def run(family_name: str, given: Arguments) -> Result:
     seed = seed_of(given["random_seed"])
     target = to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed)
     target.prepare()
-    # The statistics take a third of a second to import: do it while the model compiles, in this
-    # thread, since imports change the filters of warnings for the whole process.
+    # xarray and the statistics take more than half a second to import: do it while the model
+    # compiles, in this thread, since imports change the filters of warnings of the whole process.
     preload()
+    from isogmm.inference_data import to_inference_data
+
     path, resume, callback = (given[name] for name in ("checkpoint", "resume", "callback"))
     checkpoint = None if path is None else Checkpoint(path, target, family, seed)
     start = None if resume is None else resume_start(resume, target, family)

@@ -11,15 +11,14 @@ import os
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import (
+    Dataset,
     Result,
     add_group,
     attributes,
@@ -29,6 +28,13 @@ from isogmm.results.groups import (
     with_text_labels,
 )
 from isogmm.results.labels import DrawSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    DataFrame: TypeAlias = pd.DataFrame
+else:
+    DataFrame = object
 
 #: Storage engine of result files; both generations of ArviZ have it.
 FILE_ENGINE = "h5netcdf"
@@ -48,16 +54,16 @@ def is_first_generation() -> bool:
     return int(version("arviz").split(".")[0]) < 1
 
 
-def from_groups(
-    groups: Mapping[str, xr.Dataset], attrs: Mapping[str, object] | None = None
-) -> Result:
+def from_groups(groups: Mapping[str, Dataset], attrs: Mapping[str, object] | None = None) -> Result:
     """An ArviZ object of the installed generation with these groups and root attributes."""
     attrs = plain(attrs or {})
     if is_first_generation():
         import arviz
 
         return arviz.InferenceData(attrs=attrs, warn_on_custom_groups=False, **groups)
-    tree = xr.DataTree.from_dict(dict(groups))
+    import xarray
+
+    tree = xarray.DataTree.from_dict(dict(groups))
     tree.attrs.update(attrs)
     return tree
 
@@ -89,7 +95,9 @@ def load(path: str | os.PathLike[str]) -> Result:
 
         with arviz.rc_context({"data.load": "eager"}):
             return arviz.from_netcdf(os.fspath(path), engine=FILE_ENGINE)
-    with xr.open_datatree(path, engine=FILE_ENGINE) as tree:
+    import xarray
+
+    with xarray.open_datatree(path, engine=FILE_ENGINE) as tree:
         return tree.load()
 
 
@@ -175,9 +183,10 @@ def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
         warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0 for constant variables
         if is_first_generation():
             import arviz
+            import xarray
 
             dims = [f"x_dim_{axis}" for axis in range(draws.ndim - 2)]
-            dataset = xr.Dataset({"x": (("chain", "draw", *dims), draws)})
+            dataset = xarray.Dataset({"x": (("chain", "draw", *dims), draws)})
             return np.asarray(getattr(arviz, name)(dataset, method=method)["x"].values)
         from arviz_stats.base import array_stats
 
@@ -185,7 +194,7 @@ def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
         return np.asarray(function(draws, chain_axis=0, draw_axis=1, method=method))
 
 
-def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> pd.DataFrame:
+def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> DataFrame:
     """``az.summary`` with the same columns, intervals and rounding in both generations.
 
     The columns are ``mean``, ``sd``, ``hdi_3%`` and ``hdi_97%`` (for ``ci_prob=0.94``),

@@ -8,8 +8,9 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
+from isogmm.results.datasets import dataset
 from isogmm.results.fit_result import FitResult
-from isogmm.results.groups import Result, arviz_name, dataset, get_group, group_names
+from isogmm.results.groups import Result, arviz_name, get_group, group_names
 
 #: Attribute of the group ``fit``: JSON of which group holds the unconstrained draws of a variable.
 HOLDERS = "unconstrained_draws"

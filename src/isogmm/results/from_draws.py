@@ -11,7 +11,8 @@ from jaxtyping import Float
 
 from isogmm.model.target import Target
 from isogmm.results.arviz_versions import from_groups
-from isogmm.results.groups import SAMPLE_DIMS, Result, dataset, plain
+from isogmm.results.datasets import dataset
+from isogmm.results.groups import SAMPLE_DIMS, Result, plain
 
 #: Attributes of every group of a fit.  The posterior group has all attributes of the result.
 COMMON_ATTRIBUTES = ("created_at", "inference_library", "inference_library_version")

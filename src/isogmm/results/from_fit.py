@@ -10,6 +10,7 @@ import xarray as xr
 
 from isogmm.errors import OptionError
 from isogmm.model.target import Target
+from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import fit_group, history_group
 from isogmm.results.fit_result import Attributes, FitResult
 from isogmm.results.from_draws import (
@@ -19,7 +20,7 @@ from isogmm.results.from_draws import (
     groups_of_draws,
     library_attributes,
 )
-from isogmm.results.groups import SAMPLE_DIMS, dataset, plain
+from isogmm.results.groups import SAMPLE_DIMS, plain
 
 #: Groups that ``idata_kwargs`` can leave out.
 OPTIONAL_GROUPS = ("log_likelihood", "log_prior")
