@@ -104,8 +104,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"method": "ibv"}, r"unknown method 'ibv'.*Did you mean 'ibw'"),
-            ({"method": 3}, "unknown method 3"),
+            ({"method": "ibv"}, r"unknown method='ibv'.*Did you mean 'ibw'"),
+            ({"method": 3}, "unknown method=3"),
             ({"weights": "unifrm"}, r"unknown weights='unifrm'.*Did you mean 'uniform'"),
             ({"whitening": "dens"}, r"unknown whitening='dens'.*Did you mean 'dense'"),
             ({"init": "autoo"}, r"unknown init='autoo'.*Did you mean 'auto'"),

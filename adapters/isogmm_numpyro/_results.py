@@ -42,9 +42,7 @@ def make_result(
     draws = _complete(model, read, {name: samples[name] for name in read.sites.free})
     groups = groups_of_draws({**draws, "sample_stats": sample_stats or {}}, labels, attrs)
     # A model without observed sites has the group too.
-    groups.setdefault("observed_data", xr.Dataset())
-    # The methods of NumPyro store all attributes in every group.
-    groups = {name: group.assign_attrs(attrs) for name, group in groups.items()}
+    groups.setdefault("observed_data", xr.Dataset(attrs=attrs))
     return from_groups(groups, attrs)
 
 

@@ -104,7 +104,9 @@ def __getattr__(name: str) -> Any:
         return value
     if name in _PUBLIC_MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'isogmm' has no attribute {name!r}")
+    similar = [public for public in (*_MODULE_OF, *_PUBLIC_MODULES) if name in public]
+    hint = f"; did you mean {similar[0]!r}?" if similar else ""
+    raise AttributeError(f"module 'isogmm' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

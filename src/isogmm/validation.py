@@ -1,7 +1,8 @@
 """Validation of numbers and random seeds that a user passes."""
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import jax
 import numpy as np
@@ -73,6 +74,25 @@ def real_number(name: str, value: object, *, above: float | None = None) -> floa
             return number
     bound = "that is at least 0" if above is None else f"above {above:g}"
     raise OptionError(f"{name} must be a number {bound}, not {value!r}")
+
+
+def unknown_value(name: str, value: object, names: Iterable[str], objects: str) -> str:
+    """The message for an option whose value is none of its names, with the nearest name.
+
+    Parameters
+    ----------
+    name, value
+        The option and what the user passed.
+    names
+        The names that the option accepts.
+    objects
+        What else it accepts, for the message.
+    """
+    names = list(names)
+    close = difflib.get_close_matches(str(value), names, n=1)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(repr(item) for item in names)
+    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"
 
 
 def seed_of(random_seed: object) -> int:

@@ -3,9 +3,8 @@
 Everything after this file works with objects.
 """
 
-import difflib
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -22,7 +21,7 @@ from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.schedules import AbstractSchedule, Constant
 from isogmm.optimize.stopping import AbstractStopping, ElboPlateau, MaxIterations
 from isogmm.optimize.updates import LearnedWeights
-from isogmm.validation import real_number, whole_number
+from isogmm.validation import real_number, unknown_value, whole_number
 
 #: The arguments of a public function by name, as the user gave them.
 Arguments: TypeAlias = Mapping[str, Any]
@@ -208,20 +207,13 @@ def refinement(refine: object) -> Refinement:
         return Refinement(refine, is_optional=True)
     if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
         raise OptionError(
-            unknown("refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()")
+            unknown_value(
+                "refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()"
+            )
         )
     if refine == 0:
         return Refinement(None)
     return Refinement(Refine(min_warmup=int(refine), min_recorded=max(int(refine), 4)))
-
-
-def unknown(name: str, value: object, names: Iterable[str], objects: str) -> str:
-    """The message for a value that is none of the names, with the nearest name."""
-    names = list(names)
-    hint = difflib.get_close_matches(str(value), names, n=1)
-    listed = ", ".join(repr(item) for item in names)
-    guess = f" Did you mean {hint[0]!r}?" if hint else ""
-    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"
 
 
 Member = TypeVar("Member", bound=enum.Enum)
@@ -245,7 +237,9 @@ def _weights(value: object) -> WeightsOption:
         return WeightsOption(When.ALWAYS, value)
     if isinstance(value, str) and value in _WEIGHTS:
         return WeightsOption(_WEIGHTS[value])
-    raise OptionError(unknown("weights", value, _WEIGHTS, "isogmm.updates.LearnedWeights(...)"))
+    raise OptionError(
+        unknown_value("weights", value, _WEIGHTS, "isogmm.updates.LearnedWeights(...)")
+    )
 
 
 def _whitening(value: object) -> Whitening | AffineMap:
@@ -255,7 +249,7 @@ def _whitening(value: object) -> Whitening | AffineMap:
     if found is None:
         names = [item.value for item in Whitening]
         raise OptionError(
-            unknown("whitening", value, names, "a (d, d) or (d,) array, or an AffineMap")
+            unknown_value("whitening", value, names, "a (d, d) or (d,) array, or an AffineMap")
         )
     return found
 
@@ -279,7 +273,7 @@ def _init(value: object) -> Locate | AbstractInitialization:
     if isinstance(value, Locate | AbstractInitialization):
         return value
     objects = "isogmm.Locate(...), isogmm.initialization.UniformMeans(...) or GivenMixture(...)"
-    raise OptionError(unknown("init", value, ("auto",), objects))
+    raise OptionError(unknown_value("init", value, ("auto",), objects))
 
 
 def _importance(value: object) -> When:
@@ -287,4 +281,4 @@ def _importance(value: object) -> When:
         return When.ALWAYS if value else When.NEVER
     if isinstance(value, str) and value == "auto":
         return When.AUTO
-    raise OptionError(unknown("importance", value, ("auto",), "True or False"))
+    raise OptionError(unknown_value("importance", value, ("auto",), "True or False"))

@@ -1,6 +1,5 @@
 """The methods of the literature by name."""
 
-import difflib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from isogmm.optimize.gmmvi.number import AdaptiveNumber, FixedNumber
 from isogmm.optimize.gmmvi.selection import FromComponents, FromMixture
 from isogmm.optimize.gmmvi.step_sizes import Fixed, ImprovementBased
 from isogmm.optimize.gmmvi.weight_updates import DirectWeights
+from isogmm.validation import unknown_value
 
 
 def samtron(**changes: Any) -> Gmmvi:
@@ -72,10 +72,6 @@ def find_method(method: object) -> Gmmvi:
         method = DEFAULT_PRESET
     if not isinstance(method, str) or method not in PRESETS:
         names = ["auto", "bw", *PRESETS]
-        close = difflib.get_close_matches(str(method), names, n=1)
-        guess = f". Did you mean {close[0]!r}?" if close else ""
-        raise OptionError(
-            f"unknown method {method!r}: choose one of {', '.join(names)}, or pass "
-            f"isogmm.gmmvi.Gmmvi(...) or isogmm.gaussian.FullBuresWasserstein(...){guess}"
-        )
+        objects = "isogmm.gmmvi.Gmmvi(...) or isogmm.gaussian.FullBuresWasserstein(...)"
+        raise OptionError(unknown_value("method", method, names, objects))
     return PRESETS[method]()

@@ -1,6 +1,5 @@
 """Update rules, which turn gradients into steps: one file for each rule, and their names."""
 
-import difflib
 from collections.abc import Callable
 
 from isogmm.errors import OptionError
@@ -16,6 +15,7 @@ from isogmm.optimize.updates.shared_variance import SharedVariance as SharedVari
 from isogmm.optimize.updates.trust_region import TrustRegion as TrustRegion
 from isogmm.optimize.updates.variance_floor import VarianceFloor as VarianceFloor
 from isogmm.optimize.updates.weights import LearnedWeights as LearnedWeights
+from isogmm.validation import unknown_value
 
 
 def _shared_bures_wasserstein(step_size: float | None = None) -> SharedVariance:
@@ -48,10 +48,6 @@ def find_rule(method: object) -> AbstractUpdateRule:
     if isinstance(method, AbstractUpdateRule):
         return method
     if not isinstance(method, str) or method not in RULES:
-        close = difflib.get_close_matches(str(method), RULES, n=1)
-        guess = f". Did you mean {close[0]!r}?" if close else ""
-        raise OptionError(
-            f"unknown method {method!r}: choose one of {', '.join(RULES)}, or pass a rule such as "
-            f"isogmm.updates.BuresWasserstein(step_size=0.1){guess}"
-        )
+        example = "a rule such as isogmm.updates.BuresWasserstein(step_size=0.1)"
+        raise OptionError(unknown_value("method", method, RULES, example))
     return RULES[method]()
