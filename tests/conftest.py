@@ -1,4 +1,4 @@
-"""The weather of the whole suite: precision, promotion, compilers, missing languages."""
+"""Settings of the whole suite: precision, type promotion, compilers, missing languages."""
 
 import importlib.util
 import os
@@ -19,8 +19,8 @@ if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
 LANGUAGES = ("numpyro", "pymc", "bambi")
-#: Folders whose files run whole programs, for minutes: begun last they would keep one worker busy
-#: while the others have nothing left.
+#: Folders whose files run whole programs, for minutes. They start first: if they started last, one
+#: worker would still run them after the others have finished.
 LONG = ("notebooks", "docs", "samplers", "experiments")
 
 

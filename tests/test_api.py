@@ -1,23 +1,17 @@
-"""The front door: options, seeds, programs, files, checkpoints that survive a kill."""
+"""The public functions that fit."""
 
-import signal
 import subprocess
 import sys
 import textwrap
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import isogmm
-from helpers.families import isotropic
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.errors import ModelError, OptionError
-from isogmm.model.jax_target import JaxPrograms
-from isogmm.recipe.resume import Checkpoint
-from isogmm.validation import seed_of
 
 CENTER, SCALE = np.array([1.0, -2.0, 30.0]), np.array([0.1, 1.0, 20.0])
 QUICK = {"random_seed": 0, "progressbar": False}
@@ -129,6 +123,7 @@ class TestOptions:
             ({"random_seed": np.float64(1.7)}, "random_seed must be an int.* not float64"),
             ({"random_seed": np.array([-1])}, "random_seed must be an int.* not ndarray"),
             ({"whitening": np.ones((3, 3))}, "singular to working precision"),
+            ({"whitening": jnp.ones((3, 3))}, "singular to working precision"),
             ({"whitening": np.array([1.0, 0.0, 1.0])}, "scales must be positive"),
             ({"whitening": np.ones((3, 2))}, r"shape \(3, 2\)"),
             ({"whitening": np.eye(2)}, "2 coordinates, the target 3"),
@@ -174,125 +169,6 @@ class TestOptions:
     def test_what_is_no_model_is_an_error(self, thing):
         with pytest.raises(ModelError):
             isogmm.fit_isogmm(thing)
-
-    def test_seeds_of_every_kind(self):
-        assert seed_of(7) == seed_of(np.int64(7)) == 7
-        assert seed_of(np.random.default_rng(3)) == seed_of(np.random.default_rng(3))
-        assert seed_of(jax.random.key(3)) == seed_of(jax.random.key(3))
-        assert seed_of(jax.random.PRNGKey(3)) == seed_of(jax.random.key(3))
-        assert seed_of(jax.random.key(3)) != seed_of(jax.random.key(4))
-        assert seed_of(None) != seed_of(None)
-        assert 0 <= seed_of(2**70) < 2**32
-        assert seed_of(2**70) != seed_of(2**70 + 1)
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """Names of the programs that contain a model, as they are traced."""
-    begun, begin = [], JaxPrograms._compilation
-
-    def counting(self, name):
-        before = self.num_programs
-        result = begin(self, name)
-        begun.extend([name] * (self.num_programs - before))
-        return result
-
-    monkeypatch.setattr(JaxPrograms, "_compilation", counting)
-    return begun
-
-
-@pytest.mark.usefixtures("unchecked")
-class TestPrograms:
-    def test_a_log_density_is_compiled_once(self, counted):
-        model = make_model()
-        isogmm.fit_isogmm(model, **QUICK, draws=50)
-        assert sorted(counted) == ["batch", "constrain"]
-        isogmm.fit_isogmm(model, **QUICK, draws=80)
-        assert len(counted) == 2
-
-    def test_where_batches_are_expensive_points_have_a_program_too(self, counted):
-        x = np.random.default_rng(0).normal(size=(20_000, 2))
-
-        def log_density(beta):
-            return -0.5 * ((x @ beta - 1.0) ** 2).mean() - 0.5 * (beta**2).sum()
-
-        target = isogmm.LogDensity(log_density, np.zeros(2)).to_target()
-        target.prepare()
-        assert sorted(counted) == ["batch", "constrain", "point"]
-        assert target.few() == target.batch_size // 4
-        values, _ = target.evaluate(np.zeros((target.few(), 2)))
-        np.testing.assert_allclose(values, -0.5, rtol=1e-6)
-
-    @pytest.mark.numpyro
-    def test_a_numpyro_model_is_compiled_once(self, counted):
-        from helpers.numpyro_models import hierarchy
-
-        y = np.array([1.0, 3.0, -2.0, 0.5])
-        isogmm.fit_isogmm(hierarchy, y, **QUICK)
-        assert len(counted) <= 3
-        first = list(counted)
-        isogmm.fit_isogmm(hierarchy, y, **QUICK)
-        isogmm.fit_isogmm(hierarchy, y + 1.0, **QUICK)
-        assert counted == first
-
-
-KILLED = """
-    import os, signal, sys
-    import numpy as np
-    import isogmm
-
-    def value_and_grad(x):
-        return -0.5 * float(x @ x), -x
-
-    calls = []
-
-    def callback(check):
-        calls.append(check.iteration)
-        if len(calls) == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=value_and_grad)
-    isogmm.fit_isogmm(model, random_seed=0, num_components=8, progressbar=False,
-                      callback=callback, checkpoint=sys.argv[1])
-"""
-
-
-@pytest.mark.usefixtures("unchecked")
-class TestCheckpoints:
-    def test_a_killed_fit_goes_on(self, tmp_path):
-        path = tmp_path / "fit.npz"
-        killed = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(KILLED), str(path)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert sorted(tmp_path.iterdir()) == [path]
-        model = isogmm.LogDensity(
-            None, np.zeros(2), value_and_grad=lambda x: (-0.5 * float(x @ x), -x)
-        )
-        stored = Checkpoint(path, model.to_target(), isotropic(), 0).start().mixture
-        assert stored.means.shape[0] == 4
-        # A step too small to move anything: the fit begins where the other one was killed.
-        still = isogmm.updates.BuresWasserstein(step_size=1e-13)
-        options = {"method": still, "max_iterations": 1, "refine": 0, "draws": 50}
-        resumed = isogmm.fit_isogmm(model, **QUICK, **options, checkpoint=path)
-        # A step and a number of iterations of the user's own are a plan: nothing to warn of.
-        assert resumed.attrs["stop_reason"] == "max_iterations"
-        assert "located_from" not in resumed.attrs
-        mixture = isogmm.Mixture.from_idata(resumed)
-        np.testing.assert_allclose(mixture.means, stored.means, atol=1e-9)
-        finished = isogmm.fit_isogmm(model, **QUICK, checkpoint=path, draws=500)
-        assert finished.attrs["converged"] == 1
-        draws = idt.get_group(finished, "posterior")["x"].values.reshape(-1, 2)
-        assert np.all(np.abs(draws.mean(axis=0)) < 5 / np.sqrt(len(draws)) + 0.02)
-
-    def test_the_checkpoint_of_another_model_is_refused(self, tmp_path):
-        path = tmp_path / "fit.npz"
-        isogmm.fit_isogmm(correlated_gaussian(2).target(), **QUICK, draws=50, checkpoint=path)
-        with pytest.raises(ModelError, match="belongs to another model"):
-            isogmm.fit_isogmm(correlated_gaussian(3).target(), **QUICK, checkpoint=path)
 
 
 #: ``warnings.catch_warnings`` exchanges the filters of the whole process: in two threads at once it

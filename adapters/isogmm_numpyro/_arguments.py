@@ -27,7 +27,7 @@ def is_float_array(leaf: object) -> TypeGuard[Array]:
     return is_array(leaf) and bool(jax.numpy.issubdtype(leaf.dtype, np.inexact))
 
 
-def is_nothing(leaf: object) -> bool:
+def never_input(leaf: object) -> bool:
     """Return False for every leaf: all data are constants of the program."""
     return False
 

@@ -19,8 +19,8 @@ from isogmm_numpyro._arguments import (
     bind,
     is_array,
     is_float_array,
-    is_nothing,
     named_arrays,
+    never_input,
 )
 from isogmm_numpyro._dims import DimensionNames
 from isogmm_numpyro._enumeration import undrawable, validate_discrete
@@ -155,7 +155,7 @@ def _call(function: Callable[..., object], model: Model, *args: object) -> objec
 
 def _trace(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Traced:
     """Trace with as many arguments as inputs as the model allows."""
-    for is_input in (is_array, is_float_array, is_nothing):
+    for is_input in (is_array, is_float_array, never_input):
         try:
             return _trace_plates(model, Arguments(args, kwargs, is_input))
         except NEEDS_VALUES as error:

@@ -19,8 +19,8 @@ from isogmm_numpyro._read import ReadModel, read_model
 from isogmm_numpyro._results import make_result
 from isogmm_numpyro._types import Model
 
-#: ``final_loss`` is the mean loss of the last 1 / FINAL_LOSS_SHARE of the steps.
-FINAL_LOSS_SHARE = 20
+#: ``final_loss`` is the mean loss of the last steps, this share of all.
+FINAL_LOSS_SHARE = 0.05
 
 #: Docstring of a baseline.
 _DOCUMENTATION = """{description}
@@ -119,7 +119,7 @@ def variational(
         samples, losses = _fit_and_draw(
             model, read, make_guide, loss, optimization, random_seed, (chains, draws)
         )
-        num_final = max(1, optimization.num_steps // FINAL_LOSS_SHARE)
+        num_final = max(1, int(FINAL_LOSS_SHARE * optimization.num_steps))
         attributes = {
             "sampling_time": time.perf_counter() - begin,
             "algorithm": name,

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
-from pytensor.tensor import constant
 from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.type import TensorType
+from scipy.sparse import issparse
 
 from isogmm_pymc._generated import generated_graphs
 from isogmm_pymc._traversal import graph_inputs
@@ -63,7 +64,7 @@ class ModelGraphs:
         """
         return [
             *((array.shape, str(array.dtype)) for array in self.data_values(named)),
-            *(str(_current_value(shared, named)) for shared in self.constants),
+            *(_signature_of(_current_value(shared, named)) for shared in self.constants),
         ]
 
     def log_density(self, model: pm.Model) -> list[Variable]:
@@ -112,7 +113,7 @@ def read_graphs(model: pm.Model, shapes: Sequence[tuple[int, ...]]) -> ModelGrap
             replacements[shared] = data_inputs[-1]
         else:
             constants.append(shared)
-            replacements[shared] = constant(current, dtype=shared.type.dtype)
+            replacements[shared] = shared.type.make_constant(current)
     return ModelGraphs(
         names=tuple(model.values_to_rvs[value].name for value in model.value_vars),
         shapes=tuple(tuple(shape) for shape in shapes),
@@ -152,12 +153,20 @@ def _input_like(variable: Variable, shape: tuple[int, ...]) -> Variable:
 def _is_input(value: object) -> bool:
     """Whether a shared variable with this value becomes an input instead of a constant.
 
-    Integers become constants because shapes may depend on them.  Sparse matrices also become
-    constants.
+    Integer and Boolean scalars become constants because shapes may depend on them.  Sparse
+    matrices also become constants.
     """
     return isinstance(value, np.ndarray | np.generic) and not (
         value.ndim == 0 and value.dtype.kind in "iub"
     )
+
+
+def _signature_of(value: Any) -> object:
+    """What tells two values of a constant apart; the text of a sparse matrix is abbreviated."""
+    if not issparse(value):
+        return str(value)
+    arrays = (value.data, value.indices, value.indptr)
+    return (value.shape, *(array.tobytes() for array in arrays))
 
 
 def _current_value(shared: SharedVariable, named: Mapping[str, Variable]) -> object:

@@ -99,5 +99,5 @@ def _in_chains(dataset: xr.Dataset, chains: int) -> xr.Dataset:
 def _gradients_per_iteration(method: str, fit_options: Mapping[str, Any]) -> int:
     """Number of gradients in an iteration: one for each particle or sample of the objective."""
     if method == "svgd":
-        return fit_options.get("inf_kwargs", {}).get("n_particles", DEFAULT_SVGD_PARTICLES)
-    return fit_options.get("obj_n_mc", 1)
+        return (fit_options.get("inf_kwargs") or {}).get("n_particles", DEFAULT_SVGD_PARTICLES)
+    return fit_options.get("obj_n_mc") or 1

@@ -95,7 +95,8 @@ def fit_isogmm(
         Called after every window with a :class:`isogmm.optimize.check.Check`; returning True
         ends the fit.
     checkpoint
-        A path.  The mixture is written there after every window, and read back if it exists.
+        A path.  The mixture is written there after every window of 25, 50, 100, ... iterations.
+        If the file exists, the fit continues from it, also if ``resume`` is given.
     array_backend
         ``"numpy"``, or ``"jax"`` to run the arithmetic of the mixture on the device of JAX.
 

@@ -61,8 +61,8 @@ def empirical_bayes(
     max_rounds
         Maximum number of fits, at least two, without the final fit.
     tolerance
-        The rounds end when no hyperparameter changes by more than this in a pair of steps, on its
-        unconstrained scale.  For a positive hyperparameter this is a relative change.
+        The rounds end when no hyperparameter changes by this much in the second step of a pair,
+        on its unconstrained scale.  For a positive hyperparameter this is a relative change.
     random_seed
         An int, a NumPy Generator or a JAX key.
     **fit_options

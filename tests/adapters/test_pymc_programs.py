@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 pm = pytest.importorskip("pymc")
+import pytensor  # noqa: E402
+import pytensor.sparse  # noqa: E402
 import pytensor.tensor as pt  # noqa: E402
 from pytensor.graph.basic import Apply  # noqa: E402
 from pytensor.graph.op import Op  # noqa: E402
+from scipy.sparse import csr_matrix  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm.model.program_size import BATCH_ROWS_OF_LOOPS  # noqa: E402
@@ -77,6 +80,24 @@ def test_data_of_another_shape_get_programs_of_their_own():
     expected = pymc_density(model, target, position)
     np.testing.assert_allclose(target.evaluate(position)[0], expected, rtol=1e-12)
     assert target.constrain(position[None], 0)["log_likelihood"]["obs"].shape == (1, 16)
+
+
+def test_sparse_matrices_are_constants_and_new_ones_are_seen():
+    dense = np.random.default_rng(6).normal(size=(30, 3))
+    sparse_data = pytensor.shared(csr_matrix(dense))
+    with pm.Model() as model:
+        slopes = pm.Normal("slopes", 0, 1, shape=3)
+        mean = pytensor.sparse.dot(sparse_data, slopes[:, None])[:, 0]
+        pm.Normal("obs", mean, 1, observed=np.zeros(30))
+    position = np.array([0.2, -0.3, 1.0])
+    before, _ = to_target(model).evaluate(position)
+    assert before == pytest.approx(pymc_density(model, to_target(model), position), rel=1e-12)
+    # SciPy's text of a matrix this large shows its first and last entries only.
+    dense[15] += 1.0
+    sparse_data.set_value(csr_matrix(dense))
+    after, _ = to_target(model).evaluate(position)
+    assert after == pytest.approx(pymc_density(model, to_target(model), position), rel=1e-12)
+    assert abs(after - before) > 1e-3
 
 
 def test_a_variable_added_later_is_seen():

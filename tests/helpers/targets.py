@@ -110,6 +110,16 @@ def half_space(dim):
     return make_target(evaluate, dim)
 
 
+def quartic(dim, tail):
+    """Independent coordinates with log density -x²/2 - tail x⁴."""
+
+    def evaluate(points):
+        values = -0.5 * points**2 - tail * points**4
+        return values.sum(axis=1), -points - 4 * tail * points**3
+
+    return make_target(evaluate, dim)
+
+
 def nowhere(dim):
     """A log density that is never finite."""
     return make_target(lambda x: (np.full(len(x), np.nan), np.full(x.shape, np.nan)), dim)

@@ -1,6 +1,6 @@
-"""The equations once more, in plain NumPy with loops over components: the oracle of the engine.
+"""The equations in plain NumPy: the independent reference for the optimization loop.
 
-One chain, float64, nothing shared with the library.
+Loops over components, one chain, float64, nothing shared with the library.
 """
 
 import math

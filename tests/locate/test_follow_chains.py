@@ -14,7 +14,8 @@ from isogmm.locate.race import Outcome, Race
 from isogmm.locate.state import SearchState
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.to_target import to_target
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 
 def growth(num_groups, num_times=5):

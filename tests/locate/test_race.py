@@ -21,7 +21,8 @@ from isogmm.locate.starts import NUM_FIRST, follow_starts
 from isogmm.locate.state import SearchState
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.to_target import to_target
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -9,8 +9,8 @@ from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError
 from isogmm.mixtures.abstract import mixture_of
 from isogmm.mixtures.affine_map import dense_map, identity_map
+from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize.gaussian import GaussianMixture
 
 DIM, COUNT, CHAINS = 3, 4, 2
 

@@ -115,6 +115,17 @@ def test_score_is_the_gradient_of_log_prob(kind, dtype):
     np.testing.assert_allclose(score, expected, rtol=rounding(dtype), atol=rounding(dtype, 10))
 
 
+@pytest.mark.parametrize("name", ["log_prob", "score", "responsibilities", "most_responsible"])
+def test_one_position_gives_the_values_of_a_row(name):
+    mixture = make_mixture("dense", 4)
+    positions = np.random.default_rng(8).normal(size=(3, 4))
+    function = getattr(mixture, name)
+    single = function(positions[1])
+    expected = function(positions)[1]
+    assert np.shape(single) == np.shape(expected)
+    np.testing.assert_allclose(single, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_far_from_the_origin_float32_keeps_its_digits(dtype):
     mixture = make_mixture("none", 3, dtype=dtype)

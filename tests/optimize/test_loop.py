@@ -1,4 +1,4 @@
-"""The loop: the paper's algorithm exactly, known optima, and bad weather."""
+"""The loop: the paper's algorithm exactly, known optima, and numerical failures."""
 
 import time
 
@@ -185,7 +185,7 @@ class TestBackends:
             both[1].history["elbo"], both[0].history["elbo"], rtol=1e-10, atol=1e-10
         )
 
-    # The engine broadcasts ranks as the array API does.
+    # The optimization loop broadcasts ranks as the array API does.
     @pytest.fixture(autouse=True)
     def _ranks_broadcast(self):
         import jax
@@ -433,7 +433,7 @@ class TestWhitening:
             )
 
 
-class TestBadWeather:
+class TestNumericalFailures:
     def test_samples_outside_the_support_are_counted_and_left_out(self):
         mixture = IsotropicMixture(
             np.full((2, 2, 3), 1.0) + np.array([[0.0], [0.5]]),
@@ -448,7 +448,7 @@ class TestBadWeather:
         assert np.all(np.isfinite(result.history["elbo"]))
 
     @pytest.mark.parametrize("backend", ["numpy", "jax"])
-    @pytest.mark.weak_dtypes  # the engine broadcasts ranks as the array API does
+    @pytest.mark.weak_dtypes  # the loop broadcasts ranks as the array API does
     def test_nothing_finite_keeps_the_start(self, backend):
         mixture = start(3)
         result = fit(nowhere(3), mixture, array_backend=backend)

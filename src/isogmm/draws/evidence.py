@@ -136,7 +136,6 @@ def modes_of_components(
 
 def evidence_by_mode(
     pool: Pool,
-    pool_modes: Int[np.ndarray, " cn"],
     refined: Refined | None,
     mixture: AbstractMixture,
     component_modes: Int[np.ndarray, "c k"],
@@ -147,8 +146,6 @@ def evidence_by_mode(
     ----------
     pool
         Draws of the mixture.
-    pool_modes
-        The mode of the component that each was drawn from.
     refined
         The chains, for bridge sampling; None for importance sampling.
     mixture
@@ -162,7 +159,8 @@ def evidence_by_mode(
         unknown = np.full(num_modes, np.nan)
         return Evidence(unknown, unknown, float("nan"), float("nan"))
     pooled, modes = mixture.pooled(), component_modes.ravel()
-    ratios, regions = pool.log_ratios[finite], pool_modes[finite]
+    ratios = pool.log_ratios[finite]
+    regions = np.zeros(len(ratios), dtype=int)
     if num_modes > 1:
         positions = pool.positions.reshape(-1, mixture.dim)[finite]
         regions = regions_of(positions, pooled, modes)

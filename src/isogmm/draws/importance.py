@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-#: Share of the draws that heavy rows may miss, so that no row is drawn twice.
+#: Largest share of the draws that may be missing if no draw of the pool is chosen twice.
 MAX_SHORTAGE = 0.02
 #: The same share in a pool that is large enough.
 MAX_POOL_SHORTAGE = 0.005
@@ -13,7 +13,7 @@ MIN_POOL_FACTOR, MAX_POOL_FACTOR, POOL_GROWTH = 1.25, 10.0, 1.1
 TEMPERING_FACTOR, MIN_POWER = 0.8, 0.01
 #: Largest effective sample size that tempering aims at, relative to the number of weights.
 MAX_RELATIVE_ESS = 0.9
-#: Largest inclusion probability; with exactly one, rounding could take a row twice.
+#: Largest inclusion probability; with exactly one, rounding could choose a draw twice.
 MAX_INCLUSION = 1.0 - 1e-6
 
 
@@ -56,10 +56,10 @@ def systematic(
 
 
 def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:
-    """Share of the draws that heavy rows would miss if no row were drawn twice.
+    """Share of the draws that would be missing if no draw of the pool could be chosen twice.
 
     E[max(w - f, 0)] for weights w of mean one and a pool f times as large as the draws.  The
-    expected number of draws of a row is w / f, more than one where w > f.
+    expected number of times that a draw is chosen is w / f, more than one where w > f.
     """
     return float(np.maximum(weights / weights.mean() - factor, 0.0).mean())
 

@@ -65,7 +65,7 @@ class Refine:
 
     def __post_init__(self) -> None:
         # The two halves of a recording are compared.
-        check_counts(self, least={"min_warmup": 0, "min_recorded": 2})
+        check_counts(self, least={"min_recorded": 2})
 
 
 @dataclass

@@ -81,7 +81,7 @@ def batch_and_match_step(
     candidates: Gaussians,
     generator: np.random.Generator,
     batch_size: int,
-    strength: float,
+    damping_factor: float,
 ) -> Gaussians:
     """One update of all candidates, from one batch of draws of each.
 
@@ -106,7 +106,7 @@ def batch_and_match_step(
         Random numbers.
     batch_size
         Draws of each candidate, B.
-    strength
+    damping_factor
         The damping λ.
     """
     count, dim = candidates.means.shape
@@ -120,13 +120,13 @@ def batch_and_match_step(
     usable = candidates.alive & (num_finite >= MIN_FINITE_DRAWS)
     # A Gaussian is too wide if most of it lies outside the support.
     is_too_wide = usable & (num_finite < int(MIN_FINITE_SHARE * batch_size))
-    # Overflows are errors of diverged candidates, which the guard takes out.
+    # Overflows occur in diverged candidates, which ``_without_diverged`` restores.
     with np.errstate(all="ignore"):
-        update = solve(candidates, scores, strength, usable)
-    return _guarded(candidates, update, elbo, is_too_wide)
+        update = solve(candidates, scores, damping_factor, usable)
+    return _without_diverged(candidates, update, elbo, is_too_wide)
 
 
-def _guarded(
+def _without_diverged(
     candidates: Gaussians, update: Update, elbo: Elbo, is_too_wide: Bool[np.ndarray, " c"]
 ) -> Gaussians:
     """The updated candidates: too wide ones are shrunk, diverged ones keep their Gaussian."""
@@ -154,7 +154,7 @@ def _scores(
 ) -> Scores:
     """ε̄, ḡ and the centered draws and gradients, whose products are C and Γ."""
     share = finite / np.maximum(finite.sum(axis=1), 1)[:, None]
-    # Overflows are errors of diverged candidates, which are taken out later.
+    # Overflows occur in diverged candidates, which are restored later.
     with np.errstate(over="ignore", invalid="ignore"):
         gradients = candidates.pull_back(gradients)
         draw_mean = (share[..., None] * draws).sum(1)
@@ -169,24 +169,24 @@ def _scores(
 
 
 def _diagonal_update(
-    candidates: Gaussians, scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+    candidates: Gaussians, scores: Scores, damping_factor: float, usable: Bool[np.ndarray, " c"]
 ) -> Update:
     """The update for diagonal Σ, U and V: σ = 2 v / (1 + (1 + 4 u v)^½) for each coordinate."""
-    weight = strength / (1.0 + strength)
-    u = strength * (scores.gradients**2).sum(1) + weight * scores.gradient_mean**2
-    v = 1.0 + strength * (scores.draws**2).sum(1) + weight * scores.draw_mean**2
+    weight = damping_factor / (1.0 + damping_factor)
+    u = damping_factor * (scores.gradients**2).sum(1) + weight * scores.gradient_mean**2
+    v = 1.0 + damping_factor * (scores.draws**2).sum(1) + weight * scores.draw_mean**2
     covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))
     shift = weight * (covariance * scores.gradient_mean + scores.draw_mean)
     means = candidates.means + candidates.factors * shift
-    return Update(means, candidates.factors * np.sqrt(covariance), alive)
+    return Update(means, candidates.factors * np.sqrt(covariance), usable)
 
 
 def _dense_update(
-    candidates: Gaussians, scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+    candidates: Gaussians, scores: Scores, damping_factor: float, usable: Bool[np.ndarray, " c"]
 ) -> Update:
     """The update for dense Σ: m + L μ, and L times the Cholesky factor of Σ."""
-    weight = strength / (1.0 + strength)
-    covariance, possible = _dense_covariance(scores, strength, alive)
+    weight = damping_factor / (1.0 + damping_factor)
+    covariance, possible = _dense_covariance(scores, damping_factor, usable)
     pulled = np.einsum("cij,cj->ci", covariance, scores.gradient_mean)
     shift = weight * (pulled + scores.draw_mean)
     means = candidates.means + np.einsum("cij,cj->ci", candidates.factors, shift)
@@ -194,30 +194,30 @@ def _dense_update(
 
 
 def _dense_covariance(
-    scores: Scores, strength: float, alive: Bool[np.ndarray, " c"]
+    scores: Scores, damping_factor: float, usable: Bool[np.ndarray, " c"]
 ) -> tuple[Float[np.ndarray, "c d d"], Bool[np.ndarray, " c"]]:
     """The positive definite solution of Σ U Σ + Σ = V for each candidate, and which have one.
 
     With V = A Aᵀ the solution is Σ = 2 A (I + (I + 4 Aᵀ U A)^½)⁻¹ Aᵀ.  Candidates without a
     solution get the identity.
     """
-    weight = strength / (1.0 + strength)
+    weight = damping_factor / (1.0 + damping_factor)
     draws, draw_mean = scores.draws, scores.draw_mean
     eye = np.eye(draws.shape[-1])
-    v = strength * draws.transpose(0, 2, 1) @ draws
+    v = damping_factor * draws.transpose(0, 2, 1) @ draws
     v += weight * draw_mean[:, :, None] * draw_mean[:, None, :] + eye
     root = np.linalg.cholesky(v)
     # Aᵀ U A is the sum of squares of these rows; U itself is not formed.
     rows = np.concatenate(
         [
-            np.sqrt(strength) * scores.gradients,
+            np.sqrt(damping_factor) * scores.gradients,
             np.sqrt(weight) * scores.gradient_mean[:, None],
         ],
         axis=1,
     )
     rows = rows @ root
     inner = rows.transpose(0, 2, 1) @ rows
-    possible = alive & np.isfinite(inner).all(axis=(1, 2))
+    possible = usable & np.isfinite(inner).all(axis=(1, 2))
     inner = np.where(possible[:, None, None], inner, eye)
     values, vectors = np.linalg.eigh(inner)
     shrinkage = 2.0 / (1.0 + np.sqrt(1.0 + 4.0 * np.maximum(values, 0.0)))

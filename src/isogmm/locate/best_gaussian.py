@@ -136,7 +136,7 @@ def race(
     """A race of candidates from all paths, in one batch with successive halving.
 
     No candidates come from the later parts of the paths.  Where a race of all paths is needed,
-    the paths mostly run to scale zero of a hierarchy.  Candidates from there often lead at first,
+    the paths mostly approach scale zero of a hierarchy.  Candidates from there often lead at first,
     and remain in that local maximum of the ELBO.
 
     Parameters

@@ -34,7 +34,7 @@ SHARES = {
     Place.END: 1.0,
 }
 #: Places of the candidates of one path: all of them; those in the first quarter, before most paths
-#: run to scale zero of a hierarchy; the single place whose candidates won most often.
+#: approach scale zero of a hierarchy; the single place whose candidates won most often.
 ALL_PLACES = tuple(SHARES)
 FIRST_QUARTER = (Place.START, Place.TENTH, Place.QUARTER)
 BEST_SINGLE_PLACE = (Place.TENTH,)

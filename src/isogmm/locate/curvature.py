@@ -52,9 +52,9 @@ def gradient_changes(
 ) -> GradientChanges:
     """Differences of the gradient at x - s and at x + s, for every row s of the shifts.
 
-    The only finite differences of the library: 2 k evaluations in one batch.  The gradient of a
-    neighbor without a finite log density is replaced by ``center_gradient``, that at x, which
-    makes the difference one-sided (zero where it is None).
+    All curvature estimates of this package use these differences: 2 k evaluations in one batch.
+    The gradient of a neighbor without a finite log density is replaced by ``center_gradient``,
+    that at x, which makes the difference one-sided (zero where it is None).
     """
     log_density, gradients = target.evaluate(np.stack([position + shifts, position - shifts]))
     finite = np.isfinite(log_density)

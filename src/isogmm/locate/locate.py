@@ -11,7 +11,8 @@ from isogmm.locate.search import Search
 from isogmm.locate.starts import paths_from
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 __all__ = ["Locate", "Located", "locate"]
 

@@ -14,7 +14,8 @@ from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
 #: Largest number of evaluations of one path, up to ``MAX_DENSE_DIM`` dimensions and beyond.  Paths
-#: that have not converged by then mostly run to scale zero of a hierarchy.
+#: that have not converged by then mostly approach scale zero of a hierarchy: the limit where a
+#: scale parameter of a hierarchical model is zero and the density is unbounded.
 MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
 #: Pairs of steps and gradient changes that L-BFGS-B keeps, and its relative tolerance of the
 #: log density and absolute tolerance of the gradient.

@@ -13,9 +13,9 @@ from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
 #: Share of all candidates that is kept after each of these iterations, at least ``MIN_KEPT``.  The
-#: ELBO of earlier iterations misleads: the best candidate was seen last at iteration 2 and first
-#: at 9.  In 3 of 47 races the winner was more than a nat below the best of all candidates, and in
-#: 5 of them if all candidates were kept up to iteration 8.
+#: ranking of the first iterations is unreliable: one later winner was last at iteration 2 and first
+#: at iteration 9.  In 3 of 47 races the winner was more than a nat below the best of all
+#: candidates; in 5 of 47 if all candidates were kept up to iteration 8.
 KEPT_SHARES = {6: 0.5, 13: 0.2, 26: 0.0}
 MIN_KEPT = 2
 #: Largest number of iterations as a multiple of ``num_iterations``, up to ``MAX_DENSE_DIM``

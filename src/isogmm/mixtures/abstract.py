@@ -157,10 +157,17 @@ class AbstractMixture(abc.ABC):
         chains = math.prod(self.means.shape[:leading])
         return replace(merged, log_weights=merged.log_weights - math.log(chains))
 
-    def _chunks(self, points: Array) -> list[Array]:
-        """Points (..., n, d) in chunks of n that bound the size of intermediate arrays."""
+    def _in_chunks(self, points: Array, function: Callable[[Array], Array], axis: int) -> Any:
+        """A function of points (..., n, d) or of one point (d,), applied to chunks of n.
+
+        The chunks bound the size of intermediate arrays.  ``axis`` is that of n in the values.
+        """
+        is_single = points.ndim == 1
+        points = points[None] if is_single else points
         chains = math.prod(np.broadcast_shapes(points.shape[:-2], self.means.shape[:-2]))
-        return chunks_of(points, chains * self._numbers_per_point())
+        chunks = chunks_of(points, chains * self._numbers_per_point())
+        values = concatenate([function(chunk) for chunk in chunks], axis=axis)
+        return values[0] if is_single else values
 
     def log_prob(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n"] | np.floating:
         """log q(x); leading axes beyond (n, d) match those of the means.
@@ -168,15 +175,12 @@ class AbstractMixture(abc.ABC):
         Large numbers of positions are evaluated in chunks.
         """
         points = self.affine_map.inverse(positions)
-        single = points.ndim == 1
-        chunks = self._chunks(points[None] if single else points)
-        value = concatenate([self._log_prob(chunk) for chunk in chunks], axis=-1)
-        return (value[0] if single else value) - self.affine_map.log_det()
+        return self._in_chunks(points, self._log_prob, -1) - self.affine_map.log_det()
 
     def score(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """∇ log q(x) in the coordinates of x."""
-        chunks = self._chunks(self.affine_map.inverse(positions))
-        score = concatenate([self._log_prob_and_score(chunk)[1] for chunk in chunks], axis=-2)
+        points = self.affine_map.inverse(positions)
+        score = self._in_chunks(points, lambda chunk: self._log_prob_and_score(chunk)[1], -2)
         return self.affine_map.pull_back_inverse(score)
 
     def responsibilities(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
@@ -184,14 +188,16 @@ class AbstractMixture(abc.ABC):
 
         Large numbers of positions are evaluated in chunks.
         """
-        chunks = self._chunks(self.affine_map.inverse(positions))
-        return concatenate([self._log_prob_and_score(chunk)[2] for chunk in chunks], axis=-2)
+        points = self.affine_map.inverse(positions)
+        return self._in_chunks(points, lambda chunk: self._log_prob_and_score(chunk)[2], -2)
 
-    def most_responsible(self, positions: Float[Array, "*n d"]) -> Int[Array, "*n"]:
+    def most_responsible(self, positions: Float[Array, "*n d"]) -> Int[Array, "*n"] | np.integer:
         """The component with the largest responsibility for each point."""
-        chunks = self._chunks(self.affine_map.inverse(positions))
-        found = [self._log_prob_and_score(chunk)[2].argmax(axis=-1) for chunk in chunks]
-        return concatenate(found, axis=-1)
+
+        def largest(chunk: Array) -> Array:
+            return self._log_prob_and_score(chunk)[2].argmax(axis=-1)
+
+        return self._in_chunks(self.affine_map.inverse(positions), largest, -1)
 
     def sample(
         self, generator: np.random.Generator, num_draws: int

@@ -13,10 +13,6 @@ from isogmm.errors import OptionError
 #: Names of the arrays that define a map.
 PARTS = ("center", "scale", "factor", "vectors", "values")
 
-#: Largest dimension d with dense maps and full covariances.  A dense matrix costs d² numbers and d²
-#: operations for each position, its factorization d³; beyond, maps are diagonal or low-rank.
-MAX_DENSE_DIM = 500
-
 #: Largest dimension d with dense maps and full covariances.  A dense matrix costs d² numbers, d²
 #: operations for each position and d³ for its factorization.  Maps of larger dimension are
 #: diagonal or low-rank.

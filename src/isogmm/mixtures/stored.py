@@ -42,8 +42,8 @@ def check_coordinates(idata: Result, target: Target) -> None:
             else f"the order differs: {_listed(before)} in the result, {_listed(now)} in the model"
         )
         raise OptionError(
-            f"resume= holds a fit of other variables ({len(before)} coordinates, the model has "
-            f"{len(now)}). {detail}. Resume with the result of this model."
+            f"the result is a fit of other variables ({len(before)} coordinates, the model has "
+            f"{len(now)}). {detail}. Pass a result of this model."
         )
 
 

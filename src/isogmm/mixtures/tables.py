@@ -51,8 +51,8 @@ def read_tables(idata: Result) -> tuple[dict[str, np.ndarray], AffineMap]:
     if "fit" not in group_names(idata):
         library = attributes(idata).get("inference_library", "unknown")
         raise OptionError(
-            "the result has no group 'fit': only results of fit_isogmm hold a mixture "
-            f"(inference_library is {library!r})"
+            "the result has no group 'fit': only results of fit_isogmm and fit_gmmvi contain a "
+            f"mixture (inference_library is {library!r})"
         )
     fit = get_group(idata, "fit")
     if fit.attrs.get("family") == "factorized":

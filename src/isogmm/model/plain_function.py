@@ -203,7 +203,7 @@ def combined(
     if fn is None and value_and_grad is None:
         raise ModelError("give fn (JAX), fn with gradient=, or value_and_grad=")
     if gradient is not None and value_and_grad is not None:
-        raise OptionError("gradient= and value_and_grad= say the same thing: give one of them")
+        raise OptionError("gradient= and value_and_grad= are alternatives: give only one of them")
     return value_and_grad if fn is None or gradient is None else ValueAndGrad(fn, gradient)
 
 

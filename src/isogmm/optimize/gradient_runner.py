@@ -90,7 +90,7 @@ class GradientRunner(AbstractRunner):
         return [elbo], [num_finite]
 
     def adapt(self, collector: Collector) -> None:
-        """Move to the coordinates that the collected gradients ask for."""
+        """Change to the affine map estimated from the collected gradients."""
         arrays = self.arrays()
         affine_map, means = collector.update(self.affine_map, arrays.means)
         carried = arrays.carried(means, self.affine_map, affine_map)
@@ -110,7 +110,7 @@ class GradientRunner(AbstractRunner):
         return self.arrays().to_mixture(self.affine_map)
 
     def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Whether every component had finite samples in a window, and how many each chain lacks."""
+        """Whether all components had finite samples in a window, and how many each chain missed."""
         stacked = np.stack(counts)
         missing = (len(self.sample_weights) - stacked).sum(axis=(0, 2))
         return bool(np.all(stacked.sum(axis=0) > 0)), missing

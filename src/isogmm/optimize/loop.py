@@ -12,7 +12,8 @@ from isogmm.optimize.check import HISTORY, Check, asks_to_end
 from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping, Window, summarize_window
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 #: Number of windows of the tail, so that a long tail can be watched and interrupted.
 TAIL_WINDOWS = 4
@@ -37,7 +38,7 @@ class OptimizeResult:
     iterations
         Iterations done.
     rule_state
-        Final state of the rule (for NGD the number of guarded steps).
+        Final state of the rule (for NGD the number of bounded steps).
     """
 
     mixture: Any

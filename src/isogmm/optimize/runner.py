@@ -37,7 +37,7 @@ class WhiteningAdaptation(Protocol):
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """The iterations between two checks, as the schedule asks for them.
+    """The iterations between two checks, with the step sizes of the schedule.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class AbstractRunner(abc.ABC, Generic[Mixture]):
         """
 
     def adapt(self, collector: Collector) -> None:
-        """Move to the coordinates that the collected gradients ask for; none by default."""
+        """Change to the affine map estimated from the collected gradients; no change by default."""
 
     @abc.abstractmethod
     def mixture(self) -> Mixture:
@@ -109,7 +109,7 @@ class AbstractRunner(abc.ABC, Generic[Mixture]):
 
     @abc.abstractmethod
     def finite_samples(self, counts: Sequence[Any]) -> tuple[bool, np.ndarray]:
-        """Whether every component had finite samples in a window, and how many each chain lacks."""
+        """Whether all components had finite samples in a window, and how many each chain missed."""
 
     @abc.abstractmethod
     def rule_state(self) -> Any:

@@ -56,7 +56,7 @@ class GradientSpread:
         num_samples, dim = gradients.shape[-2:]
         if num_samples < 2:
             raise OptionError(
-                "adapting the whitening needs at least 2 samples a component: raise num_samples, "
+                "adapting the whitening needs at least 2 samples per component: raise num_samples, "
                 "or give a fixed map"
             )
         deviations = gradients - gradients.mean(axis=-2, keepdims=True)

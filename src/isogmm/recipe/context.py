@@ -47,7 +47,7 @@ class FitContext:
     costs
         Costs by stage.
     callback
-        Sees a check after every window.
+        Called with a :class:`isogmm.optimize.check.Check` after every window.
     save
         Stores the mixture after every window, and once more where later windows are dropped.
     seed

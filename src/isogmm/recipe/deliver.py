@@ -24,8 +24,9 @@ from isogmm.recipe.thresholds import (
     MIN_IMPORTANCE_RELATIVE_ESS,
     MIN_REWEIGHT_RELATIVE_ESS,
 )
+from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.stop_reason import StopReason
 
 #: Coordinates that a pool may hold from which draws are chosen: a third of a gigabyte, and some
 #: times as much during the computation.
@@ -105,21 +106,20 @@ def deliver(
                 _enlarge(context, options, mixture, state)
             _refine(context, options, mixture, component_modes, state)
     reason = interruption.reason
-    modes = np.take_along_axis(component_modes, state.pool.components, axis=1).ravel()
-    evidence = evidence_by_mode(state.pool, modes, state.refined, mixture, component_modes)
+    context.target.deadline = None  # choosing and judging the draws is short
+    evidence = evidence_by_mode(state.pool, state.refined, mixture, component_modes)
     draws = options.draws
     if state.refined is not None:
         selection = from_chains(state.refined, mixture, component_modes, evidence, draws)
     elif _source(options.importance, state.weights) is DrawSource.IMPORTANCE:
         if not (ended_early or state.is_large) and reason is None:
-            context.target.deadline = None  # the last stage, which is short
             with interruptible(context.target) as interruption:
                 _enlarge(context, options, mixture, state)
             reason = interruption.reason
         weights = state.weights.log_weights
         selection = by_weights(state.pool, weights, draws, context.generator)
     else:
-        # Draws of the first pool are in strata over the components, those of a larger one not.
+        # The first pool is stratified over the components; an enlarged pool is not.
         selection = from_mixture(pool, own.log_weights, draws)
     return Delivery(
         selection=selection,
@@ -176,9 +176,9 @@ def _refine(
     if settings is None or not np.isfinite(state.pool.log_ratios).any():
         return
     is_optional = options.refinement.is_optional and options.importance is not When.NEVER
-    is_enough = None
+    is_confirmed = None
     if is_optional and _may_reweight(state.weights):
-        is_enough = Agreement(state.pool, state.weights.log_weights)
+        is_confirmed = Agreement(state.pool, state.weights.log_weights)
     modes = np.take_along_axis(component_modes, state.pool.components, axis=1).ravel()
     state.refined = run_chains(
         context.target,
@@ -187,5 +187,5 @@ def _refine(
         modes,
         context.generator,
         settings,
-        is_enough,
+        is_confirmed,
     )

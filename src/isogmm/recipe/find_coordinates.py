@@ -12,7 +12,8 @@ from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import check_proper
 from isogmm.recipe.options import Options
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 
 @dataclass

@@ -21,7 +21,7 @@ def fit(
     start: Start | None = None,
     seed: int = 0,
 ) -> FitResult:
-    """Fit a target: all stages, from the search of the modes to draws with a verdict.
+    """Fit a target: all stages, from the search of the modes to the draws.
 
     Parameters
     ----------

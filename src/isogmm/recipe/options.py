@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
+import jax
 import numpy as np
 
 from isogmm.draws.refine import Refine
@@ -20,7 +21,12 @@ from isogmm.optimize.backends import ARRAY_BACKENDS
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.schedules import AbstractSchedule, Constant
 from isogmm.optimize.stopping import AbstractStopping, ElboPlateau, MaxIterations
-from isogmm.optimize.updates import LearnedWeights
+from isogmm.optimize.updates import (
+    AbstractUpdateRule,
+    LearnedWeights,
+    RelativeStep,
+    TrustRegion,
+)
 from isogmm.validation import real_number, unknown_value, whole_number
 
 #: The arguments of a public function by name, as the user gave them.
@@ -30,8 +36,8 @@ Arguments: TypeAlias = Mapping[str, Any]
 CHAINS = 4
 #: Iterations at most where the user gives no number.
 MAX_ITERATIONS = 10_000
-#: Gain of the ELBO in nats that is not worth another window: where chains start from the mixture
-#: afterwards, and where the mixture is delivered as it is.
+#: Default ``tolerance`` in nats, with HMC chains and without them.  The optimization ends if the
+#: ELBO improves by less than this from one window of iterations to the next.
 TOLERANCE_WITH_CHAINS, TOLERANCE = 0.25, 0.01
 
 
@@ -129,7 +135,7 @@ class Options:
 
 
 def common_options(given: Arguments, algorithm: AbstractAlgorithm) -> Options:
-    """The options that families behind an affine map share.
+    """The options that families with an affine map share.
 
     Parameters
     ----------
@@ -168,6 +174,15 @@ def estimator(num_samples: object, default: MonteCarlo) -> MonteCarlo:
         return default
     count = whole_number("num_samples", num_samples)
     return MonteCarlo(count, antithetic=count % 2 == 0)
+
+
+def rule_and_schedule(
+    rule: AbstractUpdateRule, schedule: AbstractSchedule
+) -> tuple[AbstractUpdateRule, AbstractSchedule]:
+    """Relative steps with this schedule, or the step size of the rule if it has one."""
+    if rule.step_size is not None:
+        return rule, Constant(rule.step_size)
+    return RelativeStep(TrustRegion(rule)), schedule
 
 
 def array_backend(value: object) -> str:
@@ -243,8 +258,8 @@ def _weights(value: object) -> WeightsOption:
 
 
 def _whitening(value: object) -> Whitening | AffineMap:
-    if isinstance(value, np.ndarray):
-        return _map_of(value)
+    if isinstance(value, np.ndarray | jax.Array):
+        return _map_of(np.asarray(value, dtype=np.float64))
     found = value if isinstance(value, AffineMap) else member(Whitening, value)
     if found is None:
         names = [item.value for item in Whitening]
@@ -256,7 +271,6 @@ def _whitening(value: object) -> Whitening | AffineMap:
 
 def _map_of(array: np.ndarray) -> AffineMap:
     """The map with these scales (d,) or this matrix (d, d)."""
-    array = np.asarray(array, dtype=np.float64)
     dim = array.shape[0] if array.ndim else 0
     if array.ndim == 1:
         return AffineMap(np.zeros(dim), array)

@@ -47,7 +47,7 @@ class Checkpoint(Generic[Mixture]):
     family
         Turns mixtures into arrays and back.
     seed
-        Stored for the reader.
+        The seed of the fit, stored for information and not read back.
     """
 
     def __init__(

@@ -40,9 +40,10 @@ def run(family_name: str, given: Arguments) -> Result:
 
     path, resume, callback = (given[name] for name in ("checkpoint", "resume", "callback"))
     checkpoint = None if path is None else Checkpoint(path, target, family, seed)
-    start = None if resume is None else resume_start(resume, target, family)
-    if start is None and checkpoint is not None:
-        start = checkpoint.start()
+    # A checkpoint is newer than the result that its fit continued.
+    start = None if checkpoint is None else checkpoint.start()
+    if start is None and resume is not None:
+        start = resume_start(resume, target, family)
     if start is not None:
         family = family.continuing(start.mixture)
     # Threads of BLAS that spin between small products take the cores from the model's programs:

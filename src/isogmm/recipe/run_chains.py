@@ -25,7 +25,7 @@ def run_chains(
     pool_modes: Int[np.ndarray, " cn"],
     generator: np.random.Generator,
     settings: Refine,
-    is_enough: Agreement | None,
+    is_confirmed: Agreement | None,
 ) -> Refined | None:
     """Refine the draws of a pool; None where the chains confirm it.
 
@@ -39,7 +39,7 @@ def run_chains(
         Source of all noise.
     settings
         Budgets.
-    is_enough
+    is_confirmed
         Compares the chains with the pool after their warm-up, or None.
     """
     chains, size, dim = pool.positions.shape
@@ -53,7 +53,9 @@ def run_chains(
         ]
     )
     positions = pool.positions.reshape(-1, dim)[index]
-    return refine(target, positions, pool_modes[index], affine_map, generator, settings, is_enough)
+    return refine(
+        target, positions, pool_modes[index], affine_map, generator, settings, is_confirmed
+    )
 
 
 def _starting_weights(

@@ -98,7 +98,7 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
 
 
 def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
-    """The sentence about a fit that ended before it could judge itself, or None."""
+    """The sentence of the stop reason if the draws are unreliable because of it, or None."""
     reason = fitted.stop_reason
     early = reason in (StopReason.NON_FINITE, StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     if reason is StopReason.MAX_ITERATIONS:
@@ -113,7 +113,7 @@ def _warn(reason: StopReason, verdict: Verdict, advice: str, has_fixed_length: b
         reason is StopReason.MAX_ITERATIONS and has_fixed_length
     )
     if verdict is Verdict.UNRELIABLE or not as_planned:
-        if not as_planned and not advice.startswith(reason.sentence):
+        if not as_planned and reason.sentence not in advice:
             advice = f"{reason.sentence} {advice}"
         warn_user(f"isogmm: {advice}")
 

@@ -140,7 +140,7 @@ def _problems(f: Findings) -> list[str]:
         )
     lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
     if f.single_precision and lost_precision:
-        # Matrices lose their positive definiteness, differences of large numbers their digits.
+        # Matrices can lose positive definiteness, and differences of large numbers lose digits.
         found.append(
             "The model computes in single precision, in which its log density is inaccurate or "
             "not finite: try double precision first (numpyro.enable_x64(), or floatX=float64 in "

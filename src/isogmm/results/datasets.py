@@ -62,7 +62,7 @@ def dataset(
             label = f"{name}_dim_{axis}" if label is None else arviz_name(str(label))
             names.append(f"{label}_bis" if label in names else label)
         for label, size in zip(names, array.shape, strict=True):
-            source = label.removesuffix("_bis")
+            source = label if label in coords else label.removesuffix("_bis")
             entries = _labels(coords[source] if source in coords else np.arange(size))
             if len(labels.setdefault(label, entries)) != size:
                 raise ModelError(

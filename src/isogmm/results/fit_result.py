@@ -17,7 +17,7 @@ Tables: TypeAlias = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 @runtime_checkable
 class StoredMixture(Protocol):
-    """What a result asks of a mixture."""
+    """The methods of a mixture that a result needs."""
 
     def tables(self) -> Tables:
         """The arrays of the mixture with their dimension names, one set for each chain."""

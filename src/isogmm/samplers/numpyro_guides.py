@@ -12,7 +12,7 @@ from isogmm.samplers.finite_result import finite_result
 from isogmm.samplers.jax_density import jax_density
 
 #: Attributes of NumPyro's result that are kept.
-_KEPT_ATTRIBUTES = ("sampling_time", "num_gradient_evaluations", "algorithm")
+_KEPT_ATTRIBUTES = ("sampling_time", "num_gradient_evaluations")
 
 
 @dataclass(frozen=True)

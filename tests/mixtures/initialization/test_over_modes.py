@@ -50,6 +50,13 @@ def test_noise_is_standardized_for_each_chain_and_mode():
         np.testing.assert_allclose((noise**2).mean(axis=(1, 2)), 1.0, rtol=1e-12)
 
 
+def test_modes_without_a_component_are_left_out():
+    placement = place(make_modes(), np.random.default_rng(2), CHAINS, 2)
+    np.testing.assert_array_equal(placement.owner, [0, 2])
+    np.testing.assert_array_equal(placement.noise, 0.0)
+    np.testing.assert_allclose(placement.log_weights, np.log([0.6, 0.3]))
+
+
 @pytest.mark.parametrize("kind", ["full", "diagonal"])
 def test_full_components_have_the_mean_and_the_variance_of_their_mode(kind):
     modes, affine_map = make_modes(kind), make_map()

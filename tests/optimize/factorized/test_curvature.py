@@ -5,7 +5,8 @@ import pytest
 
 from helpers.targets import gaussian
 from helpers.tolerances import assert_close
-from isogmm.optimize.factorized import FactorizedMixture, optimize_factorized
+from isogmm.mixtures.factorized import FactorizedMixture
+from isogmm.optimize.factorized import optimize_factorized
 from isogmm.optimize.factorized.curvature import (
     MAX_INITIAL_STEP_SIZE,
     NUM_INITIAL_PROBES,

@@ -6,8 +6,9 @@ import pytest
 from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space, nowhere
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.optimize import optimize
-from isogmm.optimize.gaussian import FullBuresWasserstein, GaussianArrays, GaussianMixture
+from isogmm.optimize.gaussian import FullBuresWasserstein, GaussianArrays
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations

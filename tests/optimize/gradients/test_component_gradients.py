@@ -219,7 +219,7 @@ def test_numpy_and_jax_agree_and_keep_the_type(dtype):
     arguments[1][0, 0, 0] = -np.inf
     arguments = [a.astype(dtype) for a in arguments]
     ours = component_gradients(*arguments)
-    # The engine broadcasts ranks as the array API does.
+    # The optimization loop broadcasts ranks as the array API does.
     with jax.numpy_rank_promotion("allow"):
         theirs = jax.jit(component_gradients)(*map(jnp.asarray, arguments))
     tolerance = 1e-10 if dtype == np.float64 else 1e-4

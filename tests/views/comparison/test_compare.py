@@ -317,8 +317,8 @@ def with_tau():
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (without_theta, ["'advi' lacks ['theta']", "var_names=['mu']"]),
-        (with_tau, ["'advi' has ['tau']", "'nuts' lacks"]),
+        (without_theta, ["'advi' does not have ['theta']", "var_names=['mu']"]),
+        (with_tau, ["'advi' has ['tau']", "'nuts' does not have"]),
         (
             lambda: dataset(gaussian_draws(1), [*NAMES[:4], "school Z"]),
             ["'advi'", "theta, dimension 'school'", "school E", "school Z"],

@@ -20,9 +20,9 @@ def find_scales(
 ) -> list[list[int]]:
     """The scales of each coordinate; a scale has none itself.
 
-    Coordinate j is a scale of i where log e_i² depends on x_j.  Scales are added one by one, the
-    one with the largest gain of the log likelihood first; the residuals of its children are then
-    divided by it.
+    Coordinate j is a scale of coordinate i (its child) if log e_i² depends on x_j.  Scales are
+    added one by one, the one with the largest gain of the log likelihood first; the residuals of
+    its children are then divided by it.
 
     Parameters
     ----------
@@ -35,35 +35,35 @@ def find_scales(
     """
     count, dim = points.shape
     scales_of: list[list[int]] = [[] for _ in range(dim)]
-    roots: list[int] = []
+    scales: list[int] = []
     # log z² of a standard normal z has variance π²/2.
     standard_error = np.pi / np.sqrt(2.0 * num_independent)
-    while len(roots) < MAX_SCALES:
+    while len(scales) < MAX_SCALES:
         logs = np.log(residuals**2 + 1e-300)
         logs = np.maximum(logs, np.quantile(logs, MIN_LOG_QUANTILE, axis=0))
         # Slopes of the child (column) on the scale (row).
         slopes = points.T @ (logs - logs.mean(axis=0)) / count
         squared_z = (slopes / standard_error) ** 2
-        is_possible = _possible_pairs(roots, scales_of)
+        is_possible = _possible_pairs(scales, scales_of)
         # A log-linear scale with exponent a gains a² nats; slopes are those of the square, 2a.
         is_supporting = is_possible & (squared_z > MIN_SUPPORT_SQUARED_Z)
         gains = np.where(is_supporting, 0.25 * slopes**2, 0.0)
-        root = int(np.argmax(gains.sum(axis=1)))
-        if gains[root].sum() < MIN_GAIN:
+        scale = int(np.argmax(gains.sum(axis=1)))
+        if gains[scale].sum() < MIN_GAIN:
             break
-        sign = np.sign((gains[root] * slopes[root]).sum())
-        is_used = is_possible[root] & (squared_z[root] > MIN_USE_SQUARED_Z)
-        roots.append(root)
-        for child in np.flatnonzero(is_used & (sign * slopes[root] > 0)):
-            scales_of[child].append(root)
-            residuals[:, child] *= np.exp(-0.5 * slopes[root, child] * points[:, root])
+        sign = np.sign((gains[scale] * slopes[scale]).sum())
+        is_used = is_possible[scale] & (squared_z[scale] > MIN_USE_SQUARED_Z)
+        scales.append(scale)
+        for child in np.flatnonzero(is_used & (sign * slopes[scale] > 0)):
+            scales_of[child].append(scale)
+            residuals[:, child] *= np.exp(-0.5 * slopes[scale, child] * points[:, scale])
     return scales_of
 
 
-def _possible_pairs(roots: list[int], scales_of: list[list[int]]) -> Bool[np.ndarray, "d d"]:
+def _possible_pairs(found: list[int], scales_of: list[list[int]]) -> Bool[np.ndarray, "d d"]:
     """Which coordinates (rows) may become scales of which children (columns)."""
     is_possible = ~np.eye(len(scales_of), dtype=bool)
-    is_possible[roots] = is_possible[:, roots] = False
+    is_possible[found] = is_possible[:, found] = False
     is_possible[[bool(scales) for scales in scales_of]] = False
     is_possible[:, [len(scales) == MAX_SCALES_PER_CHILD for scales in scales_of]] = False
     return is_possible

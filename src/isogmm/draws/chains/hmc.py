@@ -84,7 +84,7 @@ def hmc_transition(
 
     A chain whose proposal is rejected tries again from the same state and momentum, with a step
     ``retry_factor`` times smaller (see :mod:`isogmm.draws.chains.delayed_rejection`).  Small
-    steps are needed in the necks of funnels; the other chains do not pay for them.
+    steps are needed in the necks of funnels; the other chains need no additional gradients.
     """
     count, dim = chains.points.shape
     tries = settings.tries()

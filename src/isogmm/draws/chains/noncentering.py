@@ -1,4 +1,4 @@
-"""A partially non-centered form of any density, in whose coordinates funnels are straight."""
+"""A partially non-centered form of any density, which removes the dependence on scales."""
 
 from dataclasses import dataclass, field
 

@@ -56,7 +56,7 @@ def place(
     counts = allocate(masses, num_components)
     owner = np.repeat(np.arange(len(masses)), counts)
     noise = generator.standard_normal((chains, num_components, modes.means.shape[1]))
-    for mode in range(len(masses)):
+    for mode in np.unique(owner):  # modes of small mass may have no component
         members = owner == mode
         noise[:, members] -= noise[:, members].mean(axis=1, keepdims=True)
         spread = np.sqrt((noise[:, members] ** 2).mean(axis=(1, 2), keepdims=True))

@@ -71,7 +71,8 @@ class Regression(AbstractNaturalGradients):
     Parameters
     ----------
     prior_count
-        ν as a multiple of the dimension: the weight of C = I, as a number of samples.
+        ν divided by the dimension (for diagonal covariances ν itself): the weight of C = I, as a
+        number of samples.
 
     Raises
     ------

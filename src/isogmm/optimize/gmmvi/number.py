@@ -72,7 +72,7 @@ class AdaptiveNumber(AbstractNumber):
                 "both in [0, 1)"
             )
         if not self.thresholds:
-            raise OptionError("thresholds must hold one number at least")
+            raise OptionError("thresholds must contain at least one number")
 
     def adapt(
         self, components: Components, samples: Samples, iteration: int, initial_step: float

@@ -63,7 +63,7 @@ class GaussHermite(AbstractEstimator):
         """The grid, or an error if the dimension is too large."""
         if dim > MAX_DIM:
             raise OptionError(
-                f"quadrature in {dim} dimensions would take {self.order}^{dim} nodes a component; "
-                f"it serves up to {MAX_DIM}. Use MonteCarlo instead."
+                f"quadrature in {dim} dimensions would take {self.order}^{dim} nodes per "
+                f"component; at most {MAX_DIM} dimensions are supported. Use MonteCarlo instead."
             )
         return _grid(self.order, dim)

@@ -1,4 +1,4 @@
-"""What the recipe asks of a family of mixtures."""
+"""The interface of a family of mixtures."""
 
 import abc
 from collections.abc import Iterator, Mapping
@@ -90,16 +90,6 @@ class AbstractFamily(abc.ABC, Generic[Mixture]):
     @abc.abstractmethod
     def start(self, context: FitContext) -> Start[Mixture]:
         """What the mixture is fitted from, where no earlier fit is continued."""
-
-    @abc.abstractmethod
-    def convert(self, mixture: object) -> Mixture:
-        """A mixture of any family as a member of this one.
-
-        Raises
-        ------
-        OptionError
-            If that is not possible.
-        """
 
     @abc.abstractmethod
     def rounds(self, context: FitContext, start: Start[Mixture]) -> AbstractRounds:

@@ -1,4 +1,4 @@
-"""The recipe of the families behind an affine map: search, optimize, judge, refine, summarize."""
+"""The stages of the families whose mixtures have an affine map."""
 
 import abc
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,8 @@ from isogmm.recipe.start import Start
 from isogmm.recipe.summarize import Fitted, summarize
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
-from isogmm.results.stop_reason import StopReason, interruptible
+from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 Mixture = TypeVar("Mixture", bound=AbstractMixture)
 
@@ -35,7 +36,7 @@ MIN_POOL_DRAWS = 1000
 
 
 class MixtureFamily(AbstractFamily[Mixture]):
-    """A family of mixtures of Gaussians behind one affine map."""
+    """A family of mixtures of Gaussians with one affine map."""
 
     @property
     @abc.abstractmethod
@@ -51,6 +52,16 @@ class MixtureFamily(AbstractFamily[Mixture]):
         generator: np.random.Generator,
     ) -> Mixture:
         """A mixture for every chain, with components around the modes that the search found."""
+
+    @abc.abstractmethod
+    def convert(self, mixture: object) -> Mixture:
+        """A mixture of any family as a member of this one.
+
+        Raises
+        ------
+        OptionError
+            If that is not possible.
+        """
 
     # --- optional stages: a family that does not override them leaves them out ----------------
 

@@ -36,9 +36,9 @@ def common_names(
         missing = [name for name in names if name not in variables]
         extra = [name for name in variables if name not in names] if wanted is None else []
         if missing:
-            problems.append(f"{method!r} lacks {missing}")
+            problems.append(f"{method!r} does not have {missing}")
         if extra:
-            problems.append(f"{method!r} has {extra}, which {reference!r} lacks")
+            problems.append(f"{method!r} has {extra}, which {reference!r} does not have")
     if problems:
         shared = [name for name in found[reference] if all(name in v for v in found.values())]
         raise OptionError(
@@ -67,7 +67,7 @@ def aligned(variable: Variable, template: Variable, name: str) -> np.ndarray:
     values, dims = _with_dims_of(variable, template)
     if values.dtype.kind not in "biuf":
         raise OptionError(f"{name} holds {values.dtype}, not numbers; leave it out of var_names.")
-    if values.shape[2:] != shape and values.ndim != len(shape) + 2:
+    if values.ndim != len(shape) + 2:
         raise OptionError(f"{name} has shape {values.shape[2:]}, expected {shape}.")
     expected = template.dims
     for axis, size in enumerate(shape):

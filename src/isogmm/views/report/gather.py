@@ -79,7 +79,7 @@ def _rows(attrs: Attributes, idata: Result) -> tuple[tuple[str, str], ...]:
         ("Pareto k", number(get("pareto_k"))),
         ("importance ESS", number(get("importance_ess"), 0)),
         ("draws", _draws(attrs, idata)),
-        ("funnels straightened", str(attrs.get("refine_scales") or DASH)),
+        ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         ("gradient evaluations", number(get("num_gradient_evaluations"), 0)),
         ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),

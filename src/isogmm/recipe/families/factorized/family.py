@@ -15,9 +15,9 @@ from isogmm.mixtures.stored import check_coordinates
 from isogmm.model.target import Target
 from isogmm.optimize.factorized.runner import FactorizedAlgorithm
 from isogmm.optimize.loop import OptimizeResult
-from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
+from isogmm.optimize.schedules import ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations
-from isogmm.optimize.updates import AbstractUpdateRule, RelativeStep, TrustRegion, find_rule
+from isogmm.optimize.updates import RelativeStep, find_rule
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
 from isogmm.recipe.families.factorized.result import fit_result
@@ -28,6 +28,7 @@ from isogmm.recipe.options import (
     WeightsOption,
     When,
     number_of_components,
+    rule_and_schedule,
     stopping_for,
 )
 from isogmm.recipe.start import Start
@@ -42,7 +43,7 @@ NUM_COMPONENTS = 5
 MAX_TAIL_LENGTH = 5_000
 #: Seconds left for a chain when the time limit has passed; a stopping rule needs more than zero.
 MIN_SECONDS = 1e-9
-#: Gain of the ELBO in nats that is not worth another window.
+#: Default ``tolerance`` in nats.
 TOLERANCE = 0.25
 
 #: The remedy for a fit that ended early, appended to what happened.
@@ -83,15 +84,6 @@ class FactorizedStart:
         )
 
 
-def read_method(method: object, step_size: float) -> tuple[AbstractUpdateRule, AbstractSchedule]:
-    """The rule and its schedule: as in the paper where the rule has a step size of its own."""
-    rule = find_rule(method)
-    if rule.step_size is not None:
-        return rule, Constant(rule.step_size)
-    schedule = ConstantThenLinearDecay(step_size, longest_tail=MAX_TAIL_LENGTH)
-    return RelativeStep(TrustRegion(rule)), schedule
-
-
 @dataclass(frozen=True)
 class Factorized(AbstractFamily[FactorizedChains]):
     """Mixtures of K univariate Gaussians for each coordinate.
@@ -109,7 +101,8 @@ class Factorized(AbstractFamily[FactorizedChains]):
     @classmethod
     def of(cls, given: Arguments) -> "Factorized":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
-        rule, schedule = read_method(given["method"], given["step_size"])
+        decay = ConstantThenLinearDecay(given["step_size"], longest_tail=MAX_TAIL_LENGTH)
+        rule, schedule = rule_and_schedule(find_rule(given["method"]), decay)
         algorithm = FactorizedAlgorithm(
             rule,
             schedule,
@@ -149,14 +142,6 @@ class Factorized(AbstractFamily[FactorizedChains]):
         mixtures = [self.beginning.mixture(generator, count, dim) for generator in generators]
         return Start(FactorizedChains(tuple(mixtures)))
 
-    def convert(self, mixture: object) -> FactorizedChains:
-        """Only mixtures that are factorized already."""
-        if not isinstance(mixture, FactorizedChains):
-            raise OptionError(
-                "the start is no factorized mixture: fit_factorized continues only its own results"
-            )
-        return mixture
-
     def rounds(self, context: FitContext, start: Start[FactorizedChains]) -> "FactorizedRounds":
         """One optimization for each chain."""
         return FactorizedRounds(self, context, start)
@@ -187,7 +172,10 @@ class Factorized(AbstractFamily[FactorizedChains]):
         check_coordinates(idata, target)
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":
-            raise OptionError("resume= holds no factorized mixture: fit_isogmm can continue it")
+            raise OptionError(
+                "the result given as resume= contains no factorized mixture: continue it with the "
+                "function that made it (fit_isogmm or fit_gmmvi)"
+            )
         return FactorizedChains.of_arrays(
             {name: fit[name].values for name in ("means", "variances")}
         )

@@ -8,7 +8,7 @@ from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.recipe.context import FitContext
 from isogmm.results.fit_result import FitResult
-from isogmm.results.stop_reason import interruptible
+from isogmm.results.interruption import interruptible
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
 MIN_ELBO_DRAWS = 50

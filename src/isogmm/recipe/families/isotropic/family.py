@@ -15,14 +15,8 @@ from isogmm.optimize.algorithm import Algorithm
 from isogmm.optimize.gradients import MonteCarlo
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.runner import WhiteningAdaptation
-from isogmm.optimize.schedules import AbstractSchedule, Constant, ConstantThenLinearDecay
-from isogmm.optimize.updates import (
-    AbstractUpdateRule,
-    BuresWasserstein,
-    RelativeStep,
-    TrustRegion,
-    find_rule,
-)
+from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay
+from isogmm.optimize.updates import BuresWasserstein, find_rule
 from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.isotropic.growth import Growth, split_worst
@@ -34,24 +28,16 @@ from isogmm.recipe.options import (
     common_options,
     default_tolerance,
     estimator,
+    rule_and_schedule,
     stopping_for,
 )
 from isogmm.recipe.start import Start
 from isogmm.results.stop_reason import StopReason
 
-#: Components where the user gives no number; more where there are more modes than half of it.
+#: Components where the user gives no number; at least two for each mode.
 NUM_COMPONENTS = 16
 #: Relative step of the default recipe, in units of the variance of each component.
 STEP_SIZE = 0.25
-
-
-def read_method(method: object) -> tuple[AbstractUpdateRule, AbstractSchedule]:
-    """The rule and its schedule: as in the paper where the rule has a step size of its own."""
-    is_auto = isinstance(method, str) and method == "auto"
-    rule = BuresWasserstein() if is_auto else find_rule(method)
-    if rule.step_size is not None:
-        return rule, Constant(rule.step_size)
-    return RelativeStep(TrustRegion(rule)), ConstantThenLinearDecay(STEP_SIZE)
 
 
 @dataclass(frozen=True)
@@ -61,7 +47,11 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
     @classmethod
     def of(cls, given: Arguments) -> "Isotropic":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
-        rule, schedule = read_method(given["method"])
+        method = given["method"]
+        is_auto = isinstance(method, str) and method == "auto"
+        rule, schedule = rule_and_schedule(
+            BuresWasserstein() if is_auto else find_rule(method), ConstantThenLinearDecay(STEP_SIZE)
+        )
         algorithm = Algorithm(
             estimator(given["num_samples"], MonteCarlo()),
             rule,
@@ -78,7 +68,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
 
     @property
     def growth(self) -> Growth:
-        """Bounds of the growth; chains that start from the mixture leave one round."""
+        """Limits on the number of components; one increase at most if HMC chains follow."""
         if self.options.refinement.settings is None:
             return Growth()
         return Growth(max_components=3 * NUM_COMPONENTS // 2)
@@ -104,7 +94,10 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         return mixture
 
     def adaptation(self, start: Start[IsotropicMixture]) -> WhiteningAdaptation | None:
-        """Adapt a map that was estimated, within one mode: the gradients mix several modes up."""
+        """The adaptation of an estimated map.
+
+        None if several modes are known, because their gradients do not determine one covariance.
+        """
         algorithm = self.options.algorithm
         assert isinstance(algorithm, Algorithm)
         has_pairs = not isinstance(algorithm.estimator, MonteCarlo) or (
@@ -129,7 +122,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         is_free = is_free and not isinstance(options.algorithm.schedule, Constant)
         if not is_free or start.located is None or start.has_several_modes:
             return None
-        # A stream of its own: a fit that goes on sees the same noise with or without this test.
+        # The test has its own random numbers, so it does not change those of a fit that continues.
         (generator,) = context.generator.spawn(1)
         affine_map = start.mixture.affine_map
         mixture = self.over_modes(start.located, 1, affine_map, generator)

@@ -16,9 +16,10 @@ from helpers.tolerances import assert_within_error
 from isogmm.api import fit_gmmvi, fit_isogmm
 from isogmm.draws.pool import draw_pool
 from isogmm.errors import FitWarning, OptionError
+from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize.gaussian import FullBuresWasserstein, GaussianMixture
+from isogmm.optimize.gaussian import FullBuresWasserstein
 from isogmm.optimize.gmmvi import (
     PRESETS,
     FixedNumber,

@@ -1,4 +1,4 @@
-"""The front door of the factorized form: what comes back, and at what size."""
+"""``fit_factorized``: contents and size of the result."""
 
 import jax.numpy as jnp
 import numpy as np

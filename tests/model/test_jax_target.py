@@ -1,0 +1,62 @@
+"""The compiled programs of a model: which there are, and how often each is compiled."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.model.jax_target import JaxPrograms
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+QUICK = {"random_seed": 0, "progressbar": False}
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Names of the programs that contain a model, as they are traced."""
+    begun, begin = [], JaxPrograms._compilation
+
+    def counting(self, name):
+        before = self.num_programs
+        result = begin(self, name)
+        begun.extend([name] * (self.num_programs - before))
+        return result
+
+    monkeypatch.setattr(JaxPrograms, "_compilation", counting)
+    return begun
+
+
+def test_a_log_density_is_compiled_once(counted):
+    model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(3), names="x")
+    isogmm.fit_isogmm(model, **QUICK, draws=50)
+    assert sorted(counted) == ["batch", "constrain"]
+    isogmm.fit_isogmm(model, **QUICK, draws=80)
+    assert len(counted) == 2
+
+
+def test_where_batches_are_expensive_points_have_a_program_too(counted):
+    x = np.random.default_rng(0).normal(size=(20_000, 2))
+
+    def log_density(beta):
+        return -0.5 * ((x @ beta - 1.0) ** 2).mean() - 0.5 * (beta**2).sum()
+
+    target = isogmm.LogDensity(log_density, np.zeros(2)).to_target()
+    target.prepare()
+    assert sorted(counted) == ["batch", "constrain", "point"]
+    assert target.few() == target.batch_size // 4
+    values, _ = target.evaluate(np.zeros((target.few(), 2)))
+    np.testing.assert_allclose(values, -0.5, rtol=1e-6)
+
+
+@pytest.mark.numpyro
+def test_a_numpyro_model_is_compiled_once(counted):
+    from helpers.numpyro_models import hierarchy
+
+    y = np.array([1.0, 3.0, -2.0, 0.5])
+    isogmm.fit_isogmm(hierarchy, y, **QUICK)
+    assert len(counted) <= 3
+    first = list(counted)
+    isogmm.fit_isogmm(hierarchy, y, **QUICK)
+    isogmm.fit_isogmm(hierarchy, y + 1.0, **QUICK)
+    assert counted == first
