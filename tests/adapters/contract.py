@@ -1,11 +1,11 @@
-"""What every target owes the engine, whoever made it: the promises of :class:`isogmm.Target`.
+"""Tests of the requirements on `isogmm.Target` that every adapter must satisfy.
 
 Write an adapter, then call :func:`check_target` with a function that makes its target::
 
     from adapters.contract import check_target
     check_target(lambda: MyAdapter().to_target(model, (), {}, 0))
 
-Each check is a function of its own, so that a failure says which promise was broken.
+Each check is a function of its own, so that a failure names the requirement.
 """
 
 from collections.abc import Callable

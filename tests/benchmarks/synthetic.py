@@ -1,7 +1,7 @@
 """Targets whose truth is known: log density, exact draws, evidence, masses of the modes.
 
     case = synthetic.load("funnel_10")
-    target = case.target()                      # what the engine takes
+    target = case.target()                      # what the optimization loop takes
     metrics.compare({"x": draws}, case.reference)
 
 Every target is a JAX function of an unconstrained position x in R^d, under the one variable name
@@ -110,7 +110,7 @@ class Synthetic:
         return self.log_density(variables["x"])
 
     def target(self, batch_size: int = 128, x64: bool | None = True) -> Any:
-        """The target as the engine takes it."""
+        """The target as the optimization loop takes it."""
         from isogmm.model.jax_target import JaxPrograms, jax_target
 
         def log_density(x: Any, data: Any) -> Any:

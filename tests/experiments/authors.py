@@ -77,7 +77,7 @@ class Theirs:
 
 
 def ours(target: Any, start: Any, step_size: float, seed: int, iterations: int) -> Any:
-    """Means, variances and seconds of our engine with the rule of equation 12."""
+    """Means, variances and seconds of our optimization loop with the rule of equation 12."""
     from isogmm.optimize.fused import optimize_fused
     from isogmm.optimize.gradients import MonteCarlo
     from isogmm.optimize.schedules import Constant

@@ -34,7 +34,7 @@ RULES = {
 
 @functools.lru_cache(maxsize=4)
 def target_of(problem: Problem, points: int) -> Any:
-    """The problem as the engine takes it, compiled once for this many points a call."""
+    """The problem as the optimization loop takes it, compiled once for this many points a call."""
     return problem.model(batch_size=min(points, 1_024)).to_target()
 
 

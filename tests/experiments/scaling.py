@@ -2,8 +2,8 @@
 
     python tests/experiments/scaling.py --json scaling.json
 
-An iteration of the engine (NumPy, 64-bit floats, one chain) on a Gaussian target, whose gradient
-costs next to nothing: what is measured is the mixture.  Memory is the peak of the whole process;
+An iteration of the optimization loop (NumPy, 64-bit floats, one chain) on a Gaussian target, whose
+gradient costs little: what is measured is the mixture.  Memory is the peak of the whole process;
 ``added_mib`` leaves out what it had before the fit.  Seconds are those of one processor.
 """
 

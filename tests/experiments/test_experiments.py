@@ -17,7 +17,7 @@ from experiments.settings import SETTINGS
 from experiments.targets import sinh_arcsinh, student_mixture
 from helpers.tolerances import assert_within_error, standard_error
 
-# Arrays of one type in the targets, but the engine broadcasts ranks as NumPy does.
+# Arrays of one type in the targets, but the loop broadcasts ranks as NumPy does.
 pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
 
 KNOWN = [name for name, s in SETTINGS.items() if "network" not in name]

@@ -115,7 +115,7 @@ def test_a_target_works_in_the_precision_of_the_session():
     )
     points = np.random.default_rng(3).normal(size=(5, 3))
     values, gradients = model.to_target().evaluate(points)
-    # The engine stays in double precision whatever the model runs in.
+    # The optimization loop stays in double precision whatever the model runs in.
     assert values.dtype == gradients.dtype == np.float64
     tolerance = 1e-12 if jnp.zeros(1).dtype == "float64" else 1e-5
     np.testing.assert_allclose(gradients, center - points, atol=tolerance)
