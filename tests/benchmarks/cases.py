@@ -2,7 +2,8 @@
 
 Three sources: posteriors with reference draws from a folder beside the checkout (left out where it
 is absent), the hard models, and the synthetic targets.  Names carry the source: ``pdb/arK-arK``,
-``hard/growth_centered``, ``synthetic/funnel_10``.
+``hard/growth_centered``, ``synthetic/funnel_10``.  Random targets, such as ``random/17``, have a
+script of their own (``random_targets.py``) and are not listed.
 """
 
 import sys
@@ -100,7 +101,13 @@ def load(name: str, language: str = "numpyro") -> Case:
     """
     source, _, rest = name.partition("/")
     if source == "synthetic":
-        return _synthetic(name, rest)
+        from benchmarks import synthetic
+
+        return _synthetic(name, synthetic.load(rest))
+    if source == "random" and rest.isdigit():
+        from benchmarks.random_targets import random_target
+
+        return _synthetic(name, random_target(int(rest)))
     if source == "hard" and rest in models.MODELS:
         entry: Any = models.load(rest)
     elif source == "pdb" and _collection() is not None and rest in _collection().ENTRIES:
@@ -122,10 +129,8 @@ def load(name: str, language: str = "numpyro") -> Case:
     )
 
 
-def _synthetic(name: str, rest: str) -> Case:
-    from benchmarks import synthetic
-
-    case = synthetic.load(rest)
+def _synthetic(name: str, case: Any) -> Case:
+    """The case of a target with known truth."""
     return Case(
         name,
         case.dim,

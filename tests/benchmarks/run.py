@@ -124,7 +124,8 @@ def measure(result: Any, case: cases.Case) -> Row:
         draws = metrics.rows_of(result, {"x": np.zeros(case.dim)})
         counts = np.bincount(case.mode_of(draws), minlength=len(case.masses))
         row["total_variation"] = metrics.total_variation(counts, case.masses)
-        row["modes_found"] = int(np.sum(counts > 0))
+        row["modes"], row["modes_found"] = len(case.masses), int(np.sum(counts > 0))
+        row["mass_error"] = float(np.abs(counts / max(counts.sum(), 1) - case.masses).max())
     return row
 
 
