@@ -52,8 +52,8 @@ def fit_isogmm(
         An int, a NumPy Generator or a JAX key; the same seed gives the same numbers on one
         machine.
     draws, chains
-        Draws of each chain, and number of chains.  Chains are independent fits of one posterior,
-        evaluated together; R-hat compares them.
+        Draws of each chain, and number of chains.  Chains are optimized separately and share one
+        search for the modes; R-hat compares them.
     num_components
         K of each chain.  ``"auto"`` takes 1 where one Gaussian is accurate enough, else 16, or
         two for each mode where that is more.  It adds components while the ELBO gains from them,
