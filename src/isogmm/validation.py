@@ -1,4 +1,4 @@
-"""Validation of numbers and random seeds that a user passes."""
+"""Validation of numbers, names of options and random seeds that a user passes."""
 
 import difflib
 import math
@@ -89,7 +89,7 @@ def unknown_value(name: str, value: object, names: Iterable[str], objects: str) 
         What else it accepts, for the message.
     """
     names = list(names)
-    close = difflib.get_close_matches(str(value), names, n=1)
+    close = difflib.get_close_matches(str(value).lower(), names, n=1)
     guess = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(repr(item) for item in names)
     return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"

@@ -365,7 +365,7 @@ class TestRegistry:
 
     @pytest.mark.parametrize("method", ["bw", "", "IBW"])
     def test_unknown_names_list_the_known_ones(self, method):
-        with pytest.raises(OptionError, match="ibw, md, ngd, means_only, ibw_s, md_s"):
+        with pytest.raises(OptionError, match="'ibw', 'md', 'ngd', 'means_only', 'ibw_s', 'md_s'"):
             find_rule(method)
 
     @pytest.mark.parametrize(
