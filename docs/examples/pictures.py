@@ -290,7 +290,7 @@ def tail_to_tail(draws) -> np.ndarray:
 
 
 class Watched(isogmm.draws.refine.Sampler):
-    """The sampler of the refinement, with a memory of where its chains have been."""
+    """The sampler of the refinement, which stores the positions of its chains."""
 
     runs: list = []  # noqa: RUF012
 
@@ -388,7 +388,7 @@ def refine() -> None:
         right.plot(time[begin + 1 :], recording[:, coordinate], color=color, lw=2.4)
         right.plot([], [], color=color, lw=1.5, label=f"$x_{coordinate + 1}$")
     middle.axhline(limit, color=INK, lw=0.9, ls=(0, (4, 2)))
-    middle.set(ylim=(0, 1), title="Memory of the start fades")
+    middle.set(ylim=(0, 1), title="Correlation with the start")
     right.axhline(0.0, color=INK, lw=0.9, ls=(0, (4, 2)))
     right.set(title="Error of the width, %")
     right.text(0.5 * (begin + time[-1]), -24, "thick: all recorded\nup to here", va="top",
@@ -399,7 +399,7 @@ def refine() -> None:
         axes.axvspan(begin, time[-1], color=GREEN, alpha=0.1, lw=0)
         axes.axvline(forgotten, color=GRAY, lw=0.8, zorder=0)
         axes.set(xlim=(0, time[-1]), xlabel="transition")
-    middle.text(forgotten + 0.5, 0.97, "forgotten", va="top", fontsize=8)
+    middle.text(forgotten + 0.5, 0.97, "independent", va="top", fontsize=8)
     middle.text(0.5 * (begin + time[-1]), 0.97, "recorded", va="top", ha="center", fontsize=8,
                 color=GREEN)  # fmt: skip
     save(figure, "refine")

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 #: A NumPy array, or a JAX array (also a traced one in compiled code).
 Array: TypeAlias = np.ndarray | jax.Array
@@ -44,6 +44,18 @@ def split(vectors: Array, shapes: Iterable[tuple[int, ...]]) -> list[Array]:
         parts.append(vectors[..., begin:end].reshape((*lead, *shape)))
         begin = end
     return parts
+
+
+def systematic_indices(
+    weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
+) -> Int[np.ndarray, " m"]:
+    """Indices drawn in proportion to the weights by systematic resampling, in ascending order.
+
+    The number of times that an index is drawn differs from its expectation by less than one.
+    """
+    levels = (np.arange(count) + generator.uniform()) / count
+    indices = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
+    return np.minimum(indices, len(weights) - 1)
 
 
 def mean_and_standard_error(values: Float[np.ndarray, " n"]) -> tuple[float, float]:

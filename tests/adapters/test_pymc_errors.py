@@ -106,7 +106,10 @@ def test_unfinished_versions_of_pymc_are_read(monkeypatch, installed):
     monkeypatch.setattr(_validation, "version", lambda name: installed)
     with pm.Model() as model:
         pm.LKJCorr("corr", n=3, eta=2)
-    _validation.validate_model(model)
+    _validation.validate_model(model)  # accepted: no error
+    monkeypatch.setattr(_validation, "version", lambda name: "6.3.9")
+    with pytest.raises(ModelError, match=r"LKJCorr is wrong in PyMC 6\.3\.9"):
+        _validation.validate_model(model)
 
 
 def test_missing_counts_say_why_they_are_discrete():

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.arrays import systematic_indices
+
 #: Largest share of the draws that may be missing if no draw of the pool is chosen twice.
 MAX_SHORTAGE = 0.02
 #: The same share in a pool that is large enough.
@@ -50,9 +52,7 @@ def systematic(
     weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
     """Indices drawn in proportion to the weights by systematic resampling, in random order."""
-    levels = (np.arange(count) + generator.uniform()) / count
-    index = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
-    return generator.permutation(np.minimum(index, len(weights) - 1))
+    return generator.permutation(systematic_indices(weights, count, generator))
 
 
 def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.arrays import Array
+from isogmm.arrays import Array, systematic_indices
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.mixtures.chunks import chunks_of, concatenate
@@ -212,9 +212,7 @@ class AbstractMixture(abc.ABC):
             parts = [self[chain].sample(generator, num_draws) for chain in range(len(self.means))]
             return np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])
         weights = np.exp(np.asarray(self.log_weights, dtype=np.float64))
-        levels = (np.arange(num_draws) + generator.uniform()) / num_draws
-        components = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
-        components = generator.permutation(np.minimum(components, self.num_components - 1))
+        components = generator.permutation(systematic_indices(weights, num_draws, generator))
         noise = generator.standard_normal((num_draws, self.dim))
         points = np.asarray(self.means)[components] + self._scaled(noise, components)
         return self.affine_map.forward(points), components

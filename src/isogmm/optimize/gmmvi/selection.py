@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from isogmm.arrays import systematic_indices
 from isogmm.errors import OptionError
 from isogmm.optimize.gmmvi.base import AbstractSelection
 
@@ -99,7 +100,5 @@ class FromMixture(AbstractSelection):
         weights = np.exp(log_weights)
         lacking = total - len(log_weights) * float(weights @ effective)
         number = max(int(np.ceil(lacking)), int(np.ceil(self.least_fresh * total)))
-        # Components are drawn in strata, as in AbstractMixture.sample.
-        levels = (np.arange(number) + generator.uniform()) / number
-        index = np.searchsorted(np.cumsum(weights) / weights.sum(), levels)
-        return np.bincount(np.minimum(index, len(weights) - 1), minlength=len(weights))
+        drawn = systematic_indices(weights, number, generator)
+        return np.bincount(drawn, minlength=len(weights))
