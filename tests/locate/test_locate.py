@@ -15,7 +15,7 @@ from isogmm.errors import DeadlineReachedError, ModelError
 from isogmm.locate.curvature import laplace_factor
 from isogmm.locate.factors import factor_of
 from isogmm.locate.locate import Locate, locate
-from isogmm.locate.modes import LocalMaximum, add_path, unseen_probability
+from isogmm.locate.maxima import LocalMaximum, add_path, unseen_probability
 from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.starts import NUM_FIRST, follow_starts
 from isogmm.model.fit_target import FitTarget
@@ -126,14 +126,14 @@ def test_paths_end_where_others_ended():
 
 def test_paths_do_not_end_below_a_higher_maximum():
     """An iterate above a known maximum leads to another one, however near it is."""
-    known = LocalMaximum(np.zeros(2), np.eye(2), log_density=-3.0, log_mass=-3.0)
+    known = LocalMaximum(np.zeros(2), np.eye(2), log_density=-3.0, laplace=-3.0)
     assert known.is_near(np.array([0.5, 0.5]), -3.2)
     assert not known.is_near(np.array([0.5, 0.5]), -2.9)
     assert not known.is_near(np.array([0.5, 0.5]), -4.1)
     assert not known.is_near(np.array([0.9, 0.9]), -3.2)
 
 
-def test_a_path_that_stopped_on_a_ridge_is_no_maximum():
+def test_a_path_that_stopped_on_a_ridge_goes_on_in_the_coordinates_of_the_ridge():
     """Intercept and slope of a regression on years: 30 long, a ten thousandth wide."""
     axes, scales = rotation(np.random.default_rng(3), 2), np.array([1e-4, 30.0])
     truth = gaussian(np.zeros(2), (axes * scales**2) @ axes.T)
@@ -147,7 +147,18 @@ def test_a_path_that_stopped_on_a_ridge_is_no_maximum():
     lengths = np.linalg.norm(np.linalg.solve(factor, axes * scales), axis=0)
     np.testing.assert_allclose(lengths, 1.0, rtol=0.05)
     maxima = []
-    assert not add_path(truth.target(), maxima, path)
+    assert add_path(truth.target(), maxima, path)
+    # The maximum is at zero, two standard deviations along the ridge from the end of the path.
+    np.testing.assert_allclose(maxima[0].position @ axes / scales, 0.0, atol=0.01)
+
+
+def test_an_end_with_a_large_gradient_is_no_maximum():
+    """The path along an exponential slope ends where the evaluations do."""
+    slope = make_target(lambda x: (x[..., 0], np.ones_like(x)), 1)
+    positions = np.array([[0.0], [1.0]])
+    path = Path(positions, positions[:, 0], np.ones((2, 1)), converged=True)
+    maxima = []
+    assert not add_path(slope, maxima, path)
     assert maxima == []
 
 

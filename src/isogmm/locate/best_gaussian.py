@@ -14,7 +14,7 @@ from isogmm.locate.candidates import (
     candidates_from,
 )
 from isogmm.locate.follow_chains import follow_chains
-from isogmm.locate.modes import LocalMaximum
+from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.paths import Path
 from isogmm.locate.race import MAX_LENGTH_FACTOR, MIN_KEPT, Outcome, Race, better
 from isogmm.locate.state import SearchState

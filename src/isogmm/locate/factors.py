@@ -3,6 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.errors import OptionError
+from isogmm.mixtures.affine_map import AffineMap
+
 #: Smallest eigenvalue of the correlation matrix that is kept, relative to the largest one.
 MIN_RELATIVE_EIGENVALUE = 1e-10
 #: Smallest variance that is kept: relative to the largest one, and in absolute terms.
@@ -18,6 +21,19 @@ Factor = Float[np.ndarray, "d d"] | Float[np.ndarray, " d"]
 def standardize(factor: Factor, shift: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
     """L⁻¹ s for a shift s: its length in standard deviations along each axis."""
     return shift / factor if factor.ndim == 1 else np.linalg.solve(factor, shift)
+
+
+def map_of(mean: Float[np.ndarray, " d"], factor: Factor) -> AffineMap:
+    """The coordinates in which the Gaussian N(mean, L Lᵀ) is standard normal.
+
+    Only its standard deviations if L is singular to working precision.
+    """
+    if factor.ndim == 1:
+        return AffineMap(mean, factor)
+    try:
+        return AffineMap(mean, np.ones(len(mean)), factor)
+    except OptionError:
+        return AffineMap(mean, np.sqrt((factor**2).sum(axis=1)))
 
 
 def log_det(factor: Factor) -> float:

@@ -1,13 +1,26 @@
 """The result of the search."""
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from isogmm.locate.candidates import Candidate
+from isogmm.locate.maxima import LocalMaximum
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.results.stop_reason import StopReason
+
+
+class SearchEnd(enum.Enum):
+    """Why the search for modes ended; the value is what the result stores."""
+
+    ONE_MODE = "all paths led to one mode"
+    NO_NEW_MODE = "further paths led to no new mode"
+    MAX_STARTS = "the limit max_starts of Locate was reached"
+    MAX_EVALUATIONS = "the limit max_evaluations of Locate was reached"
+    NO_MAXIMUM = "no path converged to a local maximum"
+    INTERRUPTED = "the search was interrupted"
 
 
 @dataclass
@@ -25,15 +38,25 @@ class Located:
         ELBO of the best Gaussian, and its standard error.
     origin
         Where the best Gaussian comes from, a value of :class:`isogmm.locate.candidates.Place`.
-    num_starts
-        Number of starting points.
     num_diverged
         Number of candidates that diverged.
+    num_starts
+        Number of starting points by their source.
     num_starts_without_path
         Number of starting points without a finite log density, or whose path ends where rounding
         errors dominate the log density.
+    num_screened
+        Number of points around modes that were evaluated once.
+    num_since_new
+        Number of paths after the last new mode.
+    mode_counts
+        (m,): number of starting points whose paths ended in each mode.
     unseen
         Good-Turing estimate of the probability that one more path ends in a new mode.
+    end
+        Why the search for modes ended.
+    maxima
+        Local maxima whose estimated mass is not negligible.
     low_rank
         Low-rank map of the best Gaussian, beyond ``MAX_DENSE_DIM`` dimensions and if its ELBO is
         higher than that of the diagonal form.
@@ -47,10 +70,15 @@ class Located:
     elbo: float
     elbo_se: float
     origin: str
-    num_starts: int
     num_diverged: int
+    num_starts: dict[str, int]
     num_starts_without_path: int
+    num_screened: int
+    num_since_new: int
+    mode_counts: Int[np.ndarray, " m"]
     unseen: float
+    end: SearchEnd
+    maxima: list[LocalMaximum] = field(default_factory=list)
     low_rank: AffineMap | None = None
     stop_reason: StopReason | None = None
 
@@ -64,10 +92,14 @@ class Located:
             elbo=float("nan"),
             elbo_se=float("nan"),
             origin=candidate.place.value,
-            num_starts=1,
             num_diverged=0,
+            num_starts={"model": 1},
             num_starts_without_path=0,
+            num_screened=0,
+            num_since_new=0,
+            mode_counts=np.ones(1, dtype=int),
             unseen=0.0,
+            end=SearchEnd.INTERRUPTED,
             stop_reason=reason,
         )
 

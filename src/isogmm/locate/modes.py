@@ -1,118 +1,113 @@
-"""Local maxima at the ends of optimization paths, and one Gaussian for each separate mode."""
+"""One Gaussian for each separate mode, from the local maxima that the search has found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from isogmm.arrays import LOG_2PI
 from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for
-from isogmm.locate.candidates import candidate_at_end
-from isogmm.locate.factors import Factor, log_det, standardize
+from isogmm.locate.factors import Factor, log_det, lower_triangular, standardize
 from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.paths import Path
+from isogmm.locate.maxima import MIN_MODE_DISTANCE_SD, LocalMaximum
 from isogmm.model.target import Target
 
-#: Distance between two means below which they belong to one mode, in standard deviations.
-MIN_MODE_DISTANCE_SD = 2.0
-#: A path ends early if an iterate is closer than this to a known maximum, in standard deviations,
-#: and its log density is lower by less than this number of nats.
-MAX_KNOWN_DISTANCE_SD, MAX_KNOWN_DEFICIT_NATS = 1.0, 1.0
-#: Root mean square of the gradient at a local maximum, in units of its standard deviations.
-MAX_STANDARDIZED_GRADIENT = 0.05
 #: Dip of the log density between the means of two modes, in nats, and the number of points on the
 #: line between them where it is evaluated.
 MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
+#: Bhattacharyya coefficient below which the Gaussians of two local maxima are kept both.
+MAX_OVERLAP = 0.5
 #: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
 NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
 #: Largest difference between the ELBO of a mode and that of the best one, in nats.
 MAX_MODE_ELBO_GAP = 9.0
 
 
-@dataclass
-class LocalMaximum:
-    """A local maximum of the log density with its Laplace approximation.
+class ModeGaussians(NamedTuple):
+    """One Gaussian for each mode, best first.
 
     Parameters
     ----------
-    position, log_density
-        The maximum.
-    factor
-        Factor L of the inverse Hessian of -log π.
-    log_mass
-        Laplace estimate log π(x) + d/2 log 2π + log det L of the log mass of the mode.
-    count
-        Number of starting points whose paths ended here.
+    means, factors, elbo
+        The Gaussians and their ELBOs.
+    counts
+        Number of starting points whose paths ended in each mode; 0 where the Gaussian belongs to
+        no local maximum.
+    num_diverged
+        Number of candidates that diverged.
     """
-
-    position: Float[np.ndarray, " d"]
-    factor: Factor
-    log_density: float
-    log_mass: float
-    count: int = 1
-
-    def distance(self, position: Float[np.ndarray, " d"]) -> float:
-        """‖L⁻¹ (x - m)‖, in standard deviations."""
-        shift = standardize(self.factor, position - self.position)
-        return float(np.sqrt((shift**2).sum()))
-
-    def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
-        """Whether a path with this iterate is likely to end here.
-
-        An iterate above the maximum belongs to another, higher one.
-        """
-        deficit = self.log_density - log_density
-        is_close = 0.0 <= deficit < MAX_KNOWN_DEFICIT_NATS
-        return is_close and self.distance(position) < MAX_KNOWN_DISTANCE_SD
-
-
-class ModeGaussians(NamedTuple):
-    """One Gaussian for each mode, best first, and the number of candidates that diverged."""
 
     means: Float[np.ndarray, "m d"]
     factors: Float[np.ndarray, "m d d"] | Float[np.ndarray, "m d"]
     elbo: Float[np.ndarray, " m"]
+    counts: Int[np.ndarray, " m"]
     num_diverged: int
 
 
-def is_near_any(
-    maxima: Sequence[LocalMaximum], position: Float[np.ndarray, " d"], log_density: float
-) -> bool:
-    """Whether a path with this iterate is likely to end at one of the maxima."""
-    return any(maximum.is_near(position, log_density) for maximum in maxima)
+def fit_modes(
+    target: Target,
+    generator: np.random.Generator,
+    best: Gaussians,
+    maxima: Sequence[LocalMaximum],
+) -> ModeGaussians:
+    """Run batch and match from every local maximum, and keep one Gaussian for each mode.
 
-
-def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
-    """Add the end of a path to the maxima, or count it with one of them; True if it is new.
-
-    An end with a large gradient is no maximum and is left out.  Such ends occur near scale zero of
-    a hierarchy, or in a direction in which the density is improper.
+    The best Gaussian competes with those of the maxima.  Of Gaussians that describe the same
+    mode, the one with the highest ELBO is kept.
     """
-    end = path.end
-    for maximum in maxima:
-        if maximum.distance(end) < MIN_MODE_DISTANCE_SD:
-            maximum.count += 1
-            return False
-    factor = candidate_at_end(target, path).factor
-    gradient = path.gradients[-1]
-    slope = factor * gradient if factor.ndim == 1 else gradient @ factor
-    if np.sqrt((slope**2).sum()) > MAX_STANDARDIZED_GRADIENT * np.sqrt(len(end)):
-        return False
-    log_density = float(path.log_density[-1])
-    log_mass = log_density + 0.5 * len(end) * LOG_2PI + log_det(factor)
-    maxima.append(LocalMaximum(end, factor, log_density, float(log_mass)))
-    return True
+    if len(maxima) < 2:
+        counts = np.array([sum(maximum.count for maximum in maxima)])
+        return ModeGaussians(best.means, best.factors, best.elbo, counts, 0)
+    local = fit_local(target, generator, maxima, NUM_MODE_ITERATIONS)
+    means = np.concatenate([best.means, local.means])
+    factors = np.concatenate([best.factors, local.factors])
+    elbo = np.concatenate([best.elbo, local.elbo])
+    counts = np.array([0, *(maximum.count for maximum in maxima)])
+    kept: list[int] = []
+    for index in np.argsort(-elbo):
+        if not np.isfinite(elbo[index]) or elbo[index] < elbo.max() - MAX_MODE_ELBO_GAP:
+            continue
+        gaussian = (means[index], factors[index])
+        same = [
+            other
+            for other in kept
+            if not (
+                # Two local maxima, neither of which is the best Gaussian.
+                (
+                    min(index, other) > 0
+                    and overlap(gaussian, (means[other], factors[other])) < MAX_OVERLAP
+                )
+                or are_separate(target, gaussian, (means[other], factors[other]))
+            )
+        ]
+        if not same:
+            kept.append(int(index))
+        else:
+            counts[same[0]] += counts[index]
+    num_diverged = int((~local.alive).sum())
+    return ModeGaussians(means[kept], factors[kept], elbo[kept], counts[kept], num_diverged)
 
 
-def unseen_probability(maxima: Sequence[LocalMaximum]) -> float:
-    """Good-Turing estimate of the probability that the next path ends in a new mode.
+def fit_local(
+    target: Target,
+    generator: np.random.Generator,
+    maxima: Sequence[LocalMaximum],
+    num_iterations: int,
+) -> Gaussians:
+    """Gaussians from batch and match, each from the Laplace approximation at a local maximum.
 
-    The share of starting points whose mode no other starting point has found (Good 1953).
+    The damping averages over batches from the first iteration, so that each Gaussian stays in its
+    own mode.
     """
-    total = sum(maximum.count for maximum in maxima)
-    return sum(maximum.count == 1 for maximum in maxima) / total if total else 0.0
+    local = Gaussians.start(
+        np.stack([maximum.position for maximum in maxima]),
+        np.stack([maximum.factor for maximum in maxima]),
+    )
+    batch_size = batch_size_for(target.dim)
+    for iteration in range(num_iterations):
+        strength = min(MAX_MODE_DAMPING, MODE_DAMPING / (iteration + 1.0))
+        local = batch_and_match_step(target, local, generator, batch_size, strength)
+    return local
 
 
 def are_separate(
@@ -136,37 +131,19 @@ def are_separate(
     return bool(log_density[1:-1].min() < lower_end - MIN_DIP_NATS)
 
 
-def fit_modes(
-    target: Target,
-    generator: np.random.Generator,
-    best: Gaussians,
-    maxima: Sequence[LocalMaximum],
-) -> ModeGaussians:
-    """Run batch and match from every local maximum, and keep one Gaussian for each mode.
+def overlap(first: tuple[np.ndarray, Factor], second: tuple[np.ndarray, Factor]) -> float:
+    """Bhattacharyya coefficient ∫ √(p q) of two Gaussians (mean, factor): 1 if they are equal.
 
-    The best Gaussian competes with those of the maxima.  Of Gaussians that are not separate, the
-    one with the highest ELBO is kept.
+    With S the mean of the covariances and s = m₁ - m₂, it is
+    exp(-sᵀ S⁻¹ s / 8) (det L₁ det L₂ / det S)^½.
     """
-    if len(maxima) < 2:
-        return ModeGaussians(best.means, best.factors, best.elbo, 0)
-    local = Gaussians.start(
-        np.stack([maximum.position for maximum in maxima]),
-        np.stack([maximum.factor for maximum in maxima]),
-    )
-    batch_size = batch_size_for(target.dim)
-    # The damping averages over batches from the first iteration, so that each Gaussian stays in
-    # its own mode.
-    for iteration in range(NUM_MODE_ITERATIONS):
-        strength = min(MAX_MODE_DAMPING, MODE_DAMPING / (iteration + 1.0))
-        local = batch_and_match_step(target, local, generator, batch_size, strength)
-    means = np.concatenate([best.means, local.means])
-    factors = np.concatenate([best.factors, local.factors])
-    elbo = np.concatenate([best.elbo, local.elbo])
-    kept: list[int] = []
-    for index in np.argsort(-elbo):
-        if not np.isfinite(elbo[index]) or elbo[index] < elbo.max() - MAX_MODE_ELBO_GAP:
-            continue
-        candidate = (means[index], factors[index])
-        if all(are_separate(target, candidate, (means[other], factors[other])) for other in kept):
-            kept.append(int(index))
-    return ModeGaussians(means[kept], factors[kept], elbo[kept], int((~local.alive).sum()))
+    (mean, factor), (other_mean, other_factor) = first, second
+    if factor.ndim == 1:
+        scale = np.sqrt(0.5 * (factor**2 + other_factor**2))
+        shift, half_log_det = (mean - other_mean) / scale, np.log(scale).sum()
+    else:
+        # S = (L₁ L₁ᵀ + L₂ L₂ᵀ) / 2 from the rows of both factors, so that no digits are lost.
+        root = lower_triangular(np.concatenate([factor, other_factor], axis=1) / np.sqrt(2.0))
+        shift, half_log_det = standardize(root, mean - other_mean), log_det(root)
+    log_volume = 0.5 * (log_det(factor) + log_det(other_factor)) - half_log_det
+    return float(np.exp(log_volume - (shift**2).sum() / 8.0))

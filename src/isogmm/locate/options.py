@@ -22,9 +22,8 @@ class Locate:
         start and in their first quarter.  Each of the other first ``num_starts`` paths has one
         candidate near its beginning.
     max_starts, max_evaluations
-        If there are several modes, paths are added while they end in new modes.  Their number is
-        at least a quarter of ``max_starts``.  They end when their number or that of their
-        gradients reaches its limit.
+        If there are several modes, rounds of further paths follow until two of them find no new
+        mode.  They also end when the number of paths or that of the gradients reaches its limit.
     num_iterations
         Iterations of batch and match; more are made while the ELBO improves.
     """
@@ -33,7 +32,7 @@ class Locate:
     num_evaluations: int = 700
     num_candidate_paths: int = 4
     max_starts: int = 2048
-    max_evaluations: int = 30_000
+    max_evaluations: int = 250_000
     num_iterations: int = 40
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from isogmm.locate.factors import factor_of, inverse_hessian
 from isogmm.locate.lockstep import Evaluate, in_lockstep
-from isogmm.mixtures.affine_map import MAX_DENSE_DIM
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.target import Target
 
 #: Largest number of evaluations of one path, up to ``MAX_DENSE_DIM`` dimensions and beyond.  Paths
@@ -74,6 +74,7 @@ def follow_paths(
     starts: Float[np.ndarray, "n d"],
     max_evaluations: int | None = None,
     is_known: IsKnown | None = None,
+    affine_map: AffineMap | None = None,
 ) -> list[Path | None]:
     """Maximize the log density from every starting point.
 
@@ -92,6 +93,8 @@ def follow_paths(
         Largest number of evaluations of each path; by default that of the dimension.
     is_known
         Ends a path at the first iterate for which it returns True.
+    affine_map
+        The coordinates in which the optimizer works; by default those of the target.
 
     Returns
     -------
@@ -99,7 +102,10 @@ def follow_paths(
         One path for each starting point; None where its log density is not finite.
     """
     max_evaluations = max_evaluations or evaluation_limit(target.dim)
-    tasks = [functools.partial(_follow_path, start, max_evaluations, is_known) for start in starts]
+    tasks = [
+        functools.partial(_follow_path, start, max_evaluations, is_known, affine_map)
+        for start in starts
+    ]
     if min(len(starts), target.batch_size) <= max(target.few(), 1):
         return [task(target.evaluate) for task in tasks]
     return [
@@ -114,6 +120,8 @@ class _Objective:
 
     Attributes
     ----------
+    start_point
+        The starting point in the coordinates of the optimizer.
     accepted
         The starting point and the iterates that the optimizer accepted.
     values
@@ -125,12 +133,19 @@ class _Objective:
     """
 
     def __init__(
-        self, start: Float[np.ndarray, " d"], is_known: IsKnown | None, evaluate: Evaluate
+        self,
+        start: Float[np.ndarray, " d"],
+        is_known: IsKnown | None,
+        affine_map: AffineMap | None,
+        evaluate: Evaluate,
     ) -> None:
         self.evaluate, self.is_known, self.reached_known = evaluate, is_known, False
+        self.affine_map = affine_map
         self.values: dict[bytes, tuple[float, np.ndarray]] = {}
-        self.accepted = [np.array(start, dtype=np.float64)]
-        log_density, gradient = evaluate(start)
+        start = np.array(start, dtype=np.float64)
+        self.start_point = start if affine_map is None else affine_map.inverse(start)
+        self.accepted = [self._position(self.start_point)]
+        log_density, gradient = evaluate(self.accepted[0])
         self.is_finite_at_start = bool(np.isfinite(log_density))
         self.start_key = self.accepted[0].tobytes()
         self.values[self.start_key] = (float(log_density), gradient)
@@ -138,20 +153,26 @@ class _Objective:
             float(log_density)
         )
 
-    def __call__(self, position: np.ndarray) -> tuple[float, np.ndarray]:
+    def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """-log π and its gradient; a large constant where log π is not finite."""
-        log_density, gradient = self.evaluate(position)
+        position = self._position(point)
+        # The optimizer begins with the starting point, which is already evaluated.
+        known = self.values.get(position.tobytes())
+        log_density, gradient = self.evaluate(position) if known is None else known
         if not np.isfinite(log_density):
-            return self.nonfinite_objective, np.zeros_like(position)
+            return self.nonfinite_objective, np.zeros_like(point)
         self.values[position.tobytes()] = (float(log_density), gradient)
+        if self.affine_map is not None:
+            gradient = self.affine_map.pull_back(gradient)
         return -float(log_density), -gradient
 
-    def accept(self, position: np.ndarray) -> None:
+    def accept(self, point: np.ndarray) -> None:
         """Record an iterate; end the optimization if it lies close to a known maximum.
 
         Beyond ``MAX_DENSE_DIM`` dimensions no curvature is estimated from the path, and only its
         two ends are kept.
         """
+        position = self._position(point)
         if len(position) > MAX_DENSE_DIM and len(self.accepted) > 1:
             self.accepted.pop()
             ends = (self.start_key, position.tobytes())
@@ -161,6 +182,10 @@ class _Objective:
             self.reached_known = self.is_known(position, self.values[position.tobytes()][0])
             if self.reached_known:
                 raise StopIteration  # ends SciPy's minimize
+
+    def _position(self, point: np.ndarray) -> Float[np.ndarray, " d"]:
+        """A point of the optimizer in the coordinates of the target."""
+        return point if self.affine_map is None else self.affine_map.forward(point)
 
     def path(self, *, met_tolerance: bool) -> Path:
         """The path of the accepted iterates."""
@@ -178,15 +203,16 @@ def _follow_path(
     start: Float[np.ndarray, " d"],
     max_evaluations: int,
     is_known: IsKnown | None,
+    affine_map: AffineMap | None,
     evaluate: Evaluate,
 ) -> Path | None:
     """One path, from a function that gives log density and gradient at one position."""
-    objective = _Objective(start, is_known, evaluate)
+    objective = _Objective(start, is_known, affine_map, evaluate)
     if not objective.is_finite_at_start:
         return None
     solution = minimize(
         objective,
-        objective.accepted[0],
+        objective.start_point,
         jac=True,
         method="L-BFGS-B",
         callback=objective.accept,

@@ -9,7 +9,9 @@ from isogmm.locate.best_gaussian import best_gaussian
 from isogmm.locate.candidates import Place
 from isogmm.locate.located import Located
 from isogmm.locate.low_rank import elbo_of, low_rank_at
-from isogmm.locate.modes import LocalMaximum, fit_modes, unseen_probability
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.mode_search import ModeSearch
+from isogmm.locate.modes import fit_modes
 from isogmm.locate.options import Locate
 from isogmm.locate.paths import Path
 from isogmm.locate.race import Outcome
@@ -25,14 +27,6 @@ LARGE_DIM_DIVISOR = 4
 #: Starting points that are tried if the first ``num_starts`` give no path, and largest number of
 #: paths before the first race, as multiples of ``num_starts``.
 RETRY_FACTOR, MAX_PATHS_FACTOR = 8, 4
-#: Largest number of paths that are followed together in the search for modes.
-MAX_PATHS_TOGETHER = 256
-#: Number of nats by which the Laplace estimate of the log mass of a mode may be below the ELBO of
-#: the best Gaussian.
-MAX_LOG_MASS_GAP = 12.0
-#: Probability of a new mode below which no more paths follow, and divisor of ``max_starts`` that
-#: gives the number of paths before this is tested.
-MAX_UNSEEN_PROBABILITY, MIN_STARTS_DIVISOR = 0.005, 4
 #: Number of coordinates that an error message names.
 MAX_NAMED_COORDINATES = 6
 
@@ -114,9 +108,11 @@ class Search:
 
     def _with_modes(self, outcome: Outcome, paths: list[Path]) -> Located:
         """The best Gaussian and, if paths ended in several local maxima, one for each mode."""
-        floor = outcome.elbo - MAX_LOG_MASS_GAP
-        num_paths = self._follow_modes(len(paths), floor)
-        modes = fit_modes(self.target, self.generator, outcome.best, self.maxima)
+        search = ModeSearch(
+            self.target, self.generator, self.options, outcome.best, self.maxima, len(paths)
+        )
+        found = search.run()
+        modes = fit_modes(self.target, self.generator, outcome.best, found.maxima)
         origin, log_masses = outcome.origin, modes.elbo
         elbo, elbo_se, low_rank = outcome.elbo, outcome.elbo_se, None
         if self.target.dim > MAX_DENSE_DIM and len(modes.means) == 1:
@@ -131,34 +127,17 @@ class Search:
             elbo=elbo,
             elbo_se=elbo_se,
             origin=origin.value,
-            num_starts=num_paths + self.num_without_path,
             num_diverged=outcome.num_diverged + modes.num_diverged,
-            num_starts_without_path=self.num_without_path,
-            unseen=unseen_probability(self.maxima) if len(self.maxima) > 1 else 0.0,
+            num_starts=found.num_starts,
+            num_starts_without_path=self.num_without_path + found.num_without_path,
+            num_screened=found.num_screened,
+            num_since_new=found.num_since_new,
+            mode_counts=modes.counts,
+            unseen=found.unseen,
+            end=found.end,
+            maxima=found.maxima,
             low_rank=low_rank,
         )
-
-    def _follow_modes(self, num_paths: int, floor: float) -> int:
-        """Follow paths while they end in new modes with a log mass above the floor.
-
-        Maxima below the floor are removed.  Returns the number of paths.
-        """
-        self._remove_below(floor)
-        options, num_before = self.options, self.target.num_gradient_evaluations
-        least = options.max_starts // MIN_STARTS_DIVISOR
-        while (
-            len(self.maxima) > 1
-            and num_paths < options.max_starts
-            and self.target.num_gradient_evaluations - num_before < options.max_evaluations
-            and (num_paths < least or unseen_probability(self.maxima) > MAX_UNSEEN_PROBABILITY)
-        ):
-            num_paths += max(len(self._paths(min(num_paths, MAX_PATHS_TOGETHER))), 1)
-            self._remove_below(floor)
-        return num_paths
-
-    def _remove_below(self, floor: float) -> None:
-        """Remove maxima whose Laplace estimate of the log mass is not above the floor."""
-        self.maxima = [maximum for maximum in self.maxima if maximum.log_mass > floor]
 
     def _low_rank(self, paths: list[Path]) -> LowRank:
         """The low-rank map at the highest end of the paths."""

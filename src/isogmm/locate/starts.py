@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.locate.modes import LocalMaximum, add_path, is_near_any
+from isogmm.locate.maxima import LocalMaximum, add_path, is_near_any
 from isogmm.locate.paths import Path, evaluation_limit, follow_paths
 from isogmm.locate.roughness import is_rough
+from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
 #: Number of paths that are followed first, if no maximum is known yet.
@@ -50,36 +51,59 @@ def paths_from(
         Number of starting points without a finite log density, or whose path ends where rounding
         errors dominate the log density.
     """
-    starts = target.initial_positions(generator, count)
-    if wide and count > 1:
-        center = starts.mean(axis=0)
-        factor = np.exp(generator.uniform(0.0, np.log(MAX_DISPERSION_FACTOR), size=(count, 1)))
-        factor[::2] = 1.0
-        starts = center + factor * (starts - center)
+    starts = dispersed_positions(target, generator, count, wide=wide)
     paths = follow_starts(target, starts, maxima)
     return paths, count - len(paths)
 
 
+def dispersed_positions(
+    target: Target, generator: np.random.Generator, count: int, *, wide: bool = True
+) -> Float[np.ndarray, "n d"]:
+    """Starting points of the model; every second one is dispersed further, by a random factor."""
+    starts = target.initial_positions(generator, count)
+    if not wide or count < 2:
+        return starts
+    center = starts.mean(axis=0)
+    factor = np.exp(generator.uniform(0.0, np.log(MAX_DISPERSION_FACTOR), size=(count, 1)))
+    factor[::2] = 1.0
+    return center + factor * (starts - center)
+
+
 def follow_starts(
-    target: Target, starts: Float[np.ndarray, "n d"], maxima: list[LocalMaximum]
+    target: Target,
+    starts: Float[np.ndarray, "n d"],
+    maxima: list[LocalMaximum],
+    affine_map: AffineMap | None = None,
+    max_evaluations: int | None = None,
 ) -> list[Path]:
     """Paths from these starting points; their ends are added to the maxima.
 
     If no maximum is known, the first paths are followed alone.  The other paths end where these
     have ended, and have half the evaluations if none of these converges.
+
+    Parameters
+    ----------
+    target, starts
+        The target and the starting points.
+    maxima
+        Known local maxima; new ones are added.
+    affine_map
+        The coordinates in which the optimizer works; by default those of the target.
+    max_evaluations
+        Largest number of evaluations of each path; by default that of the dimension.
     """
-    limit = evaluation_limit(target.dim)
+    limit = max_evaluations or evaluation_limit(target.dim)
     num_first = 0 if maxima else NUM_FIRST
     found: list[Path] = []
     for group in (starts[:num_first], starts[num_first:]):
         # Paths of one group do not depend on each other: the maxima are those before the group.
         is_known = functools.partial(is_near_any, tuple(maxima))
-        followed = follow_paths(target, group, limit, is_known)
+        followed = follow_paths(target, group, limit, is_known, affine_map)
         paths = _without_rough_ends(target, [path for path in followed if path is not None])
         for path in paths:
             add_path(target, maxima, path)
         if num_first and not any(path.converged for path in paths):
-            limit = int(REDUCED_LIMIT_FACTOR * evaluation_limit(target.dim))
+            limit = int(REDUCED_LIMIT_FACTOR * limit)
         found += paths
     return found
 

@@ -59,7 +59,11 @@ def find_coordinates(
 def _searched(
     target: FitTarget, options: Options, search: Locate, generator: np.random.Generator
 ) -> Coordinates:
-    located = locate(target, generator, search)
+    return coordinates_of(target, options, locate(target, generator, search))
+
+
+def coordinates_of(target: FitTarget, options: Options, located: Located) -> Coordinates:
+    """The map for the modes that a search has found."""
     masses = located.masses
     affine_map = given_map(options.whitening, target)
     with interruptible(target) as interruption:

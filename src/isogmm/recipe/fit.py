@@ -54,16 +54,25 @@ def fit(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         start = start or family.start(context)
         context.costs.add("locate")
-        rounds = family.rounds(context, start)
-        observers = context.observers(start.centers, rounds.whole)
-        for planned in rounds.planned():
-            rounds.add(
-                run_windows(
-                    planned.runner,
-                    planned.schedule,
-                    planned.stopping,
-                    planned.whitening,
-                    observers,
-                )
+        while True:
+            finished = _fit_from(context, family, start)
+            if isinstance(finished, FitResult):
+                return finished
+            start = finished
+
+
+def _fit_from(context: FitContext, family: AbstractFamily, start: Start) -> FitResult | Start:
+    """The optimizations from one start, and the draws."""
+    rounds = family.rounds(context, start)
+    observers = context.observers(start.centers, rounds.whole)
+    for planned in rounds.planned():
+        rounds.add(
+            run_windows(
+                planned.runner,
+                planned.schedule,
+                planned.stopping,
+                planned.whitening,
+                observers,
             )
-        return family.finish(context, start, rounds)
+        )
+    return family.finish(context, start, rounds)

@@ -27,12 +27,15 @@ class Start(Generic[Mixture]):
         The result of the search, or None where none was made.
     stop_reason
         What interrupted the search (Ctrl-C or the time limit), or None.
+    num_extensions
+        Number of fits before this one whose chains found a mode that the search had missed.
     """
 
     mixture: Mixture
     centers: Float[np.ndarray, "m d"] | None = None
     located: Located | None = None
     stop_reason: StopReason | None = None
+    num_extensions: int = 0
 
     @property
     def has_several_modes(self) -> bool:

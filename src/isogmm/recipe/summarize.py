@@ -154,7 +154,12 @@ def _of_search(fitted: Fitted) -> Attributes:
     if located is None:
         return {}
     return {
-        "num_starts": located.num_starts,
+        "num_starts": sum(located.num_starts.values()),
+        "starts_by_source": json.dumps(located.num_starts),
+        "num_screened_points": located.num_screened,
+        "num_starts_since_new_mode": located.num_since_new,
+        "paths_by_mode": json.dumps(located.mode_counts.tolist()),
+        "search_end": located.end.value,
         "num_diverged_candidates": located.num_diverged,
         "located_from": located.origin,
         "unseen_mode_probability": float(located.unseen),

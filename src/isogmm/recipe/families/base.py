@@ -98,8 +98,11 @@ class AbstractFamily(abc.ABC, Generic[Mixture]):
     @abc.abstractmethod
     def finish(
         self, context: FitContext, start: Start[Mixture], rounds: AbstractRounds
-    ) -> FitResult:
-        """The draws, what was found about them, and the statistics of the fit."""
+    ) -> FitResult | Start[Mixture]:
+        """The draws, what was found about them, and the statistics of the fit.
+
+        The start of another fit if the draws show that the search had missed a mode.
+        """
 
     # --- storage --------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The stages of the families whose mixtures have an affine map."""
 
 import abc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
@@ -9,7 +9,10 @@ import numpy as np
 
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.locate.coordinates import geometric_scale
+from isogmm.locate.extend import extend
 from isogmm.locate.located import Located
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.options import Locate
 from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization
@@ -18,10 +21,11 @@ from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.runner import WhiteningAdaptation
+from isogmm.recipe.chain_modes import modes_of_chains
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.deliver import deliver
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
-from isogmm.recipe.find_coordinates import find_coordinates
+from isogmm.recipe.find_coordinates import Coordinates, coordinates_of, find_coordinates
 from isogmm.recipe.start import Start
 from isogmm.recipe.summarize import Fitted, summarize
 from isogmm.results.fit_result import FitResult
@@ -33,6 +37,8 @@ Mixture = TypeVar("Mixture", bound=AbstractMixture)
 
 #: Fresh draws of each chain that judge a mixture; more where the user wants more draws.
 MIN_POOL_DRAWS = 1000
+#: Largest number of further fits because chains found a mode that the search had missed.
+MAX_EXTENSIONS = 2
 
 
 class MixtureFamily(AbstractFamily[Mixture]):
@@ -90,13 +96,18 @@ class MixtureFamily(AbstractFamily[Mixture]):
         options, generator = self.options, context.generator
         found = find_coordinates(context.target, options, generator)
         count = options.num_components or self.default_num_components
-        located = found.located
-        if located is None:
+        if found.located is None:
             assert isinstance(options.init, AbstractInitialization)
             given = options.init.initialize(generator, options.chains, count, found.affine_map)
             return Start(self.convert(given), stop_reason=found.stop_reason)
-        if options.num_components is None:
-            count = max(count, 2 * len(located.means))
+        return self._start_at(found, generator)
+
+    def _start_at(self, found: Coordinates, generator: np.random.Generator) -> Start[Mixture]:
+        """The start from the modes of a search."""
+        located, count = found.located, self.options.num_components
+        assert located is not None
+        if count is None:
+            count = max(self.default_num_components, 2 * len(located.means))
         mixture = self.over_modes(located, count, found.affine_map, generator)
         return Start(mixture, located.means, located, found.stop_reason)
 
@@ -106,13 +117,30 @@ class MixtureFamily(AbstractFamily[Mixture]):
 
     def finish(
         self, context: FitContext, start: Start[Mixture], rounds: AbstractRounds
-    ) -> FitResult:
-        """Deliver draws, judge them and summarize the fit."""
+    ) -> FitResult | Start[Mixture]:
+        """Deliver draws, judge them and summarize the fit; or start again with further modes."""
         assert isinstance(rounds, MixtureRounds)
+        deadline = context.target.deadline
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
+        new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
         context.costs.add("refine")
+        if new and start.num_extensions < MAX_EXTENSIONS:
+            context.target.deadline = deadline
+            return self._extended(context, start, new)
         fitted = Fitted(start.located, rounds.optimized, rounds.pool, delivery, context.costs)
         return summarize(context.target, self.options, fitted)
+
+    def _extended(
+        self, context: FitContext, start: Start[Mixture], new: Sequence[LocalMaximum]
+    ) -> Start[Mixture]:
+        """The start of another fit, from the known modes and new ones."""
+        assert start.located is not None
+        assert isinstance(self.options.init, Locate)
+        located = extend(context.target, context.generator, self.options.init, start.located, new)
+        coordinates = coordinates_of(context.target, self.options, located)
+        context.costs.add("locate")
+        extended = self._start_at(coordinates, context.generator)
+        return replace(extended, num_extensions=start.num_extensions + 1)
 
     # --- storage --------------------------------------------------------------------------
 

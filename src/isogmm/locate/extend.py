@@ -1,0 +1,88 @@
+"""Modes that HMC chains reach although the search has not found them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.located import Located
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.mode_search import MAX_LOG_MASS_GAP, ModeSearch
+from isogmm.locate.modes import are_separate, fit_modes
+from isogmm.locate.options import Locate
+from isogmm.locate.starts import follow_starts
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.model.fit_target import FitTarget
+
+
+def new_maxima(
+    target: FitTarget,
+    positions: Float[np.ndarray, "n d"],
+    known: Sequence[LocalMaximum],
+    affine_map: AffineMap,
+) -> list[LocalMaximum]:
+    """Local maxima to which some positions lead and that are separate from all known ones.
+
+    Parameters
+    ----------
+    target
+        The target.
+    positions
+        Where the paths start.
+    known
+        The local maxima of the search.  If there is none, no path of the search has converged, and
+        no path is followed.
+    affine_map
+        The coordinates in which the optimizer works.
+    """
+    if not known:
+        return []
+    maxima = [replace(maximum) for maximum in known]  # the paths count the known ones
+    follow_starts(target, positions, maxima, affine_map)
+    floor = max(maximum.log_mass for maximum in known) - MAX_LOG_MASS_GAP
+    return [
+        new
+        for new in maxima[len(known) :]
+        if new.log_mass > floor
+        and all(
+            are_separate(target, (new.position, new.factor), (old.position, old.factor))
+            for old in known
+        )
+    ]
+
+
+def extend(
+    target: FitTarget,
+    generator: np.random.Generator,
+    options: Locate,
+    located: Located,
+    new: Sequence[LocalMaximum],
+) -> Located:
+    """The result of a search that goes on from further local maxima."""
+    best = Gaussians.start(located.means[:1], located.factors[:1])
+    best = replace(best, elbo=np.array([located.elbo]), elbo_se=np.array([located.elbo_se]))
+    search = ModeSearch(target, generator, options, best, [*located.maxima, *new], 0)
+    found = search.run()
+    modes = fit_modes(target, generator, best, found.maxima)
+    sources = located.num_starts.keys() | found.num_starts.keys()
+    counts = {
+        source: located.num_starts.get(source, 0) + found.num_starts.get(source, 0)
+        for source in sorted(sources)
+    }
+    return replace(
+        located,
+        means=modes.means,
+        factors=modes.factors,
+        log_masses=modes.elbo,
+        num_diverged=located.num_diverged + modes.num_diverged,
+        num_starts={**counts, "chains": len(new)},
+        num_starts_without_path=located.num_starts_without_path + found.num_without_path,
+        num_screened=located.num_screened + found.num_screened,
+        num_since_new=found.num_since_new,
+        mode_counts=modes.counts,
+        unseen=found.unseen,
+        end=found.end,
+        maxima=found.maxima,
+    )

@@ -1,0 +1,138 @@
+"""Local maxima at the ends of optimization paths."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.arrays import LOG_2PI
+from isogmm.locate.candidates import candidate_at_end
+from isogmm.locate.factors import Factor, log_det, map_of, standardize
+from isogmm.locate.paths import Path, follow_paths
+from isogmm.model.target import Target
+
+#: Distance between two means below which they belong to one mode, in standard deviations.
+MIN_MODE_DISTANCE_SD = 2.0
+#: A path ends early if an iterate is closer than this to a known maximum, in standard deviations,
+#: and its log density is lower by less than this number of nats.
+MAX_KNOWN_DISTANCE_SD, MAX_KNOWN_DEFICIT_NATS = 1.0, 1.0
+#: Root mean square of the gradient at a local maximum, in units of its standard deviations.
+MAX_STANDARDIZED_GRADIENT = 0.05
+#: Largest number of evaluations of the path that continues from an end with a larger gradient.
+NUM_POLISHING_EVALUATIONS = 50
+
+
+@dataclass
+class LocalMaximum:
+    """A local maximum of the log density with its Laplace approximation.
+
+    Parameters
+    ----------
+    position, log_density
+        The maximum.
+    factor
+        Factor L of the inverse Hessian of -log π.
+    laplace
+        Laplace estimate log π(x) + d/2 log 2π + log det L of the log mass of the mode.
+    count
+        Number of starting points whose paths ended here.
+    elbo
+        ELBO of a Gaussian fitted from here, a lower bound of the log mass; None if not known.
+    """
+
+    position: Float[np.ndarray, " d"]
+    factor: Factor
+    log_density: float
+    laplace: float
+    count: int = 1
+    elbo: float | None = None
+
+    @property
+    def log_mass(self) -> float:
+        """The better of the two estimates of the log mass.
+
+        The Laplace estimate is far too low at the mode of a funnel, which lies in its neck: by 16
+        nats in 12 dimensions, and by 40 in 24.
+        """
+        return self.laplace if self.elbo is None else max(self.laplace, self.elbo)
+
+    def distance(self, position: Float[np.ndarray, " d"]) -> float:
+        """‖L⁻¹ (x - m)‖, in standard deviations."""
+        shift = standardize(self.factor, position - self.position)
+        return float(np.sqrt((shift**2).sum()))
+
+    def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
+        """Whether a path with this iterate is likely to end here.
+
+        An iterate above the maximum belongs to another, higher one.
+        """
+        deficit = self.log_density - log_density
+        is_close = 0.0 <= deficit < MAX_KNOWN_DEFICIT_NATS
+        return is_close and self.distance(position) < MAX_KNOWN_DISTANCE_SD
+
+
+def is_near_any(
+    maxima: Sequence[LocalMaximum], position: Float[np.ndarray, " d"], log_density: float
+) -> bool:
+    """Whether a path with this iterate is likely to end at one of the maxima."""
+    return any(maximum.is_near(position, log_density) for maximum in maxima)
+
+
+def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
+    """Add the end of a path to the maxima, or count it with one of them; True if it is new.
+
+    An end with a large gradient is no maximum.  The optimizer stops there if the log density rises
+    by less than its rounding error along the next step.  In the coordinates of the Laplace
+    approximation it often goes on; otherwise the end is left out.  Such ends occur near scale
+    zero of a hierarchy, or in a direction in which the density is improper.
+    """
+    if _count(maxima, path.end):
+        return False
+    factor = candidate_at_end(target, path).factor
+    if path.converged and _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
+        coordinates = map_of(path.end, factor)
+        (second,) = follow_paths(
+            target, path.end[None], NUM_POLISHING_EVALUATIONS, affine_map=coordinates
+        )
+        if second is None or _count(maxima, second.end):
+            return False
+        path, factor = second, candidate_at_end(target, second).factor
+    if _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
+        return False
+    log_density = float(path.log_density[-1])
+    log_mass = log_density + 0.5 * target.dim * LOG_2PI + log_det(factor)
+    maxima.append(LocalMaximum(path.end, factor, log_density, float(log_mass)))
+    return True
+
+
+def _count(maxima: Sequence[LocalMaximum], end: Float[np.ndarray, " d"]) -> bool:
+    """Count the end of a path with the maximum that it has reached; False if there is none."""
+    for maximum in maxima:
+        if maximum.distance(end) < MIN_MODE_DISTANCE_SD:
+            maximum.count += 1
+            return True
+    return False
+
+
+def _slope(path: Path, factor: Factor) -> float:
+    """Root mean square of the gradient at the end of a path, in coordinates of the factor L."""
+    gradient = path.gradients[-1]
+    slope = factor * gradient if factor.ndim == 1 else gradient @ factor
+    return float(np.sqrt((slope**2).mean()))
+
+
+def unseen_probability(maxima: Sequence[LocalMaximum], num_paths: int | None = None) -> float:
+    """Good-Turing estimate of the probability that the next path ends in a new mode.
+
+    The share of paths whose mode no other path has reached (Good 1953).
+
+    Parameters
+    ----------
+    maxima
+        Local maxima; those of negligible mass are left out.
+    num_paths
+        Number of all paths; by default those that ended in these maxima.
+    """
+    total = sum(maximum.count for maximum in maxima) if num_paths is None else num_paths
+    return sum(maximum.count == 1 for maximum in maxima) / total if total else 0.0

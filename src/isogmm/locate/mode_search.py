@@ -1,0 +1,245 @@
+"""The search for further modes, after the first Gaussian is known."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from isogmm.locate.factors import map_of
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.located import SearchEnd
+from isogmm.locate.maxima import LocalMaximum, unseen_probability
+from isogmm.locate.modes import fit_local
+from isogmm.locate.options import Locate
+from isogmm.locate.screening import choose_starts, points_around
+from isogmm.locate.starts import dispersed_positions, follow_starts
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
+from isogmm.model.fit_target import FitTarget
+
+#: Points that are screened and paths that follow in one round, while one mode is known and after
+#: several are.  The first round of a posterior with one mode costs about 2,300 gradients.
+NUM_POINTS, NUM_PATHS = 2048, 32
+NUM_POINTS_SEVERAL, NUM_PATHS_SEVERAL = 32768, 192
+#: Largest number of coordinates of the points of one round.
+MAX_POINT_NUMBERS = 10_000_000
+#: Points of the model that are screened, and paths that follow from them, in one round after
+#: several modes are known.
+NUM_MODEL_POINTS, NUM_MODEL_PATHS = 4096, 64
+#: Smallest number of paths around each known Gaussian, and largest number of these Gaussians.
+MIN_PATHS_AROUND, MAX_CENTERS = 4, 48
+#: Largest number of evaluations of one path of a round.  In the coordinates of a mode, paths to new
+#: modes had 6 to 35 iterates.
+NUM_PATH_EVALUATIONS = 100
+#: Rounds without a new mode that end the search.
+MAX_QUIET_ROUNDS = 2
+#: Nats by which the estimated log mass of a mode may be below that of the best one.
+MAX_LOG_MASS_GAP = 12.0
+#: The same if the estimate is the ELBO of a Gaussian that has not converged.
+MAX_ELBO_GAP = 20.0
+#: Laplace estimates down to this number of nats below the limit, for each dimension, are checked
+#: by ``NUM_ELBO_ITERATIONS`` of batch and match, at most ``MAX_CHECKED`` of them in a round.
+CHECKED_NATS_PER_DIM, NUM_ELBO_ITERATIONS, MAX_CHECKED = 2.0, 16, 8
+#: Probability that a path ends in a new local maximum, however low, above which the log density is
+#: so rough that narrow modes may be missing.
+MAX_ROUGHNESS = 0.05
+#: Probability of a new mode above which the search goes on, even if one mode is known.
+MAX_UNSEEN_PROBABILITY = 0.005
+
+
+@dataclass(frozen=True)
+class FoundModes:
+    """The result of the search for modes.
+
+    Parameters
+    ----------
+    maxima
+        Local maxima whose estimated mass is not negligible.
+    num_starts
+        Number of starting points by their source.
+    num_screened
+        Number of points that were evaluated once.
+    num_without_path
+        Number of starting points without a path.
+    num_since_new
+        Number of paths after the last new mode.
+    unseen
+        Good-Turing estimate of the probability that one more path ends in a new mode.
+    end
+        Why the search ended.
+    """
+
+    maxima: list[LocalMaximum]
+    num_starts: dict[str, int]
+    num_screened: int
+    num_without_path: int
+    num_since_new: int
+    unseen: float
+    end: SearchEnd
+
+
+class ModeSearch:
+    """Rounds of paths from screened points around the known modes, and from those of the model.
+
+    Parameters
+    ----------
+    target, generator, options
+        The target, random numbers, and the options of the search.
+    best
+        The first Gaussian.
+    maxima
+        Local maxima at the ends of the first paths; new ones are added.
+    num_paths
+        Number of the first paths.
+    """
+
+    def __init__(
+        self,
+        target: FitTarget,
+        generator: np.random.Generator,
+        options: Locate,
+        best: Gaussians,
+        maxima: list[LocalMaximum],
+        num_paths: int,
+    ) -> None:
+        self.target, self.generator, self.options = target, generator, options
+        self.maxima, self.elbo, self.mean = maxima, float(best.elbo[0]), best.means[0]
+        self.map = map_of(self.mean, best.factors[0])
+        self.num_starts = Counter({"model": num_paths})
+        self.num_screened = self.num_without_path = self.num_since_new = 0
+        self.first_count = target.num_gradient_evaluations
+
+    def run(self) -> FoundModes:
+        """Rounds until two of them find no new mode, or a limit is reached."""
+        is_large = self.target.dim > MAX_DENSE_DIM
+        if not self.maxima and not is_large:
+            # The optimizer does not converge in the units of the user if these differ too much.
+            self._follow("first Gaussian", self.mean[None], self.map)
+        end: SearchEnd | None = SearchEnd.NO_MAXIMUM
+        num_quiet = 0
+        if self.maxima:
+            self._check_estimates()
+            end = self._limit()
+            if is_large and not self._has_several():
+                end = SearchEnd.ONE_MODE
+        while end is None:
+            known = list(map(id, self.relevant()))
+            self._round()
+            self._check_estimates()
+            is_quiet = all(id(maximum) in known for maximum in self.relevant())
+            num_quiet = num_quiet + 1 if is_quiet else 0
+            if not self._has_several():
+                end = SearchEnd.ONE_MODE
+            elif num_quiet >= MAX_QUIET_ROUNDS:
+                end = SearchEnd.NO_NEW_MODE
+            else:
+                end = self._limit()
+        return FoundModes(
+            maxima=self.relevant(),
+            num_starts=dict(self.num_starts),
+            num_screened=self.num_screened,
+            num_without_path=self.num_without_path,
+            num_since_new=self.num_since_new,
+            unseen=self._unseen(),
+            end=end,
+        )
+
+    def relevant(self) -> list[LocalMaximum]:
+        """The maxima whose estimated mass is not negligible beside that of the best one."""
+        best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
+        return [
+            maximum
+            for maximum in self.maxima
+            if maximum.laplace > best - MAX_LOG_MASS_GAP
+            or (maximum.elbo is not None and maximum.elbo > best - MAX_ELBO_GAP)
+        ]
+
+    def _unseen(self) -> float:
+        """Good-Turing estimate; 0 if all paths that converged ended in one maximum."""
+        if len(self.maxima) < 2:
+            return 0.0
+        total = sum(maximum.count for maximum in self.maxima)
+        return unseen_probability(self.relevant(), total)
+
+    def _has_several(self) -> bool:
+        """Whether several modes are known, or one that few paths reach, or many lower maxima."""
+        return (
+            len(self.relevant()) > 1
+            or self._unseen() > MAX_UNSEEN_PROBABILITY
+            or (len(self.maxima) > 1 and unseen_probability(self.maxima) > MAX_ROUGHNESS)
+        )
+
+    def _limit(self) -> SearchEnd | None:
+        """The limit that is reached, or None."""
+        if self.num_starts.total() >= self.options.max_starts:
+            return SearchEnd.MAX_STARTS
+        num_gradients = self.target.num_gradient_evaluations - self.first_count
+        if num_gradients >= self.options.max_evaluations:
+            return SearchEnd.MAX_EVALUATIONS
+        return None
+
+    def _check_estimates(self) -> None:
+        """ELBOs of the maxima whose Laplace estimate may be far too low."""
+        best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
+        upper = best - MAX_LOG_MASS_GAP
+        lower = upper - CHECKED_NATS_PER_DIM * self.target.dim
+        unsure = [m for m in self.maxima if m.elbo is None and lower < m.laplace <= upper]
+        unsure.sort(key=lambda maximum: -maximum.laplace)
+        if unsure and self.target.dim <= MAX_DENSE_DIM:
+            checked = unsure[:MAX_CHECKED]
+            fitted = fit_local(self.target, self.generator, checked, NUM_ELBO_ITERATIONS)
+            for maximum, elbo in zip(checked, fitted.elbo, strict=True):
+                maximum.elbo = float(elbo)
+
+    def _round(self) -> None:
+        """One round of paths."""
+        is_several = self._has_several()
+        num_points = NUM_POINTS_SEVERAL if is_several else NUM_POINTS
+        num_paths = NUM_PATHS_SEVERAL if is_several else NUM_PATHS
+        maps = self._maps()
+        share = min(num_points, MAX_POINT_NUMBERS // self.target.dim) // len(maps)
+        quota = max(num_paths // len(maps), MIN_PATHS_AROUND)
+        num_maxima = len(self.maxima)
+        for own in maps:
+            points = points_around(own, self.generator, share)
+            log_density, gradients = self.target.evaluate(points)
+            self.num_screened += len(points)
+            index = choose_starts(maps, own, points, log_density, gradients, quota, self.generator)
+            self._follow("around modes", points[index], own)
+        if is_several:
+            self._from_model()
+        if len(self.maxima) > num_maxima:
+            self.num_since_new = 0
+
+    def _maps(self) -> list[AffineMap]:
+        """Coordinates of the first Gaussian and of known modes: all, or a random selection."""
+        maxima = self.relevant()
+        if len(maxima) > MAX_CENTERS:
+            index = self.generator.choice(len(maxima), MAX_CENTERS, replace=False)
+            maxima = [maxima[i] for i in index]
+        return [self.map, *(map_of(maximum.position, maximum.factor) for maximum in maxima)]
+
+    def _from_model(self) -> None:
+        """Paths from starting points of the model: half of them the highest, half random."""
+        count = min(NUM_MODEL_POINTS, MAX_POINT_NUMBERS // self.target.dim)
+        points = dispersed_positions(self.target, self.generator, count)
+        log_density, _ = self.target.evaluate(points)
+        self.num_screened += count
+        order = np.argsort(-log_density)[: np.isfinite(log_density).sum()]
+        highest, others = np.split(order, [NUM_MODEL_PATHS // 2])
+        others = self.generator.permutation(others)[: NUM_MODEL_PATHS - len(highest)]
+        self._follow("model", points[np.concatenate([highest, others])])
+
+    def _follow(
+        self,
+        source: str,
+        starts: Float[np.ndarray, "n d"],
+        affine_map: AffineMap | None = None,
+    ) -> None:
+        """Paths in the coordinates of a Gaussian, or in those of the target."""
+        paths = follow_starts(
+            self.target, starts, self.maxima, affine_map, max_evaluations=NUM_PATH_EVALUATIONS
+        )
+        self.num_starts[source] += len(starts)
+        self.num_since_new += len(starts)
+        self.num_without_path += len(starts) - len(paths)
