@@ -15,6 +15,7 @@ from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
+from isogmm.progress.progress import Progress
 from isogmm.results.groups import Result
 from isogmm.samplers.density_methods import METHODS
 from isogmm.validation import seed_of
@@ -76,11 +77,13 @@ def _method(name: str, summary: str, options: str) -> Callable[..., Result]:
         random_seed: object = 0,
         draws: int = 1000,
         chains: int = 4,
+        progressbar: bool = True,
         **options: object,
     ) -> Result:
-        return _run(
-            name, model, model_args, model_kwargs or {}, random_seed, draws, chains, options
-        )
+        with Progress(progressbar, f"running {name}"):
+            return _run(
+                name, model, model_args, model_kwargs or {}, random_seed, draws, chains, options
+            )
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"""{summary}
@@ -93,6 +96,8 @@ def _method(name: str, summary: str, options: str) -> Callable[..., Result]:
         An int, a NumPy Generator or a JAX key.
     draws, chains
         Number of draws of each chain, and number of chains.
+    progressbar
+        Show a line with the elapsed time, on terminals and in notebooks only.
     **options
         {options}
 

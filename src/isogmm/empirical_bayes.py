@@ -16,6 +16,7 @@ from isogmm.arrays import Array, split
 from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
+from isogmm.progress.progress import Progress
 from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import Result, add_group, attributes, get_group
@@ -40,6 +41,7 @@ def empirical_bayes(
     max_rounds: int = 60,
     tolerance: float = 0.005,
     random_seed: object = None,
+    progressbar: bool = True,
     **fit_options: Any,
 ) -> Result:
     """Fit the posterior and the hyperparameters φ that maximize the ELBO (type-II likelihood).
@@ -65,6 +67,8 @@ def empirical_bayes(
         on its unconstrained scale.  For a positive hyperparameter this is a relative change.
     random_seed
         An int, a NumPy Generator or a JAX key.
+    progressbar
+        Show a line with the round, then that of the final fit, on terminals and in notebooks only.
     **fit_options
         Options of :func:`isogmm.fit_isogmm` for the final fit.
 
@@ -91,10 +95,16 @@ def empirical_bayes(
         )
     names = [maximize] if isinstance(maximize, str) else maximize
     hyperparameters = target.hyperparameters(names)
-    maximum = _maximum(target, hyperparameters, seed, max_rounds, tolerance)
+    step = _EMStep(target, hyperparameters, _Vectors(hyperparameters), seed)
+    with Progress(progressbar, "maximizing over the hyperparameters") as progress:
+        progress.show(
+            "maximizing over the hyperparameters",
+            lambda: f"round {step.rounds + 1} of at most {max_rounds}",
+        )
+        maximum = _maximum(step, max_rounds, tolerance)
     with target.precision():
         bound = replace(target, **hyperparameters.bind(maximum.values))
-    result = fit_isogmm(bound, random_seed=seed, **fit_options)
+    result = fit_isogmm(bound, random_seed=seed, progressbar=progressbar, **fit_options)
     if not maximum.converged:
         warn_user(
             f"isogmm: the hyperparameters still changed after {maximum.rounds} rounds; raise "
@@ -122,17 +132,9 @@ class _Maximum:
     num_gradients: int
 
 
-def _maximum(
-    target: Target,
-    hyperparameters: Hyperparameters,
-    seed: int,
-    max_rounds: int,
-    tolerance: float,
-) -> _Maximum:
+def _maximum(step: "_EMStep", max_rounds: int, tolerance: float) -> _Maximum:
     """Pairs of EM steps, each followed by an extrapolation, until a step is below the tolerance."""
-    vectors = _Vectors(hyperparameters)
-    step = _EMStep(target, hyperparameters, vectors, seed)
-    current = second = vectors.initial
+    current = second = step.vectors.initial
     converged = False
     while step.rounds + 2 <= max_rounds and not converged:
         first = step(current)
@@ -144,8 +146,8 @@ def _maximum(
         alpha = float(np.clip(length, 1.0, MAX_EXTRAPOLATION))
         current = current + 2.0 * alpha * change + alpha**2 * curvature
     # The extrapolated vector has not been tested by a step, so the last step is the result.
-    with target.precision():
-        values = vectors.to_values(second)
+    with step.target.precision():
+        values = step.vectors.to_values(second)
     return _Maximum(values, step.rounds, converged, step.num_gradients)
 
 
@@ -178,8 +180,8 @@ class _EMStep:
     def __init__(
         self, target: Target, hyperparameters: Hyperparameters, vectors: _Vectors, seed: int
     ) -> None:
-        self._target, self._hyperparameters = target, hyperparameters
-        self._vectors, self._seed = vectors, seed
+        self.target, self._hyperparameters = target, hyperparameters
+        self.vectors, self._seed = vectors, seed
         self._previous: Result | None = None
         self.rounds, self.num_gradients = 0, 0
 
@@ -192,7 +194,7 @@ class _EMStep:
 
     def __call__(self, vector: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
         result = self._fit(vector)
-        positions = positions_from(result).reshape(-1, self._target.dim)
+        positions = positions_from(result).reshape(-1, self.target.dim)
         weights = np.exp(get_group(result, "sample_stats")["log_weight"].to_numpy().ravel())
 
         def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
@@ -201,14 +203,14 @@ class _EMStep:
             is_finite = np.isfinite(value) and np.isfinite(gradient).all()
             return (value, gradient) if is_finite else (NOT_FINITE, np.zeros_like(gradient))
 
-        with self._target.precision():
+        with self.target.precision():
             return minimize(objective, vector, jac=True, method="L-BFGS-B").x
 
     def _fit(self, vector: Float[np.ndarray, " p"]) -> Result:
         """Fit q at these hyperparameters."""
-        with self._target.precision():
-            fields = self._hyperparameters.bind(self._vectors.to_values(vector))
-            bound = replace(self._target, **fields)
+        with self.target.precision():
+            fields = self._hyperparameters.bind(self.vectors.to_values(vector))
+            bound = replace(self.target, **fields)
         with warnings.catch_warnings():
             # Only the final fit is reported to the user.
             warnings.simplefilter("ignore", FitWarning)

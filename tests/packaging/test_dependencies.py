@@ -13,6 +13,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "arrays": set(),
     "validation": {"errors"},
+    "progress": set(),
     "model": {"arrays", "errors", "validation"},
     "results": {"arrays", "errors", "model"},
     "mixtures": {"arrays", "errors", "model", "results", "validation"},
@@ -30,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
         "mixtures",
         "model",
         "optimize",
+        "progress",
         "results",
         "validation",
     },
@@ -40,12 +42,13 @@ ALLOWED: dict[str, set[str]] = {
         "locate",
         "mixtures",
         "model",
+        "progress",
         "results",
         "validation",
     },
     "api": {"optimize", "recipe", "results"},
-    "baselines": {"model", "results", "samplers", "validation"},
-    "empirical_bayes": {"api", "arrays", "errors", "model", "results", "validation"},
+    "baselines": {"model", "progress", "results", "samplers", "validation"},
+    "empirical_bayes": {"api", "arrays", "errors", "model", "progress", "results", "validation"},
     # The public names load their modules on first use: see the test of dynamic imports.
     "": {"errors"},
 }
@@ -56,7 +59,7 @@ DYNAMIC_IMPORTS = {
     "isogmm": "public names and modules, loaded on first use",
     "isogmm.errors": "optional packages, by `require`",
     "isogmm.model.precision": "JAX under either of its names",
-    "isogmm.recipe.progress": "IPython, which only notebooks have",
+    "isogmm.progress.line": "IPython, which only notebooks have",
     "isogmm.results.arviz_versions": "either generation of ArviZ",
 }
 #: Packages and root modules on the longest chain of imports.

@@ -52,6 +52,8 @@ WITH_MANY_PARAMETERS = {
     "fit_gmmvi",
     "fit_factorized",
     "LogDensity.__init__",
+    "empirical_bayes",
+    "nuts_from",
     "optimize",
     "optimize_factorized",
     "optimize_fused",

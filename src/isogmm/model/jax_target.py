@@ -137,6 +137,12 @@ class JaxPrograms:
             self.start("point")
         self.start("constrain")
 
+    def wait(self) -> None:
+        """Wait for the programs that a search needs."""
+        self.program("batch")
+        if self.few():
+            self.program("point")
+
     def start(self, *names: Program) -> None:
         """Trace programs in this thread and compile them in the background.
 
@@ -185,6 +191,7 @@ class JaxPrograms:
             "constrain": bound.constrain,
             "batch_size": self.batch_size,
             "prepare": self.prepare,
+            "wait": self.wait,
             "few": self.few,
             "num_programs": lambda: self.num_programs,
             "log_density": bound.log_density,

@@ -37,6 +37,7 @@ class ModelFields(TypedDict, total=False):
     constrain: Callable[[np.ndarray, int], Groups]
     batch_size: int
     prepare: Callable[[], None]
+    wait: Callable[[], None]
     few: Callable[[], int]
     num_programs: Callable[[], int]
     log_density: Callable[[Array], Array] | None
@@ -126,6 +127,8 @@ class Target:
         variables here.
     prepare
         Called once when a fit begins; it may compile the programs in the background.
+    wait
+        Called once before the search; waits for the programs that it needs.
     num_programs
         Number of compiled programs that contain the model.
     unconstrained_dims
@@ -158,6 +161,7 @@ class Target:
     few: Callable[[], int] = lambda: 2
     finish: Callable[[Any], Any] = _unchanged
     prepare: Callable[[], None] = lambda: None
+    wait: Callable[[], None] = lambda: None
     num_programs: Callable[[], int] = lambda: 0
     unconstrained_dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     log_density: Callable[[Array], Array] | None = None

@@ -1,6 +1,5 @@
 """What all stages of a fit share: the target, the noise, the costs and the observers."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,28 +9,10 @@ import numpy as np
 from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.check import Check
 from isogmm.optimize.loop import Observer
+from isogmm.recipe.stage_costs import StageCosts
 
 #: Stores a mixture, the centers (m, d) of its modes or None, and the number of iterations.
 Save = Callable[[Any, np.ndarray | None, int], Any]
-
-
-@dataclass
-class StageCosts:
-    """Seconds and gradient evaluations of each stage, in order."""
-
-    target: FitTarget
-    seconds: dict[str, float] = field(default_factory=dict)
-    gradients: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._time, self._count = time.perf_counter(), self.target.num_gradient_evaluations
-
-    def add(self, stage: str) -> None:
-        """Count what passed since the last call for this stage."""
-        now, count = time.perf_counter(), self.target.num_gradient_evaluations
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._time
-        self.gradients[stage] = self.gradients.get(stage, 0) + count - self._count
-        self._time, self._count = now, count
 
 
 @dataclass

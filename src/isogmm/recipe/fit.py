@@ -5,10 +5,12 @@ import numpy as np
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.optimize.loop import Observer, run_windows
-from isogmm.recipe.context import FitContext, Save, StageCosts
+from isogmm.recipe.context import FitContext, Save
 from isogmm.recipe.families.base import AbstractFamily
+from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.start import Start
 from isogmm.results.fit_result import FitResult
+from isogmm.results.labels import Stage
 
 
 def fit(
@@ -20,6 +22,7 @@ def fit(
     save: Save | None = None,
     start: Start | None = None,
     seed: int = 0,
+    costs: StageCosts | None = None,
 ) -> FitResult:
     """Fit a target: all stages, from the search of the modes to the draws.
 
@@ -40,6 +43,8 @@ def fit(
         Continues a mixture of an earlier fit in its own coordinates.
     seed
         Seed of the chains that are fitted one after another.
+    costs
+        Counts the costs of the stages, also of those before and after this function.
 
     Raises
     ------
@@ -49,11 +54,13 @@ def fit(
         If the options do not fit the target.
     """
     limited = FitTarget.of(target, family.options.algorithm.stopping.max_seconds)
-    context = FitContext(limited, generator, StageCosts(limited), callback, save, seed)
+    costs = StageCosts() if costs is None else costs
+    costs.count_with(limited)
+    context = FitContext(limited, generator, costs, callback, save, seed)
     # Numerical trouble is in the verdict; NumPy's own warnings name lines of this library.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        costs.begin(Stage.LOCATE)
         start = start or family.start(context)
-        context.costs.add("locate")
         while True:
             finished = _fit_from(context, family, start)
             if isinstance(finished, FitResult):

@@ -1,19 +1,26 @@
 """From a model and the arguments of a user to an ArviZ object, the same for all families."""
 
-import time
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.optimize.check import Check, asks_to_end
+from isogmm.progress.progress import Progress
 from isogmm.recipe.families import FAMILIES
+from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.fit import fit
 from isogmm.recipe.options import Arguments
-from isogmm.recipe.progress import Progress
+from isogmm.recipe.progress import FitProgress
 from isogmm.recipe.resume import Checkpoint, resume_start
 from isogmm.results.arviz_versions import preload
-from isogmm.results.groups import Result
+from isogmm.results.fit_result import FitResult
+from isogmm.results.groups import Result, add_attributes
+from isogmm.results.labels import Stage
 from isogmm.validation import seed_of
 
 
@@ -28,16 +35,46 @@ def run(family_name: str, given: Arguments) -> Result:
         The arguments of the public function by name: those of the model and of the run (see
         :func:`isogmm.fit_isogmm`), and the options of the family.
     """
-    started = time.perf_counter()
     family = FAMILIES[family_name].of(given)
     seed = seed_of(given["random_seed"])
-    target = to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed)
-    target.prepare()
-    # xarray and the statistics take more than half a second to import: do it while the model
-    # compiles, in this thread, since imports change the filters of warnings of the whole process.
-    preload()
-    from isogmm.inference_data import to_inference_data
+    with Progress(given["progressbar"], Stage.COMPILE.description) as line:
+        progress = FitProgress(line, family.options)
+        costs = progress.costs
+        costs.begin(Stage.COMPILE)
+        target = _labelled(
+            to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed),
+            given["idata_kwargs"],
+        )
+        target.prepare()
+        # xarray and the statistics take more than half a second to import: do it while the model
+        # compiles, in this thread, since imports change the filters of warnings of the whole
+        # process.
+        preload()
+        from isogmm.inference_data import to_inference_data
 
+        target.wait()
+        result = _fitted(family, target, given, seed, progress)
+        costs.begin(Stage.RESULT)
+        idata = to_inference_data(result, idata_kwargs=given["idata_kwargs"])
+        costs.end()
+    stages = [stage.value for stage in Stage if stage.value in costs.seconds]
+    seconds = {stage: round(costs.seconds[stage], 4) for stage in stages}
+    return add_attributes(
+        idata,
+        {
+            "sampling_time": sum(seconds.values()),
+            "stage_seconds": json.dumps(seconds),
+            "stage_gradient_evaluations": json.dumps(
+                {stage: costs.gradients[stage] for stage in stages}
+            ),
+        },
+    )
+
+
+def _fitted(
+    family: AbstractFamily, target: Target, given: Arguments, seed: int, progress: FitProgress
+) -> FitResult:
+    """All stages from the search to the draws."""
     path, resume, callback = (given[name] for name in ("checkpoint", "resume", "callback"))
     checkpoint = None if path is None else Checkpoint(path, target, family, seed)
     # A checkpoint is newer than the result that its fit continued.
@@ -46,14 +83,14 @@ def run(family_name: str, given: Arguments) -> Result:
         start = resume_start(resume, target, family)
     if start is not None:
         family = family.continuing(start.mixture)
+
+    def observe(check: Check) -> bool:
+        progress.update(check)
+        return callback is not None and asks_to_end(callback, check)
+
     # Threads of BLAS that spin between small products take the cores from the model's programs:
     # one thread was 1.4 times faster on logistic regression, 30 times in SciPy's L-BFGS.
-    with Progress(given["progressbar"]) as progress, threadpool_limits(1, user_api="blas"):
-
-        def observe(check: Check) -> bool:
-            progress.update(check)
-            return callback is not None and asks_to_end(callback, check)
-
+    with threadpool_limits(1, user_api="blas"):
         result = fit(
             target,
             family,
@@ -62,10 +99,16 @@ def run(family_name: str, given: Arguments) -> Result:
             save=None if checkpoint is None else checkpoint.write,
             start=start,
             seed=seed,
+            costs=progress.costs,
         )
-        result.attributes = {
-            **result.attributes,
-            "random_seed": seed,
-            "sampling_time": time.perf_counter() - started,
-        }
-        return to_inference_data(result, idata_kwargs=given["idata_kwargs"])
+    result.attributes = {**result.attributes, "random_seed": seed}
+    return result
+
+
+def _labelled(target: Target, idata_kwargs: Mapping[str, object] | None) -> Target:
+    """The target with the names and labels of dimensions that the user adds to the result."""
+    given = {name: (idata_kwargs or {}).get(name) for name in ("dims", "coords")}
+    added = {name: value for name, value in given.items() if isinstance(value, Mapping)}
+    if not added:
+        return target
+    return replace(target, **{name: {**getattr(target, name), **added[name]} for name in added})

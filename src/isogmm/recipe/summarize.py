@@ -1,6 +1,5 @@
 """From the stages of a fit to its result: verdict, attributes and tables."""
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,10 @@ from isogmm.locate.located import Located
 from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
-from isogmm.recipe.context import StageCosts
 from isogmm.recipe.deliver import Delivery
 from isogmm.recipe.findings import findings_of, mode_masses
 from isogmm.recipe.options import Options
+from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.thresholds import FLAT_RELATIVE_ESS, MAX_EVIDENCE_SE, MAX_PARETO_K
 from isogmm.recipe.verdict import decide
 from isogmm.results.fit_result import Attributes, FitResult, Tables
@@ -71,7 +70,6 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         _early_end(fitted, has_fixed_length),
     )
     verdict, advice = decide(findings)
-    fitted.costs.add("deliver")
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)
     attributes: Attributes = {
         **_of_fit(fitted, verdict),
@@ -119,8 +117,8 @@ def _warn(reason: StopReason, verdict: Verdict, advice: str, has_fixed_length: b
 
 
 def _of_fit(fitted: Fitted, verdict: Verdict) -> Attributes:
-    """Attributes of the mixture, its importance weights and the costs."""
-    pool, delivery, costs = fitted.pool, fitted.delivery, fitted.costs
+    """Attributes of the mixture and its importance weights."""
+    pool, delivery = fitted.pool, fitted.delivery
     elbo, elbo_se = pool.pooled_elbo()
     evidence, weights = delivery.evidence, delivery.weights
     is_trusted = (
@@ -139,12 +137,10 @@ def _of_fit(fitted: Fitted, verdict: Verdict) -> Attributes:
         "importance_ess": float(pool.importance_ess()),
         "log_evidence": evidence.log_evidence if is_trusted else float("nan"),
         "log_evidence_se": evidence.log_evidence_se if is_trusted else float("nan"),
-        "num_gradient_evaluations": int(sum(costs.gradients.values())),
+        "num_gradient_evaluations": fitted.costs.num_gradients,
         "num_components": int(fitted.optimized.mixture.num_components),
         "iterations": fitted.optimized.iterations,
         "num_nonfinite": int(pool.num_nonfinite),
-        "stage_seconds": json.dumps({k: round(v, 4) for k, v in costs.seconds.items()}),
-        "stage_gradient_evaluations": json.dumps(costs.gradients),
     }
 
 

@@ -106,3 +106,11 @@ def attributes(idata: Result) -> dict[str, str | int | float]:
     """Attributes of a result: those of the root, and of the posterior where the root has none."""
     posterior = get_group(idata, "posterior").attrs if "posterior" in group_names(idata) else {}
     return plain({**posterior, **idata.attrs})
+
+
+def add_attributes(idata: Result, attrs: Mapping[str, object]) -> Result:
+    """Add attributes to the root of a result and to its posterior; returns the result."""
+    idata.attrs.update(plain(attrs))
+    if "posterior" in group_names(idata):
+        idata["posterior"].attrs.update(plain(attrs))
+    return idata

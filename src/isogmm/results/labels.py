@@ -27,3 +27,31 @@ class Verdict(enum.Enum):
     REWEIGHTED = "reweighted"
     REFINED = "refined"
     UNRELIABLE = "unreliable"
+
+
+class Stage(enum.Enum):
+    """The stages of a fit in order; the value is the key in the attribute ``stage_seconds``."""
+
+    COMPILE = "compile"
+    LOCATE = "locate"
+    MIXTURE = "mixture"
+    JUDGE = "judge"
+    REFINE = "refine"
+    DELIVER = "deliver"
+    RESULT = "result"
+
+    @property
+    def description(self) -> str:
+        """What the stage does, in words."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Stage.COMPILE: "tracing and compiling the model",
+    Stage.LOCATE: "searching for the modes",
+    Stage.MIXTURE: "optimizing the mixture",
+    Stage.JUDGE: "evaluating fresh draws of the mixture",
+    Stage.REFINE: "refining the draws",
+    Stage.DELIVER: "checking the draws",
+    Stage.RESULT: "transforming the draws, log likelihood",
+}

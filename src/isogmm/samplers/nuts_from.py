@@ -13,6 +13,7 @@ from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
+from isogmm.progress.progress import Progress
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import Result, add_group, attributes, get_group, group_names
 from isogmm.samplers.blackjax_nuts import run_nuts
@@ -51,6 +52,7 @@ def nuts_from(
     chains: int = 4,
     tune: int = WARMUP,
     random_seed: object = None,
+    progressbar: bool = True,
 ) -> Result:
     """NUTS with starting points from the draws of a fit and a mass matrix from its mixture.
 
@@ -75,6 +77,8 @@ def nuts_from(
         Transitions that adapt the step size, in every mode.
     random_seed
         An int, a NumPy Generator or a JAX key.
+    progressbar
+        Show a line with the mode and the elapsed time, on terminals and in notebooks only.
 
     Returns
     -------
@@ -95,22 +99,26 @@ def nuts_from(
     draws, chains = whole_number("draws", draws), whole_number("chains", chains)
     tune = whole_number("tune", tune)
     seed = seed_of(random_seed)
-    target = to_target(model, model_args, model_kwargs or {}, seed)
-    modes = modes_of(idata, target)
-    sampler = _sampler(target, model, model_args, model_kwargs or {})
-    generator = np.random.default_rng(seed)
-    lengths = shares(np.array([mode.mass for mode in modes]), draws)
-    visited = [mode for mode, length in zip(modes, lengths, strict=True) if length > 0]
-    results = [
-        sampler(
-            starts=mode.starting_points(chains, generator),
-            covariance=mode.inverse_mass(),
-            draws=int(length),
-            tune=tune,
-            random_seed=int(generator.integers(2**31)),
-        )
-        for mode, length in zip(visited, lengths[lengths > 0], strict=True)
-    ]
+    with Progress(progressbar, "tracing and compiling the model") as progress:
+        target = to_target(model, model_args, model_kwargs or {}, seed)
+        modes = modes_of(idata, target)
+        sampler = _sampler(target, model, model_args, model_kwargs or {})
+        generator = np.random.default_rng(seed)
+        lengths = shares(np.array([mode.mass for mode in modes]), draws)
+        visited = [mode for mode, length in zip(modes, lengths, strict=True) if length > 0]
+        results = []
+        for mode, length in zip(visited, lengths[lengths > 0], strict=True):
+            place = f", mode {len(results) + 1} of {len(visited)}" if len(visited) > 1 else ""
+            progress.show(f"running NUTS from the fit{place}")
+            results.append(
+                sampler(
+                    starts=mode.starting_points(chains, generator),
+                    covariance=mode.inverse_mass(),
+                    draws=int(length),
+                    tune=tune,
+                    random_seed=int(generator.integers(2**31)),
+                )
+            )
     result = _joined(results, visited)
     fit = attributes(idata)
     found = {

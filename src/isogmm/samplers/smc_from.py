@@ -8,6 +8,7 @@ import numpy as np
 from isogmm.errors import OptionError
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.to_target import to_target
+from isogmm.progress.progress import Progress
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import Result, attributes
 from isogmm.samplers.modes import modes_of
@@ -25,6 +26,7 @@ def smc_from(
     target_ess: float = 0.7,
     num_moves: int = 4,
     random_seed: object = None,
+    progressbar: bool = True,
 ) -> Result:
     """Adaptive tempered SMC (BlackJAX) from the fitted mixture q to the posterior, with evidence.
 
@@ -49,6 +51,9 @@ def smc_from(
         Transitions of each particle at each temperature.
     random_seed
         An int, a NumPy Generator or a JAX key.
+    progressbar
+        Show a line with the run, the inverse temperature λ and the elapsed time, on terminals and
+        in notebooks only.
 
     Returns
     -------
@@ -71,21 +76,23 @@ def smc_from(
         raise OptionError(f"target_ess must lie between 0 and 1, not {target_ess}")
     begin = time.perf_counter()
     seed = seed_of(random_seed)
-    target = to_target(model, model_args, model_kwargs or {}, seed)
-    mixture = resume_mixture(idata, target).pooled()
-    modes = modes_of(idata, target)
-    covariance = np.asarray(sum(mode.mass * mode.covariance for mode in modes))
-    generator = np.random.default_rng(seed)
-    with target.precision():
-        runs = tempered(
-            target,
-            mixture,
-            covariance,
-            target_ess=target_ess,
-            num_moves=num_moves,
-            shape=(chains, draws),
-            generator=generator,
-        )
+    with Progress(progressbar, "tracing and compiling the model") as progress:
+        target = to_target(model, model_args, model_kwargs or {}, seed)
+        mixture = resume_mixture(idata, target).pooled()
+        modes = modes_of(idata, target)
+        covariance = np.asarray(sum(mode.mass * mode.covariance for mode in modes))
+        generator = np.random.default_rng(seed)
+        with target.precision():
+            runs = tempered(
+                target,
+                mixture,
+                covariance,
+                target_ess=target_ess,
+                num_moves=num_moves,
+                shape=(chains, draws),
+                generator=generator,
+                progress=progress,
+            )
     positions = np.stack([run.positions for run in runs])
     log_evidence, log_evidence_se = _evidence([run.log_evidence for run in runs])
     return result_of_draws(

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from isogmm.errors import OptionError, require
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.model.target import Target
+from isogmm.progress.progress import Progress, percent
 from isogmm.samplers.jax_density import jax_density
 
 #: Temperatures after which a run is stopped with an error.
@@ -74,6 +75,7 @@ def tempered(
     num_moves: int,
     shape: tuple[int, int],
     generator: np.random.Generator,
+    progress: Progress,
 ) -> list[TemperedRun]:
     """Independent runs from draws of a mixture to a target.
 
@@ -91,6 +93,8 @@ def tempered(
         Number of runs and of particles.
     generator
         Random numbers.
+    progress
+        Shows the run and its temperature.
 
     Raises
     ------
@@ -99,7 +103,18 @@ def tempered(
     """
     step = _step(target, mixture, covariance, target_ess, num_moves)
     num_runs, num_particles = shape
-    return [_run(step, mixture, num_particles, num_moves, generator) for _ in range(num_runs)]
+    runs = []
+    for number in range(1, num_runs + 1):
+
+        def show(temperature: float, number: int = number) -> None:
+            share = percent((number - 1 + temperature) / num_runs)
+            progress.show(
+                f"running SMC from the fit, run {number} of {num_runs}, inverse temperature "
+                f"{temperature:.3g}, {share} done"
+            )
+
+        runs.append(_run(step, mixture, num_particles, num_moves, generator, show))
+    return runs
 
 
 def _step(
@@ -147,8 +162,9 @@ def _run(
     num_particles: int,
     num_moves: int,
     generator: np.random.Generator,
+    show: Callable[[float], None],
 ) -> TemperedRun:
-    """One run.
+    """One run; ``show`` is called with every inverse temperature.
 
     Raises
     ------
@@ -173,6 +189,7 @@ def _run(
             break
         log_evidence += float(increment)
         temperature = float(state.tempering_param)
+        show(temperature)
         is_last = temperature >= 1.0 - TOLERANCE
         if num_temperatures > MAX_TEMPERATURES or not np.isfinite(log_evidence):
             raise OptionError(

@@ -31,6 +31,7 @@ from isogmm.recipe.summarize import Fitted, summarize
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
 from isogmm.results.interruption import interruptible
+from isogmm.results.labels import Stage
 from isogmm.results.stop_reason import StopReason
 
 Mixture = TypeVar("Mixture", bound=AbstractMixture)
@@ -121,12 +122,13 @@ class MixtureFamily(AbstractFamily[Mixture]):
         """Deliver draws, judge them and summarize the fit; or start again with further modes."""
         assert isinstance(rounds, MixtureRounds)
         deadline = context.target.deadline
+        context.costs.begin(Stage.REFINE)
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
         new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
-        context.costs.add("refine")
         if new and start.num_extensions < MAX_EXTENSIONS:
             context.target.deadline = deadline
             return self._extended(context, start, new)
+        context.costs.begin(Stage.DELIVER)
         fitted = Fitted(start.located, rounds.optimized, rounds.pool, delivery, context.costs)
         return summarize(context.target, self.options, fitted)
 
@@ -136,9 +138,9 @@ class MixtureFamily(AbstractFamily[Mixture]):
         """The start of another fit, from the known modes and new ones."""
         assert start.located is not None
         assert isinstance(self.options.init, Locate)
+        context.costs.begin(Stage.LOCATE)
         located = extend(context.target, context.generator, self.options.init, start.located, new)
         coordinates = coordinates_of(context.target, self.options, located)
-        context.costs.add("locate")
         extended = self._start_at(coordinates, context.generator)
         return replace(extended, num_extensions=start.num_extensions + 1)
 
@@ -190,6 +192,7 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
         """The start first, then larger mixtures as long as they gain."""
         family, context, start = self.family, self.context, self.start
         reason, found = start.stop_reason, None
+        context.costs.begin(Stage.JUDGE)
         if reason is None:
             with interruptible(context.target) as interruption:
                 found = family.without_rounds(context, start, self.num_draws)
@@ -198,11 +201,10 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
             found = OptimizeResult(start.mixture, {}, reason, 0, None), self._draw(start.mixture)
         if found is not None:
             self.optimized, self.pool = found
-            if reason is None:
-                context.costs.add("judge")
             return
         mixture: Mixture | None = start.mixture
         while mixture is not None:
+            context.costs.begin(Stage.MIXTURE)
             yield self._round(mixture)
             mixture = family.larger(start, self.optimized, self.pool) if self._grows else None
 
@@ -215,14 +217,12 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
 
     def add(self, optimized: OptimizeResult) -> None:
         """Judge the mixture by fresh draws; keep it if it is the first or has gained."""
-        costs = self.context.costs
-        costs.add("mixture")
+        self.context.costs.begin(Stage.JUDGE)
         with interruptible(self.context.target) as interruption:
             pool = self._draw(optimized.mixture)
         if interruption.reason is not None:
             optimized = replace(optimized, stop_reason=interruption.reason)
             pool = self._draw(optimized.mixture)
-        costs.add("judge")
         if not self._has_result:
             self.optimized, self.pool, self._has_result, self._grows = optimized, pool, True, True
         elif self.family.has_gained(self.pool, pool):

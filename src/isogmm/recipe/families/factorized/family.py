@@ -34,6 +34,7 @@ from isogmm.recipe.options import (
 from isogmm.recipe.start import Start
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result, get_group
+from isogmm.results.labels import Stage
 from isogmm.results.stop_reason import StopReason
 from isogmm.validation import real_number, whole_number
 
@@ -214,11 +215,14 @@ class FactorizedRounds(AbstractRounds):
         max_seconds = algorithm.stopping.max_seconds
         mixtures = self.start.mixture.chains
         generators = self.context.generators(len(mixtures))
-        for mixture, generator in zip(mixtures, generators, strict=True):
+        chains = zip(mixtures, generators, strict=True)
+        for number, (mixture, generator) in enumerate(chains, start=1):
             stopping: Any = algorithm.stopping
             if max_seconds is not None:
                 left = max_seconds - (time.perf_counter() - started)
                 stopping = replace(stopping, max_seconds=max(left, MIN_SECONDS))
+            note = f"chain {number} of {len(mixtures)}" if len(mixtures) > 1 else ""
+            self.context.costs.begin(Stage.MIXTURE, note)
             runner = algorithm.runner(self.context.target, mixture, generator)
             yield Round(runner, algorithm.schedule, stopping)
             last = self.results[-1].stop_reason
@@ -227,7 +231,6 @@ class FactorizedRounds(AbstractRounds):
 
     def add(self, optimized: OptimizeResult) -> None:
         """Keep the mixture of a chain."""
-        self.context.costs.add("mixture")
         self.results.append(optimized)
 
     def whole(self, mixture: FactorizedMixture) -> FactorizedChains:

@@ -9,6 +9,7 @@ from isogmm.optimize.loop import OptimizeResult
 from isogmm.recipe.context import FitContext
 from isogmm.results.fit_result import FitResult
 from isogmm.results.interruption import interruptible
+from isogmm.results.labels import Stage
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
 MIN_ELBO_DRAWS = 50
@@ -34,6 +35,7 @@ def fit_result(context: FitContext, results: Sequence[OptimizeResult], draws: in
         Draws of each chain that are kept.
     """
     target, num_draws = context.target, max(draws, MIN_ELBO_DRAWS)
+    context.costs.begin(Stage.DELIVER)
     generators = context.generators(len(results))
     positions = np.stack(
         [
@@ -50,7 +52,6 @@ def fit_result(context: FitContext, results: Sequence[OptimizeResult], draws: in
         [result.mixture.log_prob(chain) for result, chain in zip(results, positions, strict=True)]
     )
     ratios = (log_density - log_q)[np.isfinite(log_density)]
-    context.costs.add("deliver")
     return FitResult(
         target=target,
         mixture=FactorizedChains(tuple(result.mixture for result in results)),
