@@ -42,7 +42,7 @@ def main(
     few = {name: results[name] for name in ("isogmm", "nuts", "advi")}
     isogmm.plot_compare_marginals(few, "nuts", var_names=["mu", "tau"])
     plt.gcf().savefig(folder / f"marginals-{language}.png", dpi=120)
-    isogmm.plot_compare_pairs(few, ["mu", "tau"], "nuts")
+    isogmm.plot_compare_pairs(few, "nuts", ["mu", "tau"])
     plt.gcf().savefig(folder / f"pairs-{language}.png", dpi=120)
     plt.close("all")
     return table

@@ -1,7 +1,9 @@
 """Functions of arrays, for NumPy and JAX arrays alike."""
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import jax
@@ -61,3 +63,48 @@ def systematic_indices(
 def mean_and_standard_error(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     """Mean of independent values, and the standard error sd / √n of the mean."""
     return float(values.mean()), float(values.std() / np.sqrt(len(values)))
+
+
+def entry_names(
+    name: str, shape: tuple[int, ...], labels: Sequence[Sequence[object] | np.ndarray | None] = ()
+) -> list[str]:
+    """One name for each entry of an array: ``mu``, ``theta[Choate]``, ``beta[dose, 2]``.
+
+    Parameters
+    ----------
+    name
+        Name of the array.
+    shape
+        Its shape.
+    labels
+        Labels of each axis.  An axis whose labels are missing, repeated or of another number than
+        its entries has the names 0, 1, ...
+    """
+    texts = []
+    for axis, size in enumerate(shape):
+        given = labels[axis] if axis < len(labels) else None
+        axis_texts = [] if given is None else label_texts(given)
+        is_usable = len(axis_texts) == size == len(set(axis_texts))
+        texts.append(axis_texts if is_usable else [str(index) for index in range(size)])
+    if not shape:
+        return [name]
+    return [f"{name}[{', '.join(entry)}]" for entry in itertools.product(*texts)]
+
+
+def label_texts(labels: Sequence[object] | np.ndarray) -> list[str]:
+    """Labels of a dimension as text; dates without a time of zero."""
+    array = labels if isinstance(labels, np.ndarray) else None
+    if array is not None and array.dtype.kind == "M":
+        return [str(text) for text in np.datetime_as_string(array, unit="auto")]
+    return [_label_text(label) for label in labels]
+
+
+def _label_text(label: object) -> str:
+    if isinstance(label, bytes):
+        return label.decode(errors="replace")
+    if isinstance(label, tuple):
+        return ", ".join(_label_text(part) for part in label)
+    if isinstance(label, np.datetime64):
+        return str(np.datetime_as_string(label, unit="auto"))
+    # Dates of pandas and of the standard library at midnight.
+    return str(label).removesuffix(" 00:00:00") if isinstance(label, datetime) else str(label)

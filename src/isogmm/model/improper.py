@@ -52,7 +52,7 @@ def improper_direction(
         # The data determine the sum of two coordinates, and nothing determines their difference.
         rows = factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
         if 1.0 / np.linalg.cond(rows) < MIN_RECIPROCAL_CONDITION:
-            return _describe(axes[0], target.coordinate_names)
+            return _describe(axes[0], target.coordinate_labels)
     axes = axes[widths > min_width]
     widths = widths[widths > min_width]
     if not len(axes):
@@ -64,7 +64,7 @@ def improper_direction(
         # Axes: principal axis, side, pair of distances, inner and outer distance.
         decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
         is_slow = np.all(decay < np.log(10.0), axis=-1).any(axis=-1)
-    return _describe(axes[np.argmax(is_slow)], target.coordinate_names) if is_slow.any() else None
+    return _describe(axes[np.argmax(is_slow)], target.coordinate_labels) if is_slow.any() else None
 
 
 def check_proper(target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """The interface between a model and the library: a compiled log density with names and labels."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any, TypeAlias, TypedDict
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.arrays import Array, size_of, split
+from isogmm.arrays import Array, entry_names, size_of, split
 from isogmm.errors import ModelError
 
 #: Arrays by group and variable: ``{"posterior": {"mu": array}, ...}``.
@@ -184,11 +185,22 @@ class Target:
     @property
     def coordinate_names(self) -> list[str]:
         """One name for each flat coordinate: ``mu``, ``theta[0]``, ``beta[1, 2]``."""
-        names = []
+        parts = (entry_names(name, shape) for name, shape in self.variables.items())
+        return list(itertools.chain.from_iterable(parts))
+
+    @property
+    def coordinate_labels(self) -> list[str]:
+        """One name for each flat coordinate, with the user's labels: ``theta[Choate]``.
+
+        A dimension whose size the transform changes, such as that of a simplex, has numbers.
+        """
+        found = []
         for name, shape in self.variables.items():
-            for index in np.ndindex(*shape):
-                names.append(f"{name}[{', '.join(map(str, index))}]" if index else name)
-        return names
+            dims = self.unconstrained_dims.get(name, self.dims.get(name, ()))
+            dims = (dims,) if isinstance(dims, str) else dims
+            labels = [None if dim is None else self.coords.get(dim) for dim in dims]
+            found += entry_names(name, shape, labels)
+        return found
 
     def evaluate(
         self, positions: Float[np.ndarray, "*n d"]

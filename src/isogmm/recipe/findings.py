@@ -48,7 +48,7 @@ def findings_of(
         pareto_k=delivery.weights.pareto_k,
         relative_ess=delivery.weights.relative_ess,
         rhat=float(rhats[worst]),
-        rhat_name=target.coordinate_names[worst],
+        rhat_name=target.coordinate_labels[worst],
         num_draws=draws.shape[0] * draws.shape[1],
         num_modes=num_modes,
         unseen_probability=located.unseen if located is not None else 0.0,
@@ -93,7 +93,7 @@ class _OfChains(TypedDict, total=False):
 def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) -> _OfChains:
     if refined is None:
         return {}
-    names = target.coordinate_names
+    names = target.coordinate_labels
     sd = draws.std(axis=(0, 1)) + 1e-300
     mcse = _monte_carlo_errors(refined) / sd
     drift = np.abs(refined.drift.location) + np.abs(refined.drift.spread)

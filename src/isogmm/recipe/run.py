@@ -62,7 +62,7 @@ def run(family_name: str, given: Arguments) -> Result:
     return add_attributes(
         idata,
         {
-            "sampling_time": sum(seconds.values()),
+            "sampling_time": round(sum(seconds.values()), 4),
             "stage_seconds": json.dumps(seconds),
             "stage_gradient_evaluations": json.dumps(
                 {stage: costs.gradients[stage] for stage in stages}

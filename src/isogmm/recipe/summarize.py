@@ -76,6 +76,8 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         "verdict": verdict.value,
         "advice": advice,
         "draws_from": draws.source.value,
+        "rhat_max": findings.rhat,
+        "rhat_max_name": findings.rhat_name,
         "num_modes": findings.num_modes,
         **_of_search(fitted),
         **_of_chains(target, fitted),
@@ -172,7 +174,7 @@ def _of_chains(target: FitTarget, fitted: Fitted) -> Attributes:
         "refine_acceptance": refined.acceptance,
         "refine_step_size": refined.step_size,
         "refine_memory": float(refined.start_correlation.max()),
-        "refine_scales": ", ".join(target.coordinate_names[i] for i in refined.scales),
+        "refine_scales": ", ".join(target.coordinate_labels[i] for i in refined.scales),
     }
 
 

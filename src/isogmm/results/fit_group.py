@@ -14,19 +14,37 @@ from isogmm.results.groups import Result, arviz_name, get_group, group_names
 
 #: Attribute of the group ``fit``: JSON of which group holds the unconstrained draws of a variable.
 HOLDERS = "unconstrained_draws"
+#: Coordinate of the group ``fit`` with the names of the coordinates by the user's labels.
+LABELS = "coordinate_label"
 
 
 def fit_group(result: FitResult, attrs: Mapping[str, object]) -> xr.Dataset:
     """The tables of the mixture, one set for each chain, and the further tables of the fit."""
     entries = {**result.mixture.tables(), **result.tables}
     names = [arviz_name(name) for name in result.target.coordinate_names]
-    return dataset(
+    labels = [_with_arviz_name(name) for name in result.target.coordinate_labels]
+    group = dataset(
         {name: array for name, (_, array) in entries.items()},
         (),
         dims={name: dims for name, (dims, _) in entries.items()},
         coords={"coordinate": names},
         attrs={**attrs, **result.mixture.labels()},
     )
+    return group.assign_coords({LABELS: ("coordinate", np.array(labels, dtype=object))})
+
+
+def _with_arviz_name(entry: str) -> str:
+    """The name of an entry; its label may contain slashes, the name of its variable may not."""
+    name, bracket, label = entry.partition("[")
+    return arviz_name(name) + bracket + label
+
+
+def coordinate_labels(fit: xr.Dataset) -> list[str]:
+    """The coordinates of a group ``fit`` by the user's labels: ``theta[Choate]``.
+
+    A file of an earlier version has their numbers: ``theta[0]``.
+    """
+    return [str(name) for name in fit[LABELS if LABELS in fit.coords else "coordinate"].values]
 
 
 def history_group(history: Mapping[str, np.ndarray], attrs: Mapping[str, object]) -> xr.Dataset:
@@ -43,7 +61,7 @@ def positions_from(idata: Result) -> Float[np.ndarray, "c n d"]:
         If the result was made without its unconstrained draws.
     """
     parts = []
-    for name, group in _holders(idata).items():
+    for name, group in holders(idata).items():
         if group is None or group not in group_names(idata) or name not in get_group(idata, group):
             raise OptionError(
                 f"the result has no unconstrained draws of {name!r}: fit without "
@@ -54,7 +72,7 @@ def positions_from(idata: Result) -> Float[np.ndarray, "c n d"]:
     return np.concatenate(parts, axis=-1)
 
 
-def _holders(idata: Result) -> dict[str, str | None]:
+def holders(idata: Result) -> dict[str, str | None]:
     """The group that holds the unconstrained draws of each variable."""
     fit = get_group(idata, "fit")
     if HOLDERS in fit.attrs:

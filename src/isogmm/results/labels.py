@@ -53,5 +53,5 @@ _DESCRIPTIONS = {
     Stage.JUDGE: "evaluating fresh draws of the mixture",
     Stage.REFINE: "refining the draws",
     Stage.DELIVER: "checking the draws",
-    Stage.RESULT: "transforming the draws, log likelihood",
+    Stage.RESULT: "computing variables and log likelihood",
 }

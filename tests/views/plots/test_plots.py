@@ -1,5 +1,8 @@
 """Plots: what is drawn, for new and reloaded results and together with other methods."""
 
+import inspect
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,8 +14,7 @@ from helpers.results import CHAINS, COMPONENTS, DIM, DRAWS, fitted
 from isogmm import inference_data as idt
 from isogmm.errors import OptionError
 from isogmm.views.plots.density import density, plane_density
-from isogmm.views.plots.modes import separating
-from isogmm.views.plots.unconstrained import UnconstrainedSpace
+from isogmm.views.plots.unconstrained import UnconstrainedSpace, separating
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_marginals_have_one_panel_per_scalar_and_one_line_per_method(idata):
         {"isogmm": idata, "nuts": other_method(), "advi": other_method(0.5)}, "nuts"
     )
     draw(axes)
-    assert [axis.get_title(loc="left") for axis in axes] == ["mu", "tau", "theta[0]", "theta[1]"]
+    assert [axis.get_title(loc="left") for axis in axes] == ["mu", "tau", "theta[A]", "theta[B]"]
     assert all(len(axis.lines) == 2 for axis in axes)
     figure = axes[0].figure
     (legend,) = figure.legends
@@ -113,7 +115,7 @@ def test_constant_and_broken_draws_are_drawn_as_far_as_possible():
 
 def test_components_are_ellipses_of_the_right_covariance(idata):
     axes = isogmm.plot_compare_pairs(
-        {"isogmm": idata, "nuts": other_method()}, ["tau", "theta[0]"], "nuts"
+        {"isogmm": idata, "nuts": other_method()}, "nuts", ["tau", "theta[0]"]
     )
     draw(axes)
     (axis,) = axes
@@ -131,11 +133,13 @@ def test_components_are_ellipses_of_the_right_covariance(idata):
         np.testing.assert_allclose(
             (turn * halves**2) @ turn.T, variance * root @ root.T, atol=1e-10
         )
-    assert (axis.get_xlabel(), axis.get_ylabel()) == ("tau (unconstrained)", "theta[0]")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("tau (unconstrained)", "theta[A]")
 
 
-def test_all_chains_and_places_by_number(idata):
-    axes = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 3], chain=None)
+def test_all_chains_and_entries_by_number(idata):
+    axes = isogmm.plot_compare_pairs(
+        {"isogmm": idata}, var_names=["mu", "theta[1]"], chain=None
+    )
     draw(axes)
     assert len([p for p in axes[0].patches if isinstance(p, Ellipse)]) == CHAINS * COMPONENTS
     assert axes[0].get_xlabel() == "mu"
@@ -178,20 +182,23 @@ def test_an_unknown_transform_is_refused(idata):
         idata.copy(), "posterior", posterior.assign(tau=posterior["tau"] ** 2 + posterior["tau"])
     )
     with pytest.raises(OptionError, match="'nuts' has no draws of 'tau'"):
-        isogmm.plot_compare_pairs({"isogmm": squared, "nuts": other}, ["tau", "mu"])
+        isogmm.plot_compare_pairs({"isogmm": squared, "nuts": other}, var_names=["tau", "mu"])
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_pairs_refuse_invalid_options(idata):
     with pytest.raises(OptionError, match="needs one result of fit_isogmm"):
-        isogmm.plot_compare_pairs({"nuts": other_method()}, [0, 1])
+        isogmm.plot_compare_pairs({"nuts": other_method()})
     with pytest.raises(OptionError, match="no coordinate 'sigma'"):
-        isogmm.plot_compare_pairs({"isogmm": idata}, ["sigma", "mu"])
-    with pytest.raises(OptionError, match="no coordinate 9"):
-        isogmm.plot_compare_pairs({"isogmm": idata}, [9, "mu"])
-    with pytest.raises(OptionError, match="must be two"):
-        isogmm.plot_compare_pairs({"isogmm": idata}, ["mu"])
+        isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["sigma", "mu"])
+    with pytest.raises(OptionError, match=r"Did you mean 'theta'\?"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["thetta", "mu"])
+    with pytest.raises(OptionError, match="must be two coordinates.*select 1"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["mu"])
     with pytest.raises(OptionError, match="not a key of results"):
-        isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1], "nuts")
+        isogmm.plot_compare_pairs({"isogmm": idata}, "nuts")
+    with pytest.raises(OptionError, match="the order of the arguments"):
+        isogmm.plot_compare_pairs({"isogmm": idata}, ["mu", "tau"], "nuts")
 
 
 # --- ELBO and modes ---------------------------------------------------------------------------
@@ -231,18 +238,15 @@ def test_modes_show_masses_and_the_coordinates_that_separate(idata):
     draw(masses)
     assert [label.get_text() for label in masses.get_yticklabels()] == ["mode 0", "mode 1"]
     np.testing.assert_allclose([bar.get_width() for bar in masses.patches], 0.5)
-    assert places.get_xlabel() == "theta[0]"
+    assert places.get_xlabel() == "theta[A]"
     assert sum(len(dots.get_offsets()) for dots in places.collections) == CHAINS * DRAWS
 
 
 def test_one_mode_and_many_modes():
-    masses, places = isogmm.plot_modes(fitted(num_modes=1), coordinates=["mu", "tau"])
-    draw(masses)
-    assert (len(masses.patches), places.get_xlabel(), places.get_ylabel()) == (
-        1,
-        "mu",
-        "tau (unconstrained)",
-    )
+    (places,) = isogmm.plot_modes(fitted(num_modes=1), ["mu", "tau"])
+    draw(places)
+    assert (places.get_xlabel(), places.get_ylabel()) == ("mu", "tau (unconstrained)")
+    assert len(places.figure.axes) == 1  # nothing beside the draws
     masses, _ = isogmm.plot_modes(fitted(num_modes=6))
     assert len(masses.patches) == 6
 
@@ -258,8 +262,9 @@ def test_separating_coordinates_are_measured_in_sds_within_modes():
 
 def test_names_with_dollar_signs_are_drawn_unchanged():
     idata = fitted(("$\\mu_{", "tau_<b>"))
-    draw(isogmm.plot_modes(idata, [0, 1]))
-    axes = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1])
+    names = ["$\\mu_{", "tau_<b>"]
+    draw(isogmm.plot_modes(idata, names))
+    axes = isogmm.plot_compare_pairs({"isogmm": idata}, var_names=names)
     draw(axes)
     assert axes[0].get_xlabel() == "$\\mu_{"
 
@@ -278,8 +283,8 @@ def test_a_reloaded_result_is_drawn_the_same(idata, tmp_path):
     for plot in (isogmm.plot_elbo, isogmm.plot_modes):
         first, second = plot(idata), plot(reloaded)
         assert len(np.ravel(first)) == len(np.ravel(second))
-    fresh = isogmm.plot_compare_pairs({"isogmm": idata}, [0, 1])
-    again = isogmm.plot_compare_pairs({"isogmm": reloaded}, [0, 1])
+    fresh = isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["mu", "tau"])
+    again = isogmm.plot_compare_pairs({"isogmm": reloaded}, var_names=["mu", "tau"])
     centers = [[p.center for p in a[0].patches if isinstance(p, Ellipse)] for a in (fresh, again)]
     np.testing.assert_allclose(centers[0], centers[1])
     assert UnconstrainedSpace(reloaded).positions.shape == (CHAINS, DRAWS, DIM)
@@ -308,3 +313,83 @@ def test_an_elbo_that_is_never_finite_is_drawn_empty():
     ax = isogmm.plot_elbo(fitted(history=history))
     draw(ax)
     assert len(ax.lines) == CHAINS + 1
+
+
+# --- one vocabulary -----------------------------------------------------------------------------
+
+
+def test_all_plots_and_compare_take_the_same_arguments_in_the_same_order():
+    def names(function):
+        return list(inspect.signature(function).parameters)
+
+    for function in (
+        isogmm.compare,
+        isogmm.plot_compare_marginals,
+        isogmm.plot_compare_pairs,
+    ):
+        assert names(function)[:4] == ["results", "reference", "var_names", "coords"]
+    assert names(isogmm.plot_modes) == ["idata", "var_names", "coords"]
+
+
+def test_coords_select_by_the_labels_of_the_user(idata):
+    results = {"isogmm": idata, "again": idata.copy()}
+    chosen = {"coords": {"school": ["B", "A"]}, "var_names": "theta"}
+    axes = isogmm.plot_compare_marginals(results, "again", **chosen)
+    assert [axis.get_title(loc="left") for axis in axes] == ["theta[B]", "theta[A]"]
+    for place in (
+        isogmm.plot_compare_pairs(results, "again", **chosen)[0],
+        isogmm.plot_modes(idata, **chosen)[-1],
+    ):
+        assert (place.get_xlabel(), place.get_ylabel()) == ("theta[B]", "theta[A]")
+    table = isogmm.compare(
+        results, "again", ["mu", "theta"], coords={"school": "B"}, per_variable=True
+    )
+    assert list(table.loc["again"].index) == ["mu", "theta[B]"]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_invalid_coords_are_refused_with_the_labels_that_exist(idata):
+    for function, first in (
+        (isogmm.plot_modes, (idata,)),
+        (isogmm.plot_compare_marginals, ({"isogmm": idata}, "isogmm")),
+    ):
+        with pytest.raises(OptionError, match="has the labels A, B"):
+            function(*first, var_names="theta", coords={"school": ["C"]})
+        with pytest.raises(OptionError, match=r"names the dimensions \['skool'\]"):
+            function(*first, var_names="theta", coords={"skool": ["A"]})
+        with pytest.raises(OptionError, match="coords must be a dict"):
+            function(*first, var_names="theta", coords=["A"])
+        with pytest.raises(OptionError, match="var_names has the entry 0"):
+            function(*first, var_names=[0, 1])
+
+
+def test_one_dimension_has_densities_in_place_of_pairs():
+    density_of_one = isogmm.LogDensity(
+        lambda x: jnp.logaddexp(-0.5 * ((x - 4) ** 2).sum(), -0.5 * ((x + 4) ** 2).sum()),
+        np.zeros(1),
+    )
+    idata = isogmm.fit_isogmm(density_of_one, random_seed=0, draws=200, refine=0, chains=2)
+    axes = isogmm.plot_modes(idata)
+    draw(axes)
+    assert (axes[-1].get_xlabel(), axes[-1].get_ylabel()) == ("x[0]", "density")
+    with pytest.raises(OptionError, match="needs two coordinates"):
+        isogmm.plot_compare_pairs({"isogmm": idata})
+
+
+def test_the_noisy_end_of_a_trace_is_combined():
+    elbo = np.full((6, CHAINS), -30.0) + np.linspace(-1, 0, 6)[:, None]
+    error = np.full((6, CHAINS), 0.02)
+    elbo[-1], error[-1] = -34.0, 1.0  # few iterations: not a divergence
+    history = {
+        "iteration": np.arange(25, 175, 25),
+        "elbo": elbo,
+        "elbo_se": error,
+        "gradient_evaluations": 3200 * np.arange(1, 7),
+        "seconds": np.linspace(0.1, 0.6, 6),
+    }
+    ax = isogmm.plot_elbo(fitted(history=history))
+    last = ax.lines[0].get_ydata()[-1]
+    # The weighted mean of both: the point without noise counts 2,500 times as much.
+    assert last == pytest.approx((-30.2 * 2500 - 34.0) / 2501, abs=1e-6)
+    assert ax.lines[0].get_xdata()[-1] == 19200
+    assert "final mixture" in [text.get_text() for text in ax.get_legend().get_texts()]

@@ -65,14 +65,15 @@ def test_the_text_contains_all_facts(idata):
         "Pareto k",
         "0.62",
         "0.500 ± 0.010",
-        "mean of theta[0]",
+        "mean of theta[A]",
         "locate",
         "19,200",
         "25,000",
     ):
         assert piece in text, piece
     # The variable with the largest shift comes first.
-    assert text.index("tau ") < text.index("theta[0] ", text.index("tau "))
+    table = text[text.index("Largest differences") :]
+    assert table.index("tau ") < table.index("theta[A] ")
     assert re.search(r"tau\s+-0\.31\s+\+0\.42\s+0\.12\s+-0\.140 ± 0\.020", text)
     assert any(block in text for block in trace.BLOCKS)
     assert "\x1b" not in text
@@ -112,7 +113,7 @@ def test_an_encoding_without_block_characters_is_enough(idata, monkeypatch):
 def test_the_html_contains_all_facts(idata):
     outline = Outline(isogmm.report(idata)._repr_html_())
     text = " ".join(outline.texts)
-    for piece in ("refined", "Use the draws", "-0.31", "0.500 ± 0.010", "theta[0]", "19,200"):
+    for piece in ("refined", "Use the draws", "-0.31", "0.500 ± 0.010", "theta[A]", "19,200"):
         assert piece in text, piece
     assert outline.tags.count("polyline") == 4  # one a chain
 
@@ -273,3 +274,91 @@ def test_in_a_notebook_the_text_is_returned_and_nothing_is_written(idata, capsys
 def in_a_notebook(monkeypatch):
     """Make rich believe that it runs in a notebook."""
     monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+
+
+# --- the user's labels, the delivered draws, costs ----------------------------------------------
+
+
+def test_diagnostics_of_the_mixture_and_of_the_delivered_draws_are_told_apart(idata):
+    for text in (str(isogmm.report(idata)), " ".join(Outline(html_of(idata)).texts)):
+        assert re.search(r"mixture before refinement\s+Pareto k 0\.62, importance ESS 1,234", text)
+        largest = re.search(r"R-hat of the draws\s+(\S+) at most \((\S+)\)", text)
+        smallest = re.search(r"ESS of the draws\s+(\S+) at least \((\S+)\)", text)
+        posterior = idt.get_group(idata, "posterior")
+        draws = np.dstack([posterior["mu"], posterior["tau"], posterior["theta"]])
+        names = ["mu", "tau", "theta[A]", "theta[B]"]
+        rhats, sizes = idt.rhat(draws), idt.ess(draws)
+        assert largest.groups() == (f"{rhats.max():.2f}", names[rhats.argmax()])
+        assert smallest.groups() == (f"{sizes.min():,.0f}", names[sizes.argmin()])
+
+
+@pytest.mark.parametrize(
+    ("source", "label"),
+    [("mixture", "importance weights of the draws"), ("importance", "mixture before reweighting")],
+)
+def test_importance_weights_say_what_they_describe(source, label):
+    text = str(isogmm.report(fitted(attributes={"draws_from": source})))
+    assert re.search(rf"{label}\s+Pareto k 0\.62", text)
+
+
+def test_the_rhat_of_the_fit_counts_if_it_is_larger():
+    attributes = {"rhat_max": 1.42, "rhat_max_name": "theta[B]"}
+    assert "1.42 at most (theta[B])" in str(isogmm.report(fitted(attributes=attributes)))
+
+
+def test_few_of_many_variables_are_examined_and_the_report_says_so(idata):
+    draws = np.random.default_rng(0).normal(size=(2, 20, 1000))
+    many = idt.add_group(
+        idata.copy(),
+        "posterior",
+        xr.Dataset(
+            {
+                "x": (("chain", "draw", "unit"), draws),
+                "flag": (("chain", "draw"), draws[..., 0] > 0),
+            }
+        ),
+    )
+    assert "200 of 1,001 variables examined" in str(isogmm.report(many))
+
+
+def test_components_are_counted_by_chain(idata):
+    assert re.search(r"components\s+24 \(4 chains × 6\)", str(isogmm.report(idata)))
+
+
+def test_a_single_mode_has_no_table_of_modes():
+    idata = fitted(num_modes=1)
+    assert "mass" not in str(isogmm.report(idata))
+    assert "<h4>Modes" not in html_of(idata)
+
+
+def test_costs_have_a_total_and_old_files_a_row_for_the_rest(idata):
+    assert re.search(r"total\s+1\.50 s\s+24,200", str(isogmm.report(idata)))
+    text = str(isogmm.report(fitted(attributes={"sampling_time": 4.0})))
+    assert re.search(r"other\s+everything else\s+2\.50 s", text)
+    assert re.search(r"total\s+4\.00 s", text)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        (-32.34, -31.84, ("-32.34", "-31.84", "+0.50")),
+        (-82.24, -82.2389, ("-82.2400", "-82.2389", "+0.0011")),
+        (-1.0, -1.0, ("-1.00", "-1.00", "+0.00")),
+        (-1e5, -1e5 + 2e-9, ("-100,000.000000", "-100,000.000000", "+0.000000")),
+        (float("nan"), -1.0, ("–", "-1.00", "–")),
+    ],
+)
+def test_a_small_change_of_the_elbo_has_digits(first, last, shown):
+    assert formatting.change(first, last) == shown
+
+
+def test_the_change_of_the_elbo_is_in_both_reports():
+    elbo = np.array([-30.0, -29.9995])[:, None] * np.ones(4)
+    history = {"elbo": elbo, "elbo_se": 0 * elbo, "gradient_evaluations": np.arange(2)}
+    idata = fitted(history=history)
+    assert "-29.99950 (+0.00050)" in str(isogmm.report(idata))
+    assert "from -30.00000 to -29.99950 nats (+0.00050)" in html_of(idata)
+
+
+def html_of(idata):
+    return isogmm.report(idata)._repr_html_()

@@ -102,7 +102,7 @@ def _order(labels: np.ndarray | None, expected: np.ndarray | None, where: str) -
     if labels is None or expected is None:
         return None
     have, want = [str(label) for label in labels], [str(label) for label in expected]
-    if (_only_counts(labels) or _only_counts(expected)) and sorted(have) != sorted(want):
+    if (only_counts(labels) or only_counts(expected)) and sorted(have) != sorted(want):
         return None
     if have == want:
         return np.arange(len(have))
@@ -115,25 +115,7 @@ def _order(labels: np.ndarray | None, expected: np.ndarray | None, where: str) -
     return np.array([have.index(label) for label in want], dtype=int)
 
 
-def _only_counts(labels: np.ndarray) -> bool:
+def only_counts(labels: np.ndarray) -> bool:
     """Whether labels are 0, 1, 2, ..., as libraries set them where the user gave none."""
     return np.array_equal(labels, np.arange(len(labels)))
 
-
-def scalar_labels(name: str, variable: Variable) -> list[str]:
-    """One label per scalar of a variable: ``mu``, ``theta[school A]``."""
-    shape = variable.values.shape[2:]
-    if not shape:
-        return [name]
-    axes = [
-        variable.labels.get(variable.dims[axis]) if variable.dims else None
-        for axis in range(len(shape))
-    ]
-    texts = [
-        [str(label) for label in (np.arange(size) if labels is None else labels)]
-        for labels, size in zip(axes, shape, strict=True)
-    ]
-    return [
-        f"{name}[{', '.join(texts[axis][i] for axis, i in enumerate(index))}]"
-        for index in np.ndindex(*shape)
-    ]

@@ -8,8 +8,9 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result
-from isogmm.views.comparison.align import aligned, common_names, scalar_labels
+from isogmm.views.comparison.align import aligned, common_names, only_counts
 from isogmm.views.comparison.variables import DrawsLike, Variable, is_arviz, variables_of
+from isogmm.views.selection import Coords, VarNames, as_list, select
 
 #: Name of a reference that is given as draws and not as a key of the results.
 REFERENCE = "reference"
@@ -47,7 +48,8 @@ class Draws:
 def read(
     results: Mapping[str, DrawsLike],
     reference: str | DrawsLike,
-    var_names: str | Sequence[str] | None = None,
+    var_names: VarNames = None,
+    coords: Coords = None,
 ) -> tuple[list[Draws], str]:
     """Draws of all methods with equal columns, those of the reference included, and its name.
 
@@ -60,7 +62,9 @@ def read(
         A key of ``results``, or draws in any of these forms, which are then called
         ``reference``.
     var_names
-        Variables to compare; all by default.
+        Variables to compare, or single entries of them; all by default.
+    coords
+        Labels by dimension to which the variables are restricted.
 
     Raises
     ------
@@ -69,12 +73,12 @@ def read(
         them.
     """
     methods, reference = _with_reference(results, reference)
-    wanted = [var_names] if isinstance(var_names, str) else var_names
     found = {name: variables_of(name, result) for name, result in methods.items()}
-    names = common_names(found, reference, wanted)
-    # Plain arrays have no names of dimensions: the first method that has some gives the template.
+    names = common_names(found, reference, _variables_in(var_names, found[reference]))
+    # Plain arrays have no names of dimensions, and other libraries may have numbers in place of the
+    # user's labels: the first method with the most labels gives the template.
     named = [name for name in (reference, *found) if _is_named(found[name], names)]
-    source = named[0] if named else reference
+    source = max(named, key=lambda name: _num_labelled(found[name], names), default=reference)
     template = found[source]
     if not named:
         template = {name: v.with_chains(v.values.ndim - 2) for name, v in template.items()}
@@ -92,12 +96,23 @@ def read(
             f"the results cannot be compared, because they differ from {source!r}. "
             + " ".join(problems)
         )
-    labels = tuple(label for name in names for label in scalar_labels(name, template[name]))
-    draws = [
-        Draws(method, _joined(method, parts), labels, _arviz_or_none(methods[method]))
-        for method, parts in columns.items()
-    ]
+    entries = [template[name].entries(name) for name in names]
+    columns_shown = select(entries, var_names, coords)
+    all_labels = [label for one in entries for label in one.names()]
+    labels = tuple(all_labels[column] for column in columns_shown)
+    draws = []
+    for method, parts in columns.items():
+        values = _joined(method, parts)[..., columns_shown]
+        draws.append(Draws(method, values, labels, _arviz_or_none(methods[method])))
     return draws, reference
+
+
+def _variables_in(var_names: VarNames, known: Mapping[str, Variable]) -> list[str] | None:
+    """The variables of names of variables and of single entries."""
+    names = as_list(var_names)
+    if names is None:
+        return None
+    return list(dict.fromkeys(n if n in known else n.partition("[")[0] for n in names))
 
 
 def _with_reference(
@@ -123,6 +138,12 @@ def _with_reference(
 def unknown_reference(reference: str, methods: Mapping[str, DrawsLike]) -> str:
     """The message for a reference that is not among the results."""
     return f"reference={reference!r} is not a key of results. Use one of {list(methods)}."
+
+
+def _num_labelled(variables: Mapping[str, Variable], names: Sequence[str]) -> int:
+    """How many dimensions of these variables have labels other than 0, 1, 2, ..."""
+    labels = [label for name in names for label in variables[name].labels.values()]
+    return sum(not only_counts(label) for label in labels)
 
 
 def _is_named(variables: Mapping[str, Variable], names: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """``compare``: one table of the errors of each method against a reference, and of its cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,13 +9,15 @@ from isogmm.views.comparison.draws import read
 from isogmm.views.comparison.reference import Reference
 from isogmm.views.comparison.reported import reported
 from isogmm.views.comparison.variables import DrawsLike
+from isogmm.views.selection import Coords, VarNames
 
 
 def compare(
     results: Mapping[str, DrawsLike],
     reference: str | DrawsLike,
-    var_names: str | Sequence[str] | None = None,
+    var_names: VarNames = None,
     *,
+    coords: Coords = None,
     per_variable: bool = False,
     random_seed: int = 0,
 ) -> pd.DataFrame:
@@ -36,7 +38,10 @@ def compare(
     reference
         The key of the method to compare with, or draws in any of these forms.
     var_names
-        Variables to compare.  By default all, which every result then must have.
+        Variables to compare, or single entries (``"theta[Choate]"``).  By default all, which
+        every result then must have.
+    coords
+        Labels by dimension to which the variables are restricted, as in ArviZ.
     per_variable
         Whether the table has one row per method and scalar instead of one per method.
     random_seed
@@ -69,7 +74,7 @@ def compare(
     OptionError
         If variables, shapes or labels of the results differ.  The message names them.
     """
-    draws, name = read(results, reference, var_names)
+    draws, name = read(results, reference, var_names, coords)
     base = next(method for method in draws if method.name == name)
     known = Reference(base, np.random.default_rng(random_seed))
     if per_variable:

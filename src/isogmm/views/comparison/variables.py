@@ -9,6 +9,7 @@ import xarray as xr
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result, get_group, group_names
+from isogmm.views.selection import Entries
 
 #: What a comparison accepts: an ArviZ object, a dataset of draws, or arrays by variable.
 DrawsLike: TypeAlias = Result | xr.Dataset | Mapping[str, object]
@@ -40,6 +41,11 @@ class Variable:
         if self.values.ndim != ndim + 1:
             return self
         return Variable(self.values[None], self.dims, self.labels)
+
+    def entries(self, name: str) -> Entries:
+        """The entries of the variable, which has axes (chain, draw, ...)."""
+        dims = self.dims or ()
+        return Entries(name, self.values.shape[2:], dims, self.labels)
 
 
 def is_arviz(result: object) -> bool:

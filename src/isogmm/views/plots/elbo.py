@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result, attributes, get_group, group_names
-from isogmm.views.elbo_range import lower_limit
+from isogmm.views.elbo_range import lower_limit, without_noisy_end
 from isogmm.views.plots.style import COLORS, INK, QUIET, color, style
 
 #: Labels of the horizontal axis by the option ``x``.
@@ -25,6 +25,11 @@ MIN_SPREAD = 1e-6
 
 def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None = None) -> Axes:
     """ELBO of every chain at each check, with two standard errors, and the log evidence.
+
+    The last checks average few iterations each and can have large errors.  They are combined, by
+    the inverse of their variances, until the error of a point is not much larger than those of
+    the points before it.  The diamond at the end, with two standard errors, is the ELBO of the
+    final mixture of all chains on fresh draws, as in the report.
 
     The ELBO is a lower bound of the log evidence.  The difference between the two at the end is
     the KL divergence from the mixture to the posterior, in nats.
@@ -56,21 +61,30 @@ def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None
             "fit_isogmm or fit_gmmvi."
         )
     stats, attrs = get_group(idata, "fit_stats"), attributes(idata)
-    evidence, evidence_se = (
-        float(attrs.get(name, np.nan)) for name in ("log_evidence", "log_evidence_se")
+    evidence, evidence_se, final, final_se = (
+        float(attrs.get(name, np.nan))
+        for name in ("log_evidence", "log_evidence_se", "elbo", "elbo_se")
     )
-    position = stats[x].values.astype(float)
-    elbo = stats["elbo"].transpose("check", "chain").values
-    error = stats["elbo_se"].transpose("check", "chain").values
+    position, elbo, error = without_noisy_end(
+        stats[x].values.astype(float),
+        stats["elbo"].transpose("check", "chain").values.astype(float),
+        stats["elbo_se"].transpose("check", "chain").values.astype(float),
+    )
     num_chains = elbo.shape[1]
     has_many_chains = num_chains > len(COLORS)
     with style() as plt:
         if ax is None:
             _, ax = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
         _draw_chains(ax, position, elbo, error)
+        if np.isfinite([final, final_se]).all():
+            _draw_final(ax, position[-1], final, final_se)
         if np.isfinite(evidence):
             _draw_evidence(ax, evidence, evidence_se)
-        low, high = _limits(elbo, error, evidence, evidence_se)
+        everything = (
+            np.vstack([elbo, np.full(num_chains, final)]),
+            np.vstack([error, np.full(num_chains, final_se)]),
+        )
+        low, high = _limits(*everything, evidence, evidence_se)
         if np.isfinite([low, high]).all():
             margin = MARGIN * max(high - low, MIN_SPREAD)
             ax.set_ylim(low - margin, high + margin)
@@ -82,6 +96,15 @@ def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None
             ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         ax.legend(loc="best", ncols=2 if num_chains > 3 and not has_many_chains else 1)
     return ax
+
+
+def _draw_final(ax: Axes, position: float, elbo: float, error: float) -> None:
+    """A diamond and two standard errors."""
+    ax.vlines(position, elbo - 2 * error, elbo + 2 * error, color=INK, lw=1.5, zorder=3)
+    ax.scatter(
+        position, elbo, marker="D", s=30, color=INK, ec="white", lw=0.8, zorder=4, clip_on=False,
+        label="final mixture",
+    )
 
 
 def _draw_chains(

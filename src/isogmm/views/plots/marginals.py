@@ -12,6 +12,7 @@ from isogmm.views.comparison.draws import Draws, read
 from isogmm.views.comparison.variables import DrawsLike
 from isogmm.views.plots.density import density
 from isogmm.views.plots.style import INK, REFERENCE, color, line, panels, shorten, style
+from isogmm.views.selection import Coords, VarNames
 
 #: Width and height of a panel, in inches.
 PANEL_SIZE = (3.1, 2.2)
@@ -28,8 +29,9 @@ MAX_REACH = 4
 def plot_compare_marginals(
     results: Mapping[str, DrawsLike],
     reference: str | DrawsLike,
-    var_names: str | Sequence[str] | None = None,
+    var_names: VarNames = None,
     *,
+    coords: Coords = None,
     max_panels: int = 12,
 ) -> np.ndarray:
     """Marginal densities of every method and of the reference, one panel per scalar.
@@ -41,7 +43,7 @@ def plot_compare_marginals(
 
     Parameters
     ----------
-    results, reference, var_names
+    results, reference, var_names, coords
         As in :func:`isogmm.compare`.
     max_panels
         Largest number of panels.
@@ -58,7 +60,7 @@ def plot_compare_marginals(
     """
     if max_panels < 1:
         raise OptionError(f"max_panels must be at least 1, got {max_panels}")
-    draws, name = read(results, reference, var_names)
+    draws, name = read(results, reference, var_names, coords)
     base = next(method for method in draws if method.name == name)
     others = [method for method in draws if method is not base]
     order = np.arange(len(base.labels))

@@ -8,37 +8,42 @@ from matplotlib.axes import Axes
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result, get_group, group_names
+from isogmm.views.plots.density import density
 from isogmm.views.plots.style import INK, REFERENCE, color, evenly_spaced, style
 from isogmm.views.plots.unconstrained import UnconstrainedSpace
+from isogmm.views.selection import Coords, VarNames
 
 #: Modes that have their own color and bar; the others share one bar.
 MAX_MODES = 6
 #: Draws that are shown.
 MAX_DRAWS = 3000
-#: Smallest variance within modes, so that it can be divided by.
-MIN_VARIANCE = 1e-300
 
 
-def plot_modes(idata: Result, coordinates: Sequence[str | int] | None = None) -> np.ndarray:
+def plot_modes(
+    idata: Result, var_names: VarNames = None, *, coords: Coords = None
+) -> np.ndarray:
     """Masses of the modes with two standard errors, and their draws in two coordinates.
+
+    A single mode has no masses to compare; the figure then shows its draws alone.
 
     Parameters
     ----------
     idata
         A result of ``fit_isogmm``.
-    coordinates
-        Two unconstrained coordinates, by name or index.  By default those along which the modes
-        are farthest apart, in standard deviations within a mode.
+    var_names, coords
+        Variables and labels that select two unconstrained coordinates, as in
+        :func:`isogmm.plot_compare_pairs`.  By default those along which the modes are farthest
+        apart, in standard deviations within a mode.
 
     Returns
     -------
     numpy.ndarray of matplotlib.axes.Axes
-        The axes of the masses and of the draws.
+        The axes of the masses, if there are several modes, and of the draws.
 
     Raises
     ------
     OptionError
-        If the result does not come from ``fit_isogmm``, or a coordinate does not exist.
+        If the result does not come from ``fit_isogmm``, or a name or label does not exist.
     """
     space = UnconstrainedSpace(idata)
     fit = get_group(idata, "fit")
@@ -48,43 +53,28 @@ def plot_modes(idata: Result, coordinates: Sequence[str | int] | None = None) ->
             "'sample_stats'."
         )
     masses, errors = fit["mode_mass"].values, fit["mode_mass_se"].values
-    if len(masses) == 1:
-        # The mass of a single mode is exactly one; its stored error is that of the evidence.
-        errors = np.zeros(1)
     points = space.positions.reshape(-1, len(space.labels))
     modes = get_group(idata, "sample_stats")["mode"].values.ravel()
     order = np.argsort(-masses)
-    if coordinates is None:
-        pair = separating(points, modes, 2)
-    else:
-        pair = [space.index(coordinate) for coordinate in coordinates]
-    if len(pair) != 2 and len(space.labels) > 1:
-        raise OptionError(f"coordinates must be two names or indices, got {coordinates}")
+    pair = space.pair(var_names, coords)
     with style() as plt:
-        _, axes = plt.subplots(
-            1, 2, figsize=(8.6, 3.8), layout="constrained", width_ratios=(1, 1.35)
-        )
-        _draw_masses(axes[0], masses, errors, order)
-        _draw_points(axes[1], points, modes, order, pair)
-        axes[1].set_xlabel(space.axis_label(pair[0]))
-        axes[1].set_ylabel(space.axis_label(pair[1]) if len(pair) > 1 else "draw")
+        if len(masses) > 1:
+            _, axes = plt.subplots(
+                1, 2, figsize=(8.6, 3.8), layout="constrained", width_ratios=(1, 1.35)
+            )
+            _draw_masses(axes[0], masses, errors, order)
+        else:
+            _, axes = plt.subplots(
+                1, 1, figsize=(4.9, 3.8), layout="constrained", squeeze=False
+            )
+            axes = axes[0]
+        if len(pair) > 1:
+            _draw_points(axes[-1], points, modes, order, pair)
+            axes[-1].set_ylabel(space.axis_label(pair[1]))
+        else:
+            _draw_densities(axes[-1], points[:, pair[0]], modes, order)
+        axes[-1].set_xlabel(space.axis_label(pair[0]))
     return axes
-
-
-def separating(
-    points: Float[np.ndarray, "n d"], modes: Int[np.ndarray, " n"], number: int
-) -> list[int]:
-    """Coordinates along which the modes are farthest apart, in sds within a mode.
-
-    The first coordinates if there is a single mode.
-    """
-    found = [mode for mode in np.unique(modes) if (modes == mode).sum() > 1]
-    if len(found) < 2:
-        return list(range(min(number, points.shape[1])))
-    means = np.stack([points[modes == mode].mean(axis=0) for mode in found])
-    within = np.mean([points[modes == mode].var(axis=0) for mode in found], axis=0)
-    between = means.var(axis=0) / np.maximum(within, MIN_VARIANCE)
-    return [int(i) for i in np.argsort(-between, kind="stable")[:number]]
 
 
 def _draw_masses(
@@ -127,6 +117,26 @@ def _draw_masses(
     axis.set_xlabel("mass, with two standard errors" if any(spreads) else "mass")
 
 
+def _draw_densities(
+    axis: Axes,
+    values: Float[np.ndarray, " n"],
+    modes: Int[np.ndarray, " n"],
+    order: Int[np.ndarray, " m"],
+) -> None:
+    """Densities of the draws of every mode, with areas in proportion to their numbers."""
+    for rank, mode in enumerate(order):
+        members = values[modes == mode]
+        shade = color(rank) if rank < MAX_MODES else REFERENCE
+        if len(members) < 2 or np.ptp(members) == 0:
+            continue
+        grid, height = density(members)
+        height = height * len(members) / len(values)
+        axis.fill_between(grid, height, color=shade, alpha=0.45, lw=0)
+        axis.plot(grid, height, color=shade, lw=1.5)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel("density")
+
+
 def _draw_points(
     axis: Axes,
     points: Float[np.ndarray, "n d"],
@@ -141,10 +151,9 @@ def _draw_points(
     for rank, mode in enumerate(order):
         members = points[modes == mode]
         shade = color(rank) if rank < MAX_MODES else REFERENCE
-        first = members[:, pair[0]]
-        second = members[:, pair[1]] if len(pair) > 1 else np.arange(len(members))
+        first, second = members[:, pair[0]], members[:, pair[1]]
         axis.scatter(first, second, s=7, color=shade, alpha=0.45, lw=0, rasterized=True)
-        if len(members) and rank < MAX_MODES and len(order) > 1 and len(pair) > 1:
+        if len(members) and rank < MAX_MODES and len(order) > 1:
             axis.annotate(
                 str(mode),
                 (float(first.mean()), float(second.mean())),

@@ -18,6 +18,7 @@ from isogmm.views.comparison.draws import unknown_reference
 from isogmm.views.plots.density import plane_density
 from isogmm.views.plots.style import INK, REFERENCE, color, evenly_spaced, panels, shorten, style
 from isogmm.views.plots.unconstrained import UnconstrainedSpace
+from isogmm.views.selection import Coords, VarNames
 
 #: Probabilities of the highest-density regions of the reference, and their shades.
 REGIONS = (0.99, 0.9, 0.5)
@@ -38,9 +39,10 @@ NUM_FULL_ELLIPSES = 16
 
 def plot_compare_pairs(
     results: Mapping[str, Result],
-    coordinates: Sequence[str | int],
     reference: str | None = None,
+    var_names: VarNames = None,
     *,
+    coords: Coords = None,
     chain: int | None = 0,
     num_sds: float = 1.0,
 ) -> np.ndarray:
@@ -57,10 +59,13 @@ def plot_compare_pairs(
         Method to ArviZ object.  At least one is a result of ``fit_isogmm``, which defines the
         coordinates.  Other methods need no unconstrained draws if each number is transformed by
         itself.
-    coordinates
-        Two names, as in the group ``fit`` (``"tau"``, ``"theta[0]"``), or indices.
     reference
         The key of the method that is drawn behind all others; none by default.
+    var_names, coords
+        Variables and labels that select two coordinates, as in ArviZ: ``["mu", "tau"]``, or
+        ``"theta"`` with ``coords={"school": ["Choate", "Deerfield"]}``.  Single entries
+        (``"theta[Choate]"``, ``"theta[0]"``) may be named too.  By default those along which the
+        modes are farthest apart, or the first two if there is one mode.
     chain
         The chain whose components are drawn; None for all chains.
     num_sds
@@ -74,17 +79,25 @@ def plot_compare_pairs(
     Raises
     ------
     OptionError
-        If a coordinate does not exist or a method has no draws of it.
+        If a name or label does not exist, or a method has no draws of a coordinate.
     """
     fits = [name for name, result in results.items() if "fit" in group_names(result)]
     if not fits:
         raise OptionError("plot_compare_pairs needs one result of fit_isogmm among the results")
-    if len(coordinates) != 2:
-        raise OptionError(f"coordinates must be two names or indices, got {list(coordinates)}")
+    if reference is not None and not isinstance(reference, str):
+        raise OptionError(
+            f"reference must be a key of results, not {reference!r}: the order of the arguments is "
+            "plot_compare_pairs(results, reference, var_names)"
+        )
     if reference is not None and reference not in results:
         raise OptionError(unknown_reference(reference, results))
     space = UnconstrainedSpace(results[fits[0]])
-    pair = [space.index(coordinate) for coordinate in coordinates]
+    if len(space.labels) < 2:
+        raise OptionError(
+            f"plot_compare_pairs needs two coordinates; the fit has {space.labels}. Use "
+            "plot_compare_marginals."
+        )
+    pair = space.pair(var_names, coords)
     points = {
         name: np.stack([space.draws_of(result, index, name) for index in pair], axis=1)
         for name, result in results.items()

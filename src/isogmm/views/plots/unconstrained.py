@@ -5,13 +5,14 @@ from typing import TypeAlias
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import special
 
 from isogmm.errors import OptionError
-from isogmm.results.fit_group import positions_from
+from isogmm.results.fit_group import coordinate_labels, holders, positions_from
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm.views.plots.style import shorten
+from isogmm.views.selection import Coords, Entries, VarNames, select
 
 Function: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
@@ -19,6 +20,8 @@ Function: TypeAlias = Callable[[np.ndarray], np.ndarray]
 UNCONSTRAINED_GROUP = "unconstrained_posterior"
 #: Coordinates that a message lists at most.
 MAX_LISTED = 10
+#: Smallest variance within modes, so that it can be divided by.
+MIN_VARIANCE = 1e-300
 #: Functions f and their inverses from which transforms of a single number are made.
 _TRANSFORMS: tuple[tuple[Function, Function], ...] = (
     (lambda u: u, lambda y: y),
@@ -53,33 +56,54 @@ class UnconstrainedSpace:
                 "a result of fit_isogmm."
             )
         self.idata = idata
-        self.labels = [str(name) for name in get_group(idata, "fit")["coordinate"].values]
+        fit = get_group(idata, "fit")
+        self._variables = [_variable(str(name)) for name in fit["coordinate"].values]
+        self.labels = coordinate_labels(fit)
         self.positions = positions_from(idata)
 
-    def index(self, coordinate: str | int) -> int:
-        """Index of a coordinate that is given by its name or index.
+    def pair(self, var_names: VarNames, coords: Coords) -> list[int]:
+        """Indices of the two coordinates that a plot shows; of the only one if there is one.
+
+        Parameters
+        ----------
+        var_names, coords
+            The user's selection, as in ArviZ.  By default the coordinates along which the modes
+            are farthest apart.
 
         Raises
         ------
         OptionError
-            If there is no such coordinate.  The message lists the coordinates.
+            If a name or label does not exist, or another number of coordinates is selected.
         """
-        if isinstance(coordinate, str):
-            if coordinate in self.labels:
-                return self.labels.index(coordinate)
-        elif 0 <= coordinate < len(self.labels):
-            return int(coordinate)
-        shown = ", ".join(self.labels[:MAX_LISTED])
-        shown += ", ..." if len(self.labels) > MAX_LISTED else ""
-        raise OptionError(
-            f"there is no coordinate {coordinate!r}. Use the name or index of one of the "
-            f"{len(self.labels)} coordinates: {shown}"
-        )
+        if var_names is None and coords is None:
+            return self._separating()
+        arrays = (get_group(self.idata, str(g))[v] for v, g in holders(self.idata).items())
+        found = select([Entries.of(array) for array in arrays], var_names, coords)
+        if len(found) != min(2, len(self.labels)):
+            listed = ", ".join(self.labels[i] for i in found[:MAX_LISTED])
+            listed += ", ..." if len(found) > MAX_LISTED else ""
+            raise OptionError(
+                f"there must be two coordinates, but var_names={var_names!r} and coords={coords!r} "
+                f"select {len(found)} ({listed}). Select two, for example "
+                f"var_names={self.labels[:2]}."
+            )
+        return found
+
+    def _separating(self) -> list[int]:
+        """The two coordinates along which the modes are farthest apart; the first two if none."""
+        if "mode" not in self._statistics():
+            return list(range(min(2, len(self.labels))))
+        modes = self._statistics()["mode"].values.ravel()
+        return separating(self.positions.reshape(-1, len(self.labels)), modes, 2)
+
+    def _statistics(self) -> xr.Dataset:
+        has_any = "sample_stats" in group_names(self.idata)
+        return get_group(self.idata, "sample_stats") if has_any else xr.Dataset()
 
     def axis_label(self, coordinate: int) -> str:
         """Name of a coordinate, marked as unconstrained if the variable is transformed."""
-        label = self.labels[coordinate]
-        is_transformed = _draws_in(self.idata, UNCONSTRAINED_GROUP, _variable(label)) is not None
+        label, variable = self.labels[coordinate], self._variables[coordinate]
+        is_transformed = _draws_in(self.idata, UNCONSTRAINED_GROUP, variable) is not None
         return f"{shorten(label)} (unconstrained)" if is_transformed else shorten(label)
 
     def draws_of(self, result: Result, coordinate: int, name: str) -> Float[np.ndarray, " n"]:
@@ -105,8 +129,8 @@ class UnconstrainedSpace:
         """
         if result is self.idata:
             return self.positions[..., coordinate].ravel()
-        label = self.labels[coordinate]
-        variable, entry = _variable(label), self._entry(coordinate)
+        label, variable = self.labels[coordinate], self._variables[coordinate]
+        entry = coordinate - self._variables.index(variable)
         unconstrained = _draws_in(result, UNCONSTRAINED_GROUP, variable)
         if unconstrained is not None:
             return unconstrained[:, entry]
@@ -123,10 +147,21 @@ class UnconstrainedSpace:
             "or acts on several numbers at once. Choose other coordinates."
         )
 
-    def _entry(self, coordinate: int) -> int:
-        """Index of a coordinate within its variable."""
-        variables = [_variable(label) for label in self.labels]
-        return coordinate - variables.index(variables[coordinate])
+
+def separating(
+    points: Float[np.ndarray, "n d"], modes: Int[np.ndarray, " n"], number: int
+) -> list[int]:
+    """Coordinates along which the modes are farthest apart, in sds within a mode.
+
+    The first coordinates if there is a single mode.
+    """
+    found = [mode for mode in np.unique(modes) if (modes == mode).sum() > 1]
+    if len(found) < 2:
+        return list(range(min(number, points.shape[1])))
+    means = np.stack([points[modes == mode].mean(axis=0) for mode in found])
+    within = np.mean([points[modes == mode].var(axis=0) for mode in found], axis=0)
+    between = means.var(axis=0) / np.maximum(within, MIN_VARIANCE)
+    return [int(i) for i in np.argsort(-between, kind="stable")[:number]]
 
 
 def _variable(label: str) -> str:

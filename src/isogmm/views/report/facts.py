@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isogmm.results.labels import Verdict
+from isogmm.views.report.formatting import change
 
 #: Rows shown in the table of modes.
 MAX_MODES = 8
@@ -85,6 +86,7 @@ class Stage:
     """Time and gradient evaluations of one stage of the fit."""
 
     name: str
+    description: str
     seconds: float
     gradients: int
 
@@ -104,7 +106,7 @@ class Facts:
     stop
         Why the fit stopped, as a sentence.
     modes, num_modes
-        The modes with the largest masses, and the number of all modes.
+        The modes with the largest masses, and the number of all modes; no rows for a single mode.
     variables, num_variables
         The variables with the largest shifts, and the number of all variables.
     trace
@@ -145,6 +147,22 @@ class Facts:
     def modes_title(self) -> str:
         """Heading of the table of modes."""
         return "Modes" + _of(len(self.modes), self.num_modes)
+
+    @property
+    def trace_ends(self) -> tuple[str, str, str]:
+        """Mean ELBO of the first check and of the last one, and the change between them.
+
+        The digits are enough to show the change.
+        """
+        first, last = (float(self.trace[check].mean()) for check in (0, -1))
+        return change(first, last)
+
+    @property
+    def cost_rows(self) -> list[tuple[str, str, float, int]]:
+        """Name, description, seconds and gradients of every stage, and the totals."""
+        rows = [(one.name, one.description, one.seconds, one.gradients) for one in self.stages]
+        seconds, gradients = (sum(row[index] for row in rows) for index in (2, 3))
+        return [*rows, ("total", "", seconds, gradients)]
 
     @property
     def variables_title(self) -> str:

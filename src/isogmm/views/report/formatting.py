@@ -46,6 +46,16 @@ def with_error(value: float, error: float) -> str:
     return f"{value:,.{digits}f} ± {error:,.{digits}f}"
 
 
+def change(first: float, last: float) -> tuple[str, str, str]:
+    """Two numbers and their difference, with at least two digits of the difference."""
+    difference = last - first
+    digits = 2
+    if np.isfinite(difference) and difference != 0:
+        digits = int(np.clip(1 - np.floor(np.log10(abs(difference))), 2, MAX_DIGITS))
+    shown = f"{difference:+,.{digits}f}" if np.isfinite(difference) else DASH
+    return number(first, digits), number(last, digits), shown
+
+
 def seconds(value: float) -> str:
     """A duration in seconds, with decimals only if it is short."""
     if not np.isfinite(value):

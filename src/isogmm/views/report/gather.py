@@ -1,7 +1,7 @@
 """The facts of a report, read from a result."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -10,14 +10,29 @@ import xarray as xr
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result, attributes, get_group, group_names
 from isogmm.results.labels import DrawSource
+from isogmm.results.labels import Stage as FitStage
 from isogmm.results.stop_reason import StopReason
+from isogmm.views.elbo_range import without_noisy_end
+from isogmm.views.report.convergence import convergence_rows
 from isogmm.views.report.facts import MAX_MODES, MAX_VARIABLES, Facts, Stage
 from isogmm.views.report.formatting import DASH, clean, number, seconds, with_error
 from isogmm.views.report.modes import modes_of
 from isogmm.views.report.variables import variables_of
 
+#: Label of the importance weights by the source of the draws, as text.  The weights describe the
+#: mixture; other draws have other diagnostics.
+_WEIGHTS = {
+    DrawSource.MIXTURE.value: "importance weights of the draws",
+    DrawSource.IMPORTANCE.value: "mixture before reweighting",
+    DrawSource.CHAINS.value: "mixture before refinement",
+}
+
 Attributes: TypeAlias = Mapping[str, str | int | float]
 
+#: Share of the time that no stage explains, above which it has a row of its own.
+MIN_OTHER_SHARE = 0.005
+#: What each stage does, by the key of the attribute ``stage_seconds``.
+_DESCRIPTIONS = {stage.value: stage.description for stage in FitStage}
 #: Descriptions of the sources of draws, by the text that a result stores.
 _SOURCES = {
     DrawSource.MIXTURE.value: "drawn from the mixture",
@@ -51,7 +66,7 @@ def gather(idata: Result) -> Facts:
         advice=clean(attrs.get("advice", "The result contains no verdict.")),
         rows=_rows(attrs, idata),
         stop=_stop(attrs),
-        modes=modes[:MAX_MODES],
+        modes=modes[:MAX_MODES] if len(modes) > 1 else (),
         num_modes=len(modes),
         variables=variables[:MAX_VARIABLES],
         num_variables=len(variables),
@@ -74,17 +89,34 @@ def _rows(attrs: Attributes, idata: Result) -> tuple[tuple[str, str], ...]:
         evidence = "withheld: the mixture is too far from the posterior to estimate it"
     num_nonfinite = get("num_nonfinite")
     rows = [
+        ("draws", _draws(attrs, idata)),
+        *convergence_rows(idata, get("rhat_max"), str(attrs.get("rhat_max_name", ""))),
+        (_WEIGHTS.get(str(attrs.get("draws_from")), "importance weights"), _weights(get)),
+        ("components", _components(idata)),
         ("ELBO", with_error(get("elbo"), get("elbo_se"))),
         ("log evidence", evidence),
-        ("Pareto k", number(get("pareto_k"))),
-        ("importance ESS", number(get("importance_ess"), 0)),
-        ("draws", _draws(attrs, idata)),
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         ("gradient evaluations", number(get("num_gradient_evaluations"), 0)),
         ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),
     ]
     return tuple((label, clean(text)) for label, text in rows if text != DASH)
+
+
+def _weights(get: Callable[[str], float]) -> str:
+    """Diagnostics of the importance weights of the mixture."""
+    k, size = number(get("pareto_k")), number(get("importance_ess"), 0)
+    parts = [f"Pareto k {k}" if k != DASH else "", f"importance ESS {size}" if size != DASH else ""]
+    return ", ".join(filter(None, parts)) or DASH
+
+
+def _components(idata: Result) -> str:
+    """How many components the mixtures of all chains have."""
+    sizes = get_group(idata, "fit").sizes
+    if "component" not in sizes:
+        return DASH
+    chains, count = sizes.get("chain", 1), sizes["component"]
+    return f"{chains * count:,} ({chains} chains × {count})" if chains > 1 else f"{count:,}"
 
 
 def _draws(attrs: Attributes, idata: Result) -> str:
@@ -111,9 +143,13 @@ def _trace(idata: Result) -> tuple[np.ndarray, np.ndarray]:
     if "elbo" not in stats:
         return np.empty((0, 0)), np.empty(0)
     elbo = stats["elbo"].transpose("check", "chain").values.astype(float)
+    gradients = np.arange(float(len(elbo)))
     if "gradient_evaluations" in stats:
-        return elbo, stats["gradient_evaluations"].values
-    return elbo, np.arange(len(elbo))
+        gradients = stats["gradient_evaluations"].values.astype(float)
+    if "elbo_se" in stats:
+        error = stats["elbo_se"].transpose("check", "chain").values.astype(float)
+        gradients, elbo, _ = without_noisy_end(gradients, elbo, error)
+    return elbo, gradients
 
 
 def _stages(attrs: Attributes) -> tuple[Stage, ...]:
@@ -121,9 +157,14 @@ def _stages(attrs: Attributes) -> tuple[Stage, ...]:
     try:
         times = json.loads(str(attrs["stage_seconds"]))
         gradients = json.loads(str(attrs.get("stage_gradient_evaluations", "{}")))
-        return tuple(
-            Stage(clean(name), float(time), int(gradients.get(name, 0)))
+        stages = [
+            Stage(clean(name), _DESCRIPTIONS.get(name, ""), float(time), int(gradients.get(name, 0)))
             for name, time in times.items()
-        )
+        ]
+        total = float(attrs.get("sampling_time", np.nan))
+        rest = total - sum(stage.seconds for stage in stages)
+        if rest > MIN_OTHER_SHARE * total:  # a file of an earlier version
+            stages.append(Stage("other", "everything else", rest, 0))
+        return tuple(stages)
     except (KeyError, ValueError, TypeError, AttributeError):
         return ()

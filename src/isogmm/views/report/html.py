@@ -42,9 +42,9 @@ def _trace(facts: Facts) -> str:
     picture = svg(facts.trace, facts.trace_gradients)
     if not picture:
         return ""
-    first, last = facts.trace[0].mean(), facts.trace[-1].mean()
+    first, last, difference = facts.trace_ends
     return (
-        f"<h4>ELBO trace</h4>{picture}<p>from {number(float(first))} to {number(float(last))} nats "
+        f"<h4>ELBO trace</h4>{picture}<p>from {first} to {last} nats ({difference}) "
         f"in {facts.trace_gradients[-1]:,.0f} gradient evaluations</p>"
     )
 
@@ -115,14 +115,16 @@ def _variables(facts: Facts) -> str:
 def _stages(facts: Facts) -> str:
     if not facts.stages:
         return ""
-    total = sum(stage.seconds for stage in facts.stages) or 1.0
+    total = facts.cost_rows[-1][2] or 1.0
     rows = (
         [
-            stage.name,
-            seconds(stage.seconds),
-            _bar(stage.seconds / total),
-            number(stage.gradients, 0),
+            name,
+            description,
+            seconds(time),
+            _bar(time / total) if name != "total" else "",
+            number(gradients, 0),
         ]
-        for stage in facts.stages
+        for name, description, time, gradients in facts.cost_rows
     )
-    return f"<h4>Cost</h4>{_table(['stage', 'time', '', 'gradient evaluations'], rows)}"
+    header = ["stage", "", "time", "", "gradient evaluations"]
+    return f"<h4>Cost</h4>{_table(header, rows, ' isogmm-costs')}"

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from isogmm.results.fit_group import coordinate_labels
 from isogmm.views.report.facts import Mode
 from isogmm.views.report.formatting import clean, short_name
 
@@ -43,7 +44,7 @@ def _means(fit: xr.Dataset, num_modes: int) -> list[tuple[tuple[str, float], ...
     low = np.where(np.isfinite(means), means, np.inf).min(axis=0)
     high = np.where(np.isfinite(means), means, -np.inf).max(axis=0)
     separation = np.maximum(high - low, 0.0) / _scales(fit)
-    names = fit["coordinate"].values
+    names = coordinate_labels(fit)
     top = np.argsort(-separation, kind="stable")[:NUM_COORDINATES]
     return [tuple((short_name(clean(names[i])), float(row[i])) for i in top) for row in means]
 

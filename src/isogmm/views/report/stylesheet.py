@@ -46,6 +46,9 @@ div.isogmm-report th{{color:var(--quiet);font-weight:400;border-bottom:1px solid
 div.isogmm-report td:first-child,div.isogmm-report th:first-child{{text-align:left}}
 div.isogmm-report .isogmm-names td:first-child{{white-space:normal;overflow-wrap:anywhere;
 min-width:120px;max-width:320px}}
+div.isogmm-report .isogmm-costs td:nth-child(2){{text-align:left;color:var(--quiet)}}
+div.isogmm-report .isogmm-costs tr:last-child td{{border-top:1px solid var(--rule)}}
+:is(.text_html,.output_html):has(> .isogmm-report){{background:none!important;padding:0!important}}
 div.isogmm-report .isogmm-facts td{{text-align:left;white-space:normal}}
 div.isogmm-report .isogmm-facts td:first-child{{color:var(--quiet);white-space:nowrap}}
 div.isogmm-report .isogmm-share{{display:inline-block;height:8px;border-radius:2px;

@@ -44,8 +44,9 @@ def _summary(facts: Facts, unicode: bool) -> Table:
         grid.add_row("stopped", Text(facts.stop))
     line = blocks(facts.trace) if unicode else ""
     if line:
-        first, last = (number(float(facts.trace[i].mean())) for i in (0, -1))
-        grid.add_row("ELBO trace", Text.assemble(f"{first} ", (line, "cyan"), f" {last}"))
+        first, last, difference = facts.trace_ends
+        ends = f" {last} ({difference})"
+        grid.add_row("ELBO trace", Text.assemble(f"{first} ", (line, "cyan"), ends))
     return grid
 
 
@@ -106,7 +107,10 @@ def _variables(facts: Facts) -> RenderableType | None:
 def _stages(facts: Facts) -> Group | None:
     if not facts.stages:
         return None
-    table = _table("stage", "time", "gradient evaluations")
-    for stage in facts.stages:
-        table.add_row(Text(stage.name), seconds(stage.seconds), number(stage.gradients, 0))
+    table = _table("stage", "", "time", "gradient evaluations")
+    table.columns[1].justify, table.columns[1].style = "left", "dim"
+    for name, description, time, gradients in facts.cost_rows:
+        if name == "total":
+            table.add_section()
+        table.add_row(Text(name), Text(description), seconds(time), number(gradients, 0))
     return _titled("Cost", table)

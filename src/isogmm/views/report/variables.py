@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from isogmm.results.fit_group import coordinate_labels
 from isogmm.views.report.facts import Variable
 from isogmm.views.report.formatting import clean
 
@@ -25,7 +26,7 @@ def variables_of(fit: xr.Dataset) -> tuple[Variable, ...]:
     shift = np.abs(np.nan_to_num(mean_shift)) + np.abs(
         np.nan_to_num(log_sd_shift, posinf=INFINITE_LOG_SD_SHIFT, neginf=-INFINITE_LOG_SD_SHIFT)
     )
-    names = fit["coordinate"].values
+    names = coordinate_labels(fit)
     return tuple(
         Variable(
             name=clean(names[i]),

@@ -259,7 +259,7 @@ def test_numpyro(tmp_path):
     assert get_group(idata, "posterior")["theta"].shape == (2, 200, 12)
     assert attributes(idata)["verdict"] in ("good", "reweighted", "refined")
     assert "components" in str(isogmm.report(idata)) or isogmm.report(idata) is not None
-    axes = isogmm.plot_compare_pairs({"fit": idata}, ["mu", 1])
+    axes = isogmm.plot_compare_pairs({"fit": idata})
     assert len(axes[0].patches) == IsotropicMixture.from_idata(idata).num_components
     idata.to_netcdf(str(tmp_path / "fit.nc"))
     import arviz
