@@ -17,7 +17,7 @@ def notebook_line(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     handle = SimpleNamespace(update=texts.append)
     display = ModuleType("IPython.display")
     display.display = lambda text, display_id: texts.append(text) or handle
-    display.Pretty = display.HTML = str
+    display.Pretty = str
     monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.setattr(progress, "INTERVAL", 1e9)

@@ -58,13 +58,13 @@ def test_a_baseline_names_its_method(shown, model):
 def test_nuts_names_the_mode(shown, model, idata):
     pytest.importorskip("blackjax")
     isogmm.nuts_from(idata, model, **SHAPE, tune=20)
-    assert any("running NUTS from the fit, mode 2 of 2" in text for text in shown)
+    assert any("running NUTS from the fit, mode 2 of 2" in text for text in shown[:-1])
 
 
 def test_smc_shows_its_run_and_temperature(shown, model, idata):
     pytest.importorskip("blackjax")
     isogmm.smc_from(idata, model, **SHAPE, num_moves=1)
-    assert any("run 2 of 2, inverse temperature 1, 100 % done" in text for text in shown)
+    assert any("run 2 of 2, inverse temperature 1, 100 % done" in text for text in shown[:-1])
 
 
 def test_nothing_is_shown_where_it_is_switched_off(shown, model, idata):
@@ -86,5 +86,5 @@ def test_empirical_bayes_shows_its_rounds_and_then_the_fit(shown):
 
     y = np.array([2.0, 2.5])
     isogmm.empirical_bayes(model, y, random_seed=0, max_rounds=2, tolerance=10.0)
-    begin = next(i for i, text in enumerate(shown) if "round 1 of at most 2" in text)
-    assert any("checking the draws" in text for text in shown[begin:])
+    begin = next(i for i, text in enumerate(shown[:-1]) if "round 1 of at most 2" in str(text))
+    assert any("checking the draws" in str(text) for text in shown[begin:-1])

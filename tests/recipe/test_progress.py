@@ -85,17 +85,17 @@ def test_all_stages_are_shown_in_a_notebook_and_nothing_is_left(shown):
     model = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum() - 0.1 * (x**4).sum(), np.zeros(2))
     idata = isogmm.fit_isogmm(model, random_seed=0, draws=100, chains=2, importance=False)
     for stage in json.loads(idata.attrs["stage_seconds"]):
-        assert any(Stage(stage).description in text for text in shown), stage
+        assert any(Stage(stage).description in text for text in shown[:-1]), stage
     assert all(text.startswith("isogmm: ") and text.endswith(" s") for text in shown[:-1])
     # An empty output keeps its frame, which dark pages show in white.
-    assert "display:none" in shown[-1]
-    assert not shown[-1].startswith("isogmm")
+    assert "display:none" in shown[-1]._repr_html_()
+    assert repr(shown[-1]) == ""
 
 
 def test_chains_that_are_fitted_in_turn_are_counted(shown):
     model = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum(), np.zeros(3))
     isogmm.fit_factorized(model, random_seed=0, chains=2, max_iterations=50, method=isogmm.updates.BuresWasserstein(0.1))
-    assert any("optimizing the mixture, chain 2 of 2" in text for text in shown)
+    assert any("optimizing the mixture, chain 2 of 2" in text for text in shown[:-1])
 
 
 def test_nothing_is_shown_where_it_is_switched_off(shown):

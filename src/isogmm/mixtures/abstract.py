@@ -13,6 +13,7 @@ from isogmm.arrays import Array, systematic_indices
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.mixtures.chunks import chunks_of, concatenate
+from isogmm.mixtures.describe import describe
 from isogmm.mixtures.tables import read_tables, tables_of
 from isogmm.results.fit_result import Tables
 from isogmm.results.groups import Result
@@ -89,6 +90,15 @@ class AbstractMixture(abc.ABC):
         """Use the identity if no map was given."""
         if self.affine_map is None:
             object.__setattr__(self, "affine_map", identity_map(self.dim, self.means.dtype))
+
+    def __repr__(self) -> str:
+        """Two lines: the sizes, and the form of the covariances and of the map."""
+        name = type(self).__name__
+        return describe(name, self.means, f"{self._form()} covariances, {self.affine_map.form}")
+
+    def _form(self) -> str:
+        """The form of the covariances of the components, in a word."""
+        return "individual"
 
     @abc.abstractmethod
     def mapped(self: Mixture, function: Callable[[Array], Array]) -> Mixture:

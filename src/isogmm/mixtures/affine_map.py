@@ -22,7 +22,7 @@ MAX_DENSE_DIM = 500
 MIN_RECIPROCAL_CONDITION = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AffineMap:
     """x = c + L y with L = diag(scale) · (I + U diag(values - 1) Uᵀ) or a dense matrix.
 
@@ -50,6 +50,18 @@ class AffineMap:
     values: Float[Array, " r"] | None = None
     #: L⁻¹; set only if ``factor`` is given.
     _inverse: Array = field(init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"AffineMap: {self.form} in {self.center.shape[-1]} dimensions"
+
+    @property
+    def form(self) -> str:
+        """The form of L, in words."""
+        if self.factor is not None:
+            return "dense affine map"
+        if self.vectors is not None:
+            return f"diagonal affine map with {self.vectors.shape[-1]} further directions"
+        return "diagonal affine map"
 
     def __post_init__(self) -> None:
         xp = self.center.__array_namespace__()

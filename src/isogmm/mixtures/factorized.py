@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from isogmm.arrays import LOG_2PI
 from isogmm.errors import OptionError
+from isogmm.mixtures.describe import describe
 from isogmm.results.groups import Result, get_group
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FactorizedMixture:
     """q(x) = Π_j (1/K) Σ_k N(x_j; m_kj, v_kj): K components for each of d coordinates.
 
@@ -50,6 +51,9 @@ class FactorizedMixture:
             )
         if not np.all(self.variances > 0):
             raise OptionError(f"variances must be positive, the smallest is {self.variances.min()}")
+
+    def __repr__(self) -> str:
+        return describe(type(self).__name__, self.means, "independent coordinates")
 
     @classmethod
     def start(

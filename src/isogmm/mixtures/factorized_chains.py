@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isogmm.mixtures.describe import describe
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.results.fit_result import Tables
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FactorizedChains:
     """One factorized mixture for each chain.
 
@@ -20,6 +21,10 @@ class FactorizedChains:
     """
 
     chains: tuple[FactorizedMixture, ...]
+
+    def __repr__(self) -> str:
+        means = self.arrays()["means"]
+        return describe(type(self).__name__, means, "independent coordinates")
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Means and variances of all chains, (c, k, d)."""

@@ -16,7 +16,7 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.results.groups import Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GaussianMixture(AbstractMixture):
     """q(x) = Σ_k w_k N(x; c + L m_k, L Σ_k Lᵀ): Gaussians and one affine map.
 
@@ -63,6 +63,9 @@ class GaussianMixture(AbstractMixture):
         object.__setattr__(self, "factors", factors)
         object.__setattr__(self, "inverse_factors", inverses)
         self._complete_map()
+
+    def _form(self) -> str:
+        return "diagonal" if self.is_diagonal else "full"
 
     @property
     def is_diagonal(self) -> bool:

@@ -14,7 +14,7 @@ from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic_density import log_prob, log_prob_and_score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IsotropicMixture(AbstractMixture):
     """q(x) = Σ_k w_k N(x; c + L m_k, v_k L Lᵀ): isotropic Gaussians and one affine map.
 
@@ -62,6 +62,9 @@ class IsotropicMixture(AbstractMixture):
         """The mixture of stored arrays."""
         means, variances = np.asarray(arrays["means"]), np.asarray(arrays["variances"])
         return cls(means, variances, np.asarray(arrays["log_weights"]), affine_map)
+
+    def _form(self) -> str:
+        return "isotropic"
 
     def mapped(self, function: Callable[[Array], Array]) -> "IsotropicMixture":
         """The mixture with a function applied to each of its arrays."""

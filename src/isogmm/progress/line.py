@@ -46,7 +46,17 @@ class NotebookLine:
 
     def stop(self) -> None:
         """Remove the line and the frame of its output."""
-        self._handle.update(_display().HTML(HIDDEN))
+        self._handle.update(_Removed())
+
+
+class _Removed:
+    """An output without text that hides its own frame."""
+
+    def __repr__(self) -> str:
+        return ""
+
+    def _repr_html_(self) -> str:
+        return HIDDEN
 
 
 class TerminalLine:

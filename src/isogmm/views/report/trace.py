@@ -52,7 +52,10 @@ def svg(trace: Float[np.ndarray, "t c"], gradients: np.ndarray) -> str:
             f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True) if np.isfinite(y)
         )
         css_class = f"isogmm-chain isogmm-chain-{chain % NUM_COLORS}"
-        lines.append(f'<polyline class="{css_class}" points="{points}"/>')
+        # Attributes for pages that remove the style sheet, which has precedence over them.
+        lines.append(
+            f'<polyline class="{css_class}" fill="none" stroke="currentColor" points="{points}"/>'
+        )
     label = _label(trace)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}" '
