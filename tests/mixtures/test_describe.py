@@ -57,8 +57,7 @@ FACTORIZED = FactorizedMixture(
         ),
         (
             FACTORIZED,
-            "FactorizedMixture: 16 components in 30 dimensions, float32\n"
-            "  independent coordinates",
+            "FactorizedMixture: 16 components in 30 dimensions, float32\n  independent coordinates",
         ),
         (
             FactorizedChains((FACTORIZED,) * 2),

@@ -70,7 +70,8 @@ def test_a_line_that_cannot_be_shown_does_not_end_the_function(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59.9, "59 s"), (65.0, "1 min 05 s"), (3600.0, "60 min 00 s")]
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.9, "59 s"), (65.0, "1 min 05 s"), (3600.0, "60 min 00 s")],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text

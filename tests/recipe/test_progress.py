@@ -94,7 +94,13 @@ def test_all_stages_are_shown_in_a_notebook_and_nothing_is_left(shown):
 
 def test_chains_that_are_fitted_in_turn_are_counted(shown):
     model = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum(), np.zeros(3))
-    isogmm.fit_factorized(model, random_seed=0, chains=2, max_iterations=50, method=isogmm.updates.BuresWasserstein(0.1))
+    isogmm.fit_factorized(
+        model,
+        random_seed=0,
+        chains=2,
+        max_iterations=50,
+        method=isogmm.updates.BuresWasserstein(0.1),
+    )
     assert any("optimizing the mixture, chain 2 of 2" in text for text in shown[:-1])
 
 

@@ -107,8 +107,9 @@ def _fitted(
 
 def _labelled(target: Target, idata_kwargs: Mapping[str, object] | None) -> Target:
     """The target with the names and labels of dimensions that the user adds to the result."""
-    given = {name: (idata_kwargs or {}).get(name) for name in ("dims", "coords")}
-    added = {name: value for name, value in given.items() if isinstance(value, Mapping)}
-    if not added:
-        return target
-    return replace(target, **{name: {**getattr(target, name), **added[name]} for name in added})
+    dims, coords = ((idata_kwargs or {}).get(name) for name in ("dims", "coords"))
+    if isinstance(dims, Mapping):
+        target = replace(target, dims={**target.dims, **dims})
+    if isinstance(coords, Mapping):
+        target = replace(target, coords={**target.coords, **coords})
+    return target

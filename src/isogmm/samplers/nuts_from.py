@@ -106,7 +106,7 @@ def nuts_from(
         generator = np.random.default_rng(seed)
         lengths = shares(np.array([mode.mass for mode in modes]), draws)
         visited = [mode for mode, length in zip(modes, lengths, strict=True) if length > 0]
-        results = []
+        results: list[Result] = []
         for mode, length in zip(visited, lengths[lengths > 0], strict=True):
             place = f", mode {len(results) + 1} of {len(visited)}" if len(visited) > 1 else ""
             progress.show(f"running NUTS from the fit{place}")

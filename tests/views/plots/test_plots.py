@@ -137,9 +137,7 @@ def test_components_are_ellipses_of_the_right_covariance(idata):
 
 
 def test_all_chains_and_entries_by_number(idata):
-    axes = isogmm.plot_compare_pairs(
-        {"isogmm": idata}, var_names=["mu", "theta[1]"], chain=None
-    )
+    axes = isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["mu", "theta[1]"], chain=None)
     draw(axes)
     assert len([p for p in axes[0].patches if isinstance(p, Ellipse)]) == CHAINS * COMPONENTS
     assert axes[0].get_xlabel() == "mu"
@@ -193,7 +191,7 @@ def test_pairs_refuse_invalid_options(idata):
         isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["sigma", "mu"])
     with pytest.raises(OptionError, match=r"Did you mean 'theta'\?"):
         isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["thetta", "mu"])
-    with pytest.raises(OptionError, match="must be two coordinates.*select 1"):
+    with pytest.raises(OptionError, match=r"must be two coordinates.*select 1"):
         isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["mu"])
     with pytest.raises(OptionError, match="not a key of results"):
         isogmm.plot_compare_pairs({"isogmm": idata}, "nuts")

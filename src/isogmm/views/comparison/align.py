@@ -118,4 +118,3 @@ def _order(labels: np.ndarray | None, expected: np.ndarray | None, where: str) -
 def only_counts(labels: np.ndarray) -> bool:
     """Whether labels are 0, 1, 2, ..., as libraries set them where the user gave none."""
     return np.array_equal(labels, np.arange(len(labels)))
-

@@ -8,6 +8,7 @@ import pandas as pd
 from isogmm.views.comparison.draws import read
 from isogmm.views.comparison.reference import Reference
 from isogmm.views.comparison.reported import reported
+from isogmm.views.comparison.shown import ALL_COLUMNS, Comparison
 from isogmm.views.comparison.variables import DrawsLike
 from isogmm.views.selection import Coords, VarNames
 
@@ -19,6 +20,7 @@ def compare(
     *,
     coords: Coords = None,
     per_variable: bool = False,
+    all_columns: bool = False,
     random_seed: int = 0,
 ) -> pd.DataFrame:
     """Errors of several methods against a reference, each with the floor of an exact method.
@@ -44,6 +46,9 @@ def compare(
         Labels by dimension to which the variables are restricted, as in ArviZ.
     per_variable
         Whether the table has one row per method and scalar instead of one per method.
+    all_columns
+        Whether the table prints all its columns.  By default it prints those with the errors of
+        means and standard deviations, their floors, the diagnostics and the costs.
     random_seed
         Seed of the random projections and of the bootstrap.
 
@@ -81,4 +86,8 @@ def compare(
         tables = {method.name: known.scalar_table(method) for method in draws}
         return pd.concat(tables, names=["method"])
     rows = {method.name: {**known.scores(method), **reported(method.idata)} for method in draws}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+    shown = Comparison(table)
+    if all_columns:
+        shown.attrs[ALL_COLUMNS] = True
+    return shown

@@ -102,7 +102,15 @@ def _draw_final(ax: Axes, position: float, elbo: float, error: float) -> None:
     """A diamond and two standard errors."""
     ax.vlines(position, elbo - 2 * error, elbo + 2 * error, color=INK, lw=1.5, zorder=3)
     ax.scatter(
-        position, elbo, marker="D", s=30, color=INK, ec="white", lw=0.8, zorder=4, clip_on=False,
+        position,
+        elbo,
+        marker="D",
+        s=30,
+        color=INK,
+        ec="white",
+        lw=0.8,
+        zorder=4,
+        clip_on=False,
         label="final mixture",
     )
 

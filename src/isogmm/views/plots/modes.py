@@ -19,9 +19,7 @@ MAX_MODES = 6
 MAX_DRAWS = 3000
 
 
-def plot_modes(
-    idata: Result, var_names: VarNames = None, *, coords: Coords = None
-) -> np.ndarray:
+def plot_modes(idata: Result, var_names: VarNames = None, *, coords: Coords = None) -> np.ndarray:
     """Masses of the modes with two standard errors, and their draws in two coordinates.
 
     A single mode has no masses to compare; the figure then shows its draws alone.
@@ -64,9 +62,7 @@ def plot_modes(
             )
             _draw_masses(axes[0], masses, errors, order)
         else:
-            _, axes = plt.subplots(
-                1, 1, figsize=(4.9, 3.8), layout="constrained", squeeze=False
-            )
+            _, axes = plt.subplots(1, 1, figsize=(4.9, 3.8), layout="constrained", squeeze=False)
             axes = axes[0]
         if len(pair) > 1:
             _draw_points(axes[-1], points, modes, order, pair)

@@ -161,7 +161,8 @@ class Facts:
     def cost_rows(self) -> list[tuple[str, str, float, int]]:
         """Name, description, seconds and gradients of every stage, and the totals."""
         rows = [(one.name, one.description, one.seconds, one.gradients) for one in self.stages]
-        seconds, gradients = (sum(row[index] for row in rows) for index in (2, 3))
+        seconds = sum(one.seconds for one in self.stages)
+        gradients = sum(one.gradients for one in self.stages)
         return [*rows, ("total", "", seconds, gradients)]
 
     @property

@@ -158,7 +158,9 @@ def _stages(attrs: Attributes) -> tuple[Stage, ...]:
         times = json.loads(str(attrs["stage_seconds"]))
         gradients = json.loads(str(attrs.get("stage_gradient_evaluations", "{}")))
         stages = [
-            Stage(clean(name), _DESCRIPTIONS.get(name, ""), float(time), int(gradients.get(name, 0)))
+            Stage(
+                clean(name), _DESCRIPTIONS.get(name, ""), float(time), int(gradients.get(name, 0))
+            )
             for name, time in times.items()
         ]
         total = float(attrs.get("sampling_time", np.nan))
