@@ -84,7 +84,7 @@ def fit_isogmm(
         independent of their starting points, 0 runs none.  A number is the least number of
         warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
     progressbar
-        Show a line with the ELBO, on terminals and in notebooks only.
+        Show a line with the stage, budget and time, on terminals and in notebooks only.
     idata_kwargs
         ``log_likelihood``, ``log_prior``, ``include_transformed``, ``dims``, ``coords``: see
         :func:`isogmm.inference_data.to_inference_data`.
