@@ -11,6 +11,9 @@ from isogmm.locate.maxima import LocalMaximum
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.results.stop_reason import StopReason
 
+#: -log(0.05): after m failures, the 95 % interval of a probability ends at about this over m.
+RULE_OF_THREE = 3.0
+
 
 class SearchEnd(enum.Enum):
     """Why the search for modes ended; the value is what the result stores."""
@@ -19,6 +22,7 @@ class SearchEnd(enum.Enum):
     NO_NEW_MODE = "further paths led to no new mode"
     MAX_STARTS = "the limit max_starts of Locate was reached"
     MAX_EVALUATIONS = "the limit max_evaluations of Locate was reached"
+    TOO_MANY_MODES = "there are too many modes to find all of them"
     NO_MAXIMUM = "no path converged to a local maximum"
     INTERRUPTED = "the search was interrupted"
 
@@ -102,6 +106,14 @@ class Located:
             end=SearchEnd.INTERRUPTED,
             stop_reason=reason,
         )
+
+    @property
+    def unseen_bound(self) -> float:
+        """Upper end of a 95 % interval of the chance that one more path ends in a new mode.
+
+        After m paths without a new mode it is 3 / m (Hanley and Lippman-Hand 1983).
+        """
+        return min(1.0, RULE_OF_THREE / max(self.num_since_new, 1))
 
     @property
     def masses(self) -> Float[np.ndarray, " m"]:

@@ -43,6 +43,10 @@ CHECKED_NATS_PER_DIM, NUM_ELBO_ITERATIONS, MAX_CHECKED = 2.0, 16, 8
 #: Probability that a path ends in a new local maximum, however low, above which the log density is
 #: so rough that narrow modes may be missing.
 MAX_ROUGHNESS = 0.05
+#: Share of the paths of a round that end in new modes, after this number of rounds, above which
+#: there are too many modes to find them all; and the number of modes kept then, and otherwise.
+MAX_NEW_SHARE, MIN_ROUNDS = 0.05, 3
+MAX_MODES_IF_TOO_MANY, MAX_MODES = 8, 64
 #: Probability of a new mode above which the search goes on, even if one mode is known.
 MAX_UNSEEN_PROBABILITY = 0.005
 
@@ -106,7 +110,8 @@ class ModeSearch:
         self.maxima, self.elbo, self.mean = maxima, float(best.elbo[0]), best.means[0]
         self.map = map_of(self.mean, best.factors[0])
         self.num_starts = Counter({"model": num_paths})
-        self.num_screened = self.num_without_path = self.num_since_new = 0
+        self.num_screened = self.num_without_path = 0
+        self.num_since_new = num_paths if len(maxima) < 2 else 0
         self.first_count = target.num_gradient_evaluations
 
     def run(self) -> FoundModes:
@@ -116,7 +121,7 @@ class ModeSearch:
             # The optimizer does not converge in the units of the user if these differ too much.
             self._follow("first Gaussian", self.mean[None], self.map)
         end: SearchEnd | None = SearchEnd.NO_MAXIMUM
-        num_quiet = 0
+        num_rounds = num_quiet = 0
         if self.maxima:
             self._check_estimates()
             end = self._limit()
@@ -125,17 +130,22 @@ class ModeSearch:
         while end is None:
             known = list(map(id, self.relevant()))
             self._round()
+            num_rounds += 1
             self._check_estimates()
-            is_quiet = all(id(maximum) in known for maximum in self.relevant())
-            num_quiet = num_quiet + 1 if is_quiet else 0
+            num_new = sum(id(maximum) not in known for maximum in self.relevant())
+            num_quiet = 0 if num_new else num_quiet + 1
             if not self._has_several():
                 end = SearchEnd.ONE_MODE
             elif num_quiet >= MAX_QUIET_ROUNDS:
                 end = SearchEnd.NO_NEW_MODE
+            elif num_rounds >= MIN_ROUNDS and num_new > MAX_NEW_SHARE * NUM_PATHS_SEVERAL:
+                end = SearchEnd.TOO_MANY_MODES
             else:
                 end = self._limit()
+        maxima = sorted(self.relevant(), key=lambda maximum: -maximum.log_mass)
+        most = MAX_MODES_IF_TOO_MANY if end is SearchEnd.TOO_MANY_MODES else MAX_MODES
         return FoundModes(
-            maxima=self.relevant(),
+            maxima=maxima[:most],
             num_starts=dict(self.num_starts),
             num_screened=self.num_screened,
             num_without_path=self.num_without_path,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from isogmm.locate.extend import new_maxima
-from isogmm.locate.located import Located
+from isogmm.locate.located import Located, SearchEnd
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.model.fit_target import FitTarget
@@ -35,6 +35,8 @@ def modes_of_chains(
     """
     refined = delivery.refined
     if refined is None or located is None or delivery.stop_reason or located.stop_reason:
+        return []
+    if located.end not in (SearchEnd.ONE_MODE, SearchEnd.NO_NEW_MODE):
         return []
     ends = refined.draws[:, -1]
     ratios = refined.log_density[:, -1] - mixture.pooled().log_prob(ends)

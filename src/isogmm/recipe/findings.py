@@ -7,7 +7,7 @@ import numpy as np
 from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
-from isogmm.locate.located import Located
+from isogmm.locate.located import Located, SearchEnd
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction
 from isogmm.recipe.deliver import Delivery
@@ -51,7 +51,7 @@ def findings_of(
         rhat_name=target.coordinate_labels[worst],
         num_draws=draws.shape[0] * draws.shape[1],
         num_modes=num_modes,
-        unseen_probability=located.unseen if located is not None else 0.0,
+        unseen_probability=0.0 if located is None else _unseen(located),
         mass_se=float(np.max(masses_se)) if num_modes > 1 else 0.0,
         elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
@@ -59,6 +59,17 @@ def findings_of(
         single_precision=target.single_precision,
         **_of_chains(target, delivery.refined, draws),
     )
+
+
+def _unseen(located: Located) -> float:
+    """The chance that one more path ends in a new mode.
+
+    If a limit ended the search, paths may have found new modes until then.
+    """
+    if located.end is SearchEnd.NO_MAXIMUM:
+        return 0.0  # a hierarchy whose density is unbounded: no path converges
+    is_limited = located.end not in (SearchEnd.ONE_MODE, SearchEnd.NO_NEW_MODE)
+    return max(located.unseen, located.unseen_bound) if is_limited else located.unseen
 
 
 def mode_masses(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,9 @@ from isogmm.draws.refine import Refined
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.results.labels import DrawSource
 
+#: Largest standard error of a mass with which draws are weighted.
+MAX_USABLE_MASS_SE = 0.25
+
 
 class Selection(NamedTuple):
     """Selected draws.
@@ -142,7 +145,10 @@ def _mode_weights(
     component_modes: Int[np.ndarray, "c k"],
     evidence: Evidence,
 ) -> Float[np.ndarray, "m t"]:
-    """Mass of the mode of each recorded draw over the share of draws in that mode."""
+    """Mass of the mode of each recorded draw over the share of draws in that mode.
+
+    One for all draws if the masses are not known: weights would leave the draws of one mode only.
+    """
     shape = refined.draws.shape[:2]
     if len(evidence.log_masses) < 2:
         return np.ones(shape)
@@ -150,6 +156,8 @@ def _mode_weights(
     regions = regions_of(flat, mixture.pooled(), component_modes.ravel())
     counts = np.bincount(regions, minlength=len(evidence.log_masses)) / regions.size
     masses = np.exp(evidence.log_masses - evidence.log_evidence)
+    if np.max(masses * evidence.log_masses_se) > MAX_USABLE_MASS_SE:
+        return np.ones(shape)
     with np.errstate(divide="ignore"):
         ratio = np.where(counts > 0, masses / np.maximum(counts, 1e-300), 0.0)
     return ratio[regions].reshape(shape)

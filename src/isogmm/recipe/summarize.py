@@ -1,5 +1,6 @@
 """From the stages of a fit to its result: verdict, attributes and tables."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
     verdict, advice = decide(findings)
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)
     attributes: Attributes = {
-        **_of_fit(fitted, verdict),
+        **_of_fit(target, fitted, verdict),
         "verdict": verdict.value,
         "advice": advice,
         "draws_from": draws.source.value,
@@ -118,7 +119,7 @@ def _warn(reason: StopReason, verdict: Verdict, advice: str, has_fixed_length: b
         warn_user(f"isogmm: {advice}")
 
 
-def _of_fit(fitted: Fitted, verdict: Verdict) -> Attributes:
+def _of_fit(target: FitTarget, fitted: Fitted, verdict: Verdict) -> Attributes:
     """Attributes of the mixture and its importance weights."""
     pool, delivery = fitted.pool, fitted.delivery
     elbo, elbo_se = pool.pooled_elbo()
@@ -129,7 +130,11 @@ def _of_fit(fitted: Fitted, verdict: Verdict) -> Attributes:
         or weights.relative_ess > FLAT_RELATIVE_ESS
     )
     is_trusted = is_trusted and verdict is not Verdict.UNRELIABLE
-    is_trusted = is_trusted and evidence.log_evidence_se < MAX_EVIDENCE_SE
+    # The error is that of the draws, plus the rounding error of the log density.
+    dtype = np.float32 if target.single_precision else np.float64
+    rounding = float(np.finfo(dtype).eps) * abs(evidence.log_evidence)
+    evidence_se = float(np.hypot(evidence.log_evidence_se, rounding))
+    is_trusted = is_trusted and evidence_se < MAX_EVIDENCE_SE
     return {
         "converged": int(fitted.stop_reason is StopReason.CONVERGED),
         "stop_reason": fitted.stop_reason.value,
@@ -138,7 +143,7 @@ def _of_fit(fitted: Fitted, verdict: Verdict) -> Attributes:
         "pareto_k": float(weights.pareto_k),
         "importance_ess": float(pool.importance_ess()),
         "log_evidence": evidence.log_evidence if is_trusted else float("nan"),
-        "log_evidence_se": evidence.log_evidence_se if is_trusted else float("nan"),
+        "log_evidence_se": evidence_se if is_trusted else float("nan"),
         "num_gradient_evaluations": fitted.costs.num_gradients,
         "num_components": int(fitted.optimized.mixture.num_components),
         "iterations": fitted.optimized.iterations,
@@ -161,6 +166,7 @@ def _of_search(fitted: Fitted) -> Attributes:
         "num_diverged_candidates": located.num_diverged,
         "located_from": located.origin,
         "unseen_mode_probability": float(located.unseen),
+        "unseen_mode_bound": located.unseen_bound,
     }
 
 

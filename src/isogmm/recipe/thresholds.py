@@ -28,6 +28,8 @@ MAX_STUCK_SHARE = 0.02
 MAX_NONFINITE_SHARE = 0.05
 #: Largest probability that a further starting point leads to a new mode.
 MAX_UNSEEN_PROBABILITY = 0.02
+#: The same probability from which the posterior probably has a symmetry.
+MANY_UNSEEN_PROBABILITY = 0.1
 #: Largest standard error of the mass of a mode.  Between two modes that are two standard deviations
 #: of the whole apart, an error of this size moves the mean by twice as many standard deviations.
 MAX_MASS_SE = 0.05

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from isogmm.recipe.thresholds import (
     FLAT_RELATIVE_ESS,
+    MANY_UNSEEN_PROBABILITY,
     MAX_ELBO_GAP,
     MAX_GOOD_K,
     MAX_MASS_SE,
@@ -210,11 +211,22 @@ def _of_draws(f: Findings) -> list[str]:
 def _of_modes(f: Findings) -> list[str]:
     """Problems of the modes, of the mixtures of the chains, and of the support."""
     found = []
-    if f.num_modes > 1 and f.unseen_probability > MAX_UNSEEN_PROBABILITY:
+    if f.unseen_probability > MAX_UNSEEN_PROBABILITY:
+        number = "One mode was" if f.num_modes == 1 else f"{f.num_modes} modes were"
+        if f.unseen_probability > MANY_UNSEEN_PROBABILITY:
+            remedy = (
+                "Posteriors with very many modes often have a symmetry, such as labels that can be "
+                "exchanged or signs that can be changed. Remove it by constraints, or use "
+                "predictions, which equivalent modes share."
+            )
+        else:
+            remedy = (
+                "Raise the limits of the search with "
+                "init=isogmm.Locate(max_starts=..., max_evaluations=...)."
+            )
         found.append(
-            f"{f.num_modes} modes were found, and one starting point in "
-            f"{1 / f.unseen_probability:.0f} may still lead to a new one: raise the number of "
-            "starting points with init=isogmm.Locate(max_starts=...)."
+            f"{number} found, and {f.unseen_probability:.0%} of further starting points may lead "
+            f"to a new one. {remedy}"
         )
     if f.num_modes > 1 and f.mass_se > MAX_MASS_SE:
         found.append(

@@ -17,6 +17,7 @@ from isogmm.views.report.convergence import convergence_rows
 from isogmm.views.report.facts import MAX_MODES, MAX_VARIABLES, Facts, Stage
 from isogmm.views.report.formatting import DASH, clean, number, seconds, with_error
 from isogmm.views.report.modes import modes_of
+from isogmm.views.report.search import search_rows
 from isogmm.views.report.variables import variables_of
 
 #: Label of the importance weights by the source of the draws, as text.  The weights describe the
@@ -95,6 +96,7 @@ def _rows(attrs: Attributes, idata: Result) -> tuple[tuple[str, str], ...]:
         ("components", _components(idata)),
         ("ELBO", with_error(get("elbo"), get("elbo_se"))),
         ("log evidence", evidence),
+        *search_rows(attrs),
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         ("gradient evaluations", number(get("num_gradient_evaluations"), 0)),
