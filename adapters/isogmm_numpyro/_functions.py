@@ -16,6 +16,7 @@ from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import transform_of
 from isogmm_numpyro._enumeration import draw_discrete, enumerated, undrawable
 from isogmm_numpyro._prepare import prepare, prepared_of
+from isogmm_numpyro._prior import drawing
 from isogmm_numpyro._sites import Sites
 from isogmm_numpyro._types import Data, Message, Model, Trace
 
@@ -107,6 +108,21 @@ class ModelFunctions:
             return latent.get(site["name"]) if site["type"] == "sample" else None
 
         return self._generate(given, key, data)
+
+    def draw_prior(self, seed: jax.Array, data: Data) -> jax.Array:
+        """A draw of the prior as a position ``(d,)``.
+
+        The observed sites have their data.  What only they depend on does not become part of the
+        compiled program.
+        """
+        args, kwargs = self._arguments.restore(data["arrays"])
+        latent = (*self._sites.free, *self._sites.discrete)
+        model = handlers.substitute(self._prepared(data), substitute_fn=drawing(latent, seed))
+        # The seed is for the steps of a scan.
+        seeded = handlers.seed(model, jax.random.key(seed))
+        trace = handlers.trace(seeded).get_trace(*args, **kwargs)
+        values = [transform_of(trace[n]).inv(trace[n]["value"]) for n in self._sites.free]
+        return jnp.concatenate([jnp.ravel(value) for value in values])
 
     def _generate(
         self, substitute_fn: Callable[[Message], Array | None], key: jax.Array, data: Data

@@ -32,7 +32,16 @@ from isogmm_numpyro._values import KnownValues, known_values
 
 #: Fields of a target that call the model.
 _MODEL_CALLS = frozenset(
-    {"evaluate_point", "evaluate_batch", "constrain", "prepare", "wait", "few", "log_density"}
+    {
+        "evaluate_point",
+        "evaluate_batch",
+        "constrain",
+        "prepare",
+        "wait",
+        "few",
+        "log_density",
+        "prior_positions",
+    }
 )
 
 

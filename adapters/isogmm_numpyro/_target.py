@@ -17,14 +17,12 @@ from isogmm.results.groups import arviz_name
 from isogmm_numpyro._dims import DimensionNames
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
+from isogmm_numpyro._prior import INITIAL_RADIUS
 from isogmm_numpyro._read import ReadModel, keep_alive, read_model
 from isogmm_numpyro._types import Model
 
 #: Number of compiled forms that are kept for each model; the least recently used one is dropped.
 PROGRAMS_PER_MODEL = 8
-#: Starting points are uniform on (-INITIAL_RADIUS, INITIAL_RADIUS) in each unconstrained
-#: coordinate, as in Stan and NumPyro.
-INITIAL_RADIUS = 2.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,13 @@ def _programs(model: Model, read: ReadModel) -> JaxPrograms:
         kept.move_to_end(signature)
         return found.programs
     functions = read.functions(get_model)
-    programs = JaxPrograms(functions.log_density, functions.generate, read.sites.dim, read.data)
+    programs = JaxPrograms(
+        functions.log_density,
+        functions.generate,
+        read.sites.dim,
+        read.data,
+        draw_prior=functions.draw_prior,
+    )
     kept[signature] = _Compiled(programs, fingerprint, get_model)
     while len(kept) > PROGRAMS_PER_MODEL:
         kept.popitem(last=False)

@@ -8,9 +8,10 @@ Write an adapter, then call :func:`check_target` with a function that makes its 
 Each check is a function of its own, so that a failure names the requirement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from scipy import stats
 
 from isogmm import inference_data as idt
 from isogmm.mixtures.isotropic import IsotropicMixture
@@ -18,6 +19,12 @@ from isogmm.model.target import Target
 from isogmm.results.fit_result import FitResult
 
 MakeTarget = Callable[[], Target]
+#: A quantity of the posterior group with its known distribution under the prior.
+KnownPrior = tuple[
+    Callable[[dict[str, np.ndarray]], np.ndarray], Callable[[np.ndarray], np.ndarray]
+]
+#: Probability that a right prior fails one comparison of a quantile.
+FALSE_ALARM = 1e-7
 
 
 def finite_positions(target: Target, n: int = 5) -> np.ndarray:
@@ -168,6 +175,39 @@ def check_data_and_labels(make: MakeTarget) -> None:
                 assert len(target.coords[dim]) == size, f"{name!r}: {dim!r} has another length"
 
 
+def check_prior(make: MakeTarget, known: Mapping[str, KnownPrior] | None = None) -> None:
+    """Draws of the prior follow the generator alone; quantities of known distribution have it.
+
+    ``known``: functions of the constrained draws, each with its cumulative distribution function.
+    The number of draws below a quantile is binomial.
+    """
+    target = make()
+    if target.prior_positions is None:
+        assert not known, "the target has no draws of its prior"
+        return
+    first, again, other = (
+        target.prior_positions(np.random.default_rng(seed), 400) for seed in (1, 1, 2)
+    )
+    assert first.shape == (400, target.dim)
+    assert first.dtype == np.float64
+    assert target.prior_positions(np.random.default_rng(1), 0).shape == (0, target.dim)
+    np.testing.assert_array_equal(first, again)
+    finite = first[np.isfinite(first).all(axis=1)]
+    assert not len(finite) or not np.array_equal(first, other)
+    assert len(np.unique(finite, axis=0)) == len(finite)
+    if not known:
+        return
+    assert len(finite) == len(first), "a prior with known quantiles has finite draws"
+    posterior = target.constrain(first, 0)["posterior"]
+    for name, (quantity, distribution) in known.items():
+        levels = distribution(quantity(posterior))
+        for level in (0.1, 0.5, 0.9):
+            counts = (levels < level).sum(axis=0)
+            tails = stats.binom(len(first), level)
+            probability = 2 * np.minimum(tails.cdf(counts), tails.sf(counts - 1))
+            assert (probability > FALSE_ALARM).all(), f"{name}: {counts} of 400 below {level}"
+
+
 def check_programs(make: MakeTarget) -> None:
     """At most three programs contain the model, and a second target adds none."""
     first = make()
@@ -226,6 +266,7 @@ CHECKS = (
     check_outside_support,
     check_constrain,
     check_data_and_labels,
+    check_prior,
     check_programs,
     check_result,
 )

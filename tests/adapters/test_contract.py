@@ -225,6 +225,14 @@ def one_start(target):
     return lambda generator, n: np.ones((n, 3))
 
 
+def one_prior(target):
+    return lambda generator, n: np.ones((n, 3))
+
+
+def fresh_draws(generator, n):
+    return np.random.default_rng().normal(size=(n, 3))
+
+
 @pytest.mark.parametrize(
     ("check", "changes"),
     [
@@ -241,6 +249,8 @@ def one_start(target):
             contract.check_data_and_labels,
             {"dims": lambda target: {"a": ("k",)}, "coords": lambda target: {"k": [1, 2, 3]}},
         ),
+        (contract.check_prior, {"prior_positions": one_prior}),
+        (contract.check_prior, {"prior_positions": lambda target: fresh_draws}),
         (contract.check_programs, {"num_programs": lambda target: lambda: 4}),
     ],
 )

@@ -4,23 +4,24 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import PyTree, Shaped
 
 
 def in_chunks(
     program: Callable[[np.ndarray, np.uint32], PyTree],
-    positions: Float[np.ndarray, "n d"],
+    positions: Shaped[np.ndarray, "n ..."],
     seed: int,
     size: int,
 ) -> PyTree:
-    """The results of a program for all positions, in chunks of ``size`` with the last one padded.
+    """The results of a program for all rows, in chunks of ``size`` with the last one padded.
 
     Parameters
     ----------
     program
-        ``(positions (size, d), seed) -> pytree`` of arrays with a leading axis of length ``size``.
+        ``(positions (size, ...), seed) -> pytree`` of arrays with a leading axis of length
+        ``size``.
     positions
-        At least one position.
+        At least one position, or the seed of at least one row.
     seed
         Each chunk has its own seed, computed from this one.
     size

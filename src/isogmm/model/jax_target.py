@@ -16,17 +16,24 @@ from isogmm.arrays import Array, size_of
 from isogmm.model.background import compile_in_background
 from isogmm.model.chunks import in_chunks
 from isogmm.model.precision import in_precision
+from isogmm.model.prior import draws_or_nan
 from isogmm.model.program_cost import Cost, cost_of
 from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
 
 #: The programs of a model.
-Program: TypeAlias = Literal["point", "batch", "constrain"]
+Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]
 
-#: Numbers computed by the program that constrains draws, below which XLA does not optimize it.  A
-#: program that runs for milliseconds once does not repay the optimization, which took 0.15 s of
-#: processor time for eight schools and 0.25 s for seeds.
+#: The programs that a fit calls once or twice.
+RARELY_CALLED = frozenset({"constrain", "prior"})
+#: Numbers computed by a program that is rarely called, below which XLA does not optimize it.  A
+#: program that runs for milliseconds once does not repay the optimization.  It took 0.15 s of
+#: processor time for the draws of eight schools and 0.25 s for those of seeds, and 0.15 s to 1.5 s
+#: for draws of the prior.
 MIN_OPTIMIZED_NUMBERS = 20_000_000
+#: Rows of the program that draws from the prior.  It computes one row after the other, so that
+#: models with large arrays need the memory of one row, and padding costs at most as many rows.
+PRIOR_ROWS = 64
 
 
 class JaxPrograms:
@@ -53,6 +60,9 @@ class JaxPrograms:
         Rows of the batch program; None chooses them by the cost of a row.
     x64
         Whether the programs use 64-bit floats; None follows JAX's global switch.
+    draw_prior
+        ``(seed, data) -> position (d,)``, a pure function that draws from the prior; None if the
+        model has no prior.  Its program is compiled when it is called.
     """
 
     def __init__(
@@ -64,6 +74,7 @@ class JaxPrograms:
         *,
         batch_size: int | None = None,
         x64: bool | None = None,
+        draw_prior: Callable[[jax.Array, PyTree], PyTree] | None = None,
     ) -> None:
         #: The density as it was given, for callers that trace it themselves.
         self.log_density = log_density
@@ -82,6 +93,10 @@ class JaxPrograms:
             "batch": jax.vmap(self._value_and_grad, in_axes=(0, None)),
             "constrain": self._generate_many,
         }
+        if draw_prior is not None:
+            self._functions["prior"] = lambda seeds, data: jax.lax.map(
+                lambda seed: draw_prior(seed, data), seeds
+            )
 
     def _generate_many(self, positions: jax.Array, seed: jax.Array, data: PyTree) -> PyTree:
         # Keys made outside the program would need the compilation of further operations.
@@ -125,6 +140,8 @@ class JaxPrograms:
             return (jax.ShapeDtypeStruct((self.dim,), self.dtype),)
         if name == "batch":
             return (jax.ShapeDtypeStruct((self.batch_size, self.dim), self.dtype),)
+        if name == "prior":
+            return (jax.ShapeDtypeStruct((PRIOR_ROWS,), np.uint32),)
         positions = jax.ShapeDtypeStruct((self.constrain_size, self.dim), self.dtype)
         return positions, jax.ShapeDtypeStruct((), np.uint32)
 
@@ -151,9 +168,9 @@ class JaxPrograms:
         Parameters
         ----------
         names
-            Any of ``"point"``, ``"batch"`` and ``"constrain"``; all of them by default.
+            Any of ``"point"``, ``"batch"``, ``"constrain"`` and ``"prior"``.
         """
-        for name in names or self._functions:
+        for name in names:
             self._compilation(name)
 
     def program(self, name: Program) -> Callable[..., PyTree]:
@@ -172,8 +189,11 @@ class JaxPrograms:
             if name == "constrain":
                 # Draws are constrained at the end of a fit: the other programs compile first.
                 after = list(self._compilations.values())
-                if cost_of(traced.jaxpr.jaxpr).numbers < MIN_OPTIMIZED_NUMBERS:
-                    options = {"xla_backend_optimization_level": 0}
+            if (
+                name in RARELY_CALLED
+                and cost_of(traced.jaxpr.jaxpr).numbers < MIN_OPTIMIZED_NUMBERS
+            ):
+                options = {"xla_backend_optimization_level": 0}
             self._compilations[name] = compile_in_background(
                 lowered, name, after=after, options=options
             )
@@ -197,6 +217,7 @@ class JaxPrograms:
             "log_density": bound.log_density,
             "precision": self.precision,
             "single_precision": np.dtype(self.dtype) == np.float32,
+            "prior_positions": bound.prior_positions if "prior" in self._functions else None,
         }
 
 
@@ -228,6 +249,18 @@ class _BoundPrograms:
         """All draws; see ``Target.constrain``."""
         call = functools.partial(self._call, "constrain")
         return in_chunks(call, positions, seed, self.programs.constrain_size)
+
+    def prior_positions(self, generator: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:
+        """Draws of the prior; see ``Target.prior_positions``."""
+        return draws_or_nan(self._draw_prior, self.programs.dim, generator, n)
+
+    def _draw_prior(self, generator: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:
+        def rows(seeds: np.ndarray, _: np.uint32) -> jax.Array:
+            with self.programs.precision():
+                return self.programs.program("prior")(seeds, self.data)
+
+        # A row depends on its own seed alone, not on the number of rows.
+        return in_chunks(rows, generator.integers(2**32, size=n, dtype=np.uint32), 0, PRIOR_ROWS)
 
 
 def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:

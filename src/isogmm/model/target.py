@@ -20,6 +20,8 @@ Groups: TypeAlias = dict[str, dict[str, np.ndarray]]
 PointEvaluation: TypeAlias = tuple[float | np.floating | Array, Array]
 #: Log densities (n,) and gradients (n, d) at n points.
 BatchEvaluation: TypeAlias = tuple[Array, Array]
+#: ``(generator, n) -> (n, d)``: points in unconstrained coordinates.
+DrawPositions: TypeAlias = Callable[[np.random.Generator, int], np.ndarray]
 #: Names of the hyperparameters to maximize, or their supports by name; None for the model's own.
 Maximize: TypeAlias = Sequence[str] | Mapping[str, str] | None
 
@@ -44,6 +46,7 @@ class ModelFields(TypedDict, total=False):
     log_density: Callable[[Array], Array] | None
     precision: Callable[[], AbstractContextManager]
     single_precision: bool
+    prior_positions: DrawPositions | None
     hyperparameters: "Callable[[Maximize], Hyperparameters] | None"
 
 
@@ -145,13 +148,19 @@ class Target:
         without hyperparameters.
     single_precision
         Whether the model computes with 32-bit floats.
+    prior_positions
+        ``(generator, n) -> (n, d)``: draws of the prior in unconstrained coordinates.  A variable
+        without a proper prior gets values as in ``initial_positions``.  Rows may be non-finite:
+        a whole row where the draw fails, or entries at the boundary of a support.  The function
+        must not raise, and it evaluates no likelihood.  Its program is compiled at the first call.
+        The field is None where the language provides no prior.
     """
 
     variables: Mapping[str, tuple[int, ...]]
     evaluate_point: Callable[[np.ndarray], PointEvaluation]
     evaluate_batch: Callable[[np.ndarray], BatchEvaluation]
     constrain: Callable[[np.ndarray, int], Groups]
-    initial_positions: Callable[[np.random.Generator, int], np.ndarray]
+    initial_positions: DrawPositions
     dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
     observed_data: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -169,6 +178,7 @@ class Target:
     precision: Callable[[], AbstractContextManager] = nullcontext
     hyperparameters: Callable[[Maximize], Hyperparameters] | None = None
     single_precision: bool = False
+    prior_positions: DrawPositions | None = None
 
     def __post_init__(self) -> None:
         if self.dim < 1:
