@@ -9,6 +9,7 @@ from isogmm.errors import warn_user
 from isogmm_pymc._graphs import ModelGraphs, read_graphs
 from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
 from isogmm_pymc._minibatches import FULL_DATA_WARNING, without_minibatches
+from isogmm_pymc._prior import PriorDraws
 from isogmm_pymc._pytensor_programs import PyTensorPrograms
 
 
@@ -24,11 +25,14 @@ class Compilation:
         Their signature when the programs were compiled; see ``ModelGraphs.signature``.
     programs
         The programs in JAX, or those of PyTensor if the log density has no JAX form.
+    prior
+        The draws of the prior.
     """
 
     graphs: ModelGraphs
     signature: list[object]
     programs: JaxModelPrograms | PyTensorPrograms
+    prior: PriorDraws
 
 
 @dataclass
@@ -72,7 +76,7 @@ class CompiledModel:
             programs = JaxModelPrograms(full, graphs, self.excluded)
         except Exception as error:  # operations may raise any exception when they are traced
             programs = PyTensorPrograms(full, graphs, self.excluded, explain_failure(error))
-        self.compilation = Compilation(graphs, signature, programs)
+        self.compilation = Compilation(graphs, signature, programs, PriorDraws(graphs))
         return self.compilation
 
     def full(self, model: pm.Model) -> pm.Model:

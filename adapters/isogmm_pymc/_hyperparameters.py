@@ -1,17 +1,21 @@
 """``pm.Data`` as hyperparameters that can be maximized."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 
 from isogmm.arrays import Array
 from isogmm.errors import OptionError
-from isogmm.model.target import Hyperparameters, Maximize, ModelFields
+from isogmm.model.target import DrawPositions, Hyperparameters, Maximize, ModelFields
 from isogmm_pymc._graphs import ModelGraphs
 from isogmm_pymc._jax_programs import JaxModelPrograms
+
+#: Data to the function that draws from the prior with these data.
+PriorOf: TypeAlias = Callable[[Sequence[Array]], DrawPositions]
 
 
 class Support(enum.Enum):
@@ -25,6 +29,7 @@ def hyperparameters(
     programs: JaxModelPrograms,
     graphs: ModelGraphs,
     data: Sequence[np.ndarray],
+    prior_of: PriorOf,
     maximize: Maximize,
 ) -> Hyperparameters:
     """The named ``pm.Data`` of a model as hyperparameters.
@@ -33,6 +38,8 @@ def hyperparameters(
     ----------
     programs, graphs, data
         The compiled model, its graphs and its current data.
+    prior_of
+        The draws of the prior for given data.
     maximize
         Names, each with the real line as its support, or supports by name:
         ``{"tau": "positive"}``.
@@ -53,7 +60,7 @@ def hyperparameters(
         value = data[indices[name]]
         if support is Support.POSITIVE and not np.all(value > 0):
             raise OptionError(f"{name!r} is not positive now: {value}")
-    maximized = _MaximizedData(programs, data, indices, supports)
+    maximized = _MaximizedData(programs, data, prior_of, indices, supports)
     values = {name: np.asarray(data[indices[name]], np.float64) for name in supports}
     return Hyperparameters(
         values=values,
@@ -102,6 +109,8 @@ class _MaximizedData:
         The compiled model.
     data
         Its current data.
+    prior_of
+        The draws of its prior for given data.
     indices
         Positions of the hyperparameters among the data, by name.
     supports
@@ -110,6 +119,7 @@ class _MaximizedData:
 
     programs: JaxModelPrograms
     data: Sequence[np.ndarray]
+    prior_of: PriorOf
     indices: Mapping[str, int]
     supports: Mapping[str, Support]
 
@@ -126,7 +136,12 @@ class _MaximizedData:
 
     def bind(self, values: Mapping[str, Array]) -> ModelFields:
         """The fields of the target with these values of the hyperparameters."""
-        return {**self.programs.bind(self._data_with(values)), "hyperparameters": None}
+        data = self._data_with(values)
+        return {
+            **self.programs.bind(data),
+            "prior_positions": self.prior_of(data),
+            "hyperparameters": None,
+        }
 
     def _data_with(self, values: Mapping[str, Array]) -> list[Array]:
         data: list[Array] = list(self.data)

@@ -14,13 +14,16 @@ from pymc.backends.arviz import (
     find_observations,
 )
 
+from isogmm.arrays import Array
 from isogmm.errors import ModelError, warn_user
-from isogmm.model.target import ModelFields, Target
+from isogmm.model.prior import draws_or_nan
+from isogmm.model.target import DrawPositions, ModelFields, Target
 from isogmm.results.groups import Result
 from isogmm_pymc._compiled_models import Compilation, CompiledModel, compiled_model
 from isogmm_pymc._graphs import value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
 from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
+from isogmm_pymc._prior import PriorDraws
 from isogmm_pymc._pytensor_programs import PyTensorPrograms
 from isogmm_pymc._validation import explain_non_finite, validate_model
 
@@ -72,13 +75,9 @@ def to_target(
     fields = _model_fields(compiled, compilation, model, point, center)
     coords, dims = coords_and_dims_for_inferencedata(full)
 
-    def initial_positions(generator: np.random.Generator, count: int) -> np.ndarray:
-        width = STARTING_BOX_HALF_WIDTH
-        return center + generator.uniform(-width, width, size=(count, len(center)))
-
     target = Target(
         variables=dict(zip(compilation.graphs.names, compilation.graphs.shapes, strict=True)),
-        initial_positions=initial_positions,
+        initial_positions=functools.partial(_initial_positions, center),
         dims=dims,
         coords={name: tuple(labels) for name, labels in coords.items()},
         observed_data=find_observations(full),
@@ -88,6 +87,26 @@ def to_target(
         **fields,
     )
     return target if finish is None else replace(target, finish=finish)
+
+
+def _initial_positions(
+    center: np.ndarray, generator: np.random.Generator, count: int
+) -> np.ndarray:
+    """Starting points in the box around the model's initial point."""
+    width = STARTING_BOX_HALF_WIDTH
+    return center + generator.uniform(-width, width, size=(count, len(center)))
+
+
+def _prior_positions(
+    prior: PriorDraws, model: pm.Model, center: np.ndarray, data: Sequence[Array]
+) -> DrawPositions:
+    """The function that draws from the prior, for one data set."""
+
+    def draw(generator: np.random.Generator, count: int) -> np.ndarray:
+        starts = _initial_positions(center, generator, count)
+        return prior.draw(model, data, starts, generator)
+
+    return functools.partial(draws_or_nan, draw, len(center))
 
 
 def _remove_duplicates(model: pm.Model) -> None:
@@ -157,9 +176,11 @@ def _model_fields(
     message = compilation.programs.describe(center)
     if message is not None:
         warn_user(message)
+    prior_of = functools.partial(_prior_positions, compilation.prior, full, center)
+    fields["prior_positions"] = prior_of(data)
     if isinstance(compilation.programs, JaxModelPrograms):
         fields["hyperparameters"] = functools.partial(
-            hyperparameters, compilation.programs, compilation.graphs, data
+            hyperparameters, compilation.programs, compilation.graphs, data, prior_of
         )
     return fields
 
