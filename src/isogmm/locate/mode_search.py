@@ -13,7 +13,12 @@ from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.modes import fit_local
 from isogmm.locate.options import Locate
 from isogmm.locate.screening import choose_starts, points_around
-from isogmm.locate.starts import dispersed_positions, follow_starts
+from isogmm.locate.starts import (
+    DrawPositions,
+    dispersed_positions,
+    follow_starts,
+    prior_positions,
+)
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.fit_target import FitTarget
 
@@ -24,8 +29,8 @@ NUM_POINTS_SEVERAL, NUM_PATHS_SEVERAL = 32768, 192
 #: Largest number of coordinates of the points of one round.
 MAX_POINT_NUMBERS = 10_000_000
 #: Points of the model that are screened, and paths that follow from them, in one round after
-#: several modes are known.
-NUM_MODEL_POINTS, NUM_MODEL_PATHS = 4096, 64
+#: several modes are known; the same numbers for its prior.
+NUM_MODEL_POINTS, NUM_MODEL_PATHS = 2048, 48
 #: Smallest number of paths around each known Gaussian, and largest number of these Gaussians.
 MIN_PATHS_AROUND, MAX_CENTERS = 4, 48
 #: Largest number of evaluations of one path of a round.  In the coordinates of a mode, paths to new
@@ -230,15 +235,21 @@ class ModeSearch:
         return [self.map, *(map_of(maximum.position, maximum.factor) for maximum in maxima)]
 
     def _from_model(self) -> None:
-        """Paths from starting points of the model: half of them the highest, half random."""
+        """Paths from starting points of the model and from draws of its prior."""
+        self._from_highest("model", dispersed_positions)
+        if self.target.prior_positions is not None:
+            self._from_highest("prior", prior_positions)
+
+    def _from_highest(self, source: str, draw: DrawPositions) -> None:
+        """Paths from many points: half of them from the highest, half from random ones."""
         count = min(NUM_MODEL_POINTS, MAX_POINT_NUMBERS // self.target.dim)
-        points = dispersed_positions(self.target, self.generator, count)
+        points = draw(self.target, self.generator, count)
         log_density, _ = self.target.evaluate(points)
-        self.num_screened += count
+        self.num_screened += len(points)
         order = np.argsort(-log_density)[: np.isfinite(log_density).sum()]
         highest, others = np.split(order, [NUM_MODEL_PATHS // 2])
         others = self.generator.permutation(others)[: NUM_MODEL_PATHS - len(highest)]
-        self._follow("model", points[np.concatenate([highest, others])])
+        self._follow(source, points[np.concatenate([highest, others])])
 
     def _follow(
         self,

@@ -23,6 +23,8 @@ NARROW_RADII = 4.0, 18.0
 #: Range of radii for modes of equal width and for distant ones: a number of standard deviations,
 #: and a multiple of √d.  The basin of a mode of equal width at distance D begins at about √d D / 2.
 MIN_RADIUS, MAX_RADIUS_FACTOR = 2.0, 30.0
+#: The multiple of √d for points that move few coordinates, along which modes can be far away.
+MAX_SPARSE_RADIUS_FACTOR = 3000.0
 #: Every third point moves few coordinates; every third radius is from the wide range.
 PERIOD = 3
 #: Number of points with similar radii whose median log density is the expected one.
@@ -48,7 +50,8 @@ def points_around(
     ranks = generator.random((count, dim)).argsort(axis=1)
     directions[is_sparse] *= (ranks < sizes)[is_sparse]
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    wide = MIN_RADIUS, MAX_RADIUS_FACTOR * np.sqrt(dim)
+    factors = np.where(is_sparse, MAX_SPARSE_RADIUS_FACTOR, MAX_RADIUS_FACTOR)
+    wide = np.stack([np.full(count, MIN_RADIUS), factors * np.sqrt(dim)], axis=1)
     bounds = np.log(np.where(is_wide[:, None], wide, NARROW_RADII))
     shifts = np.exp(generator.uniform(bounds[:, :1], bounds[:, 1:])) * directions
     sds = np.array([affine_map.row_norm(coordinate) for coordinate in range(dim)])

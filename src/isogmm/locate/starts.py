@@ -1,7 +1,7 @@
 """Optimization paths from dispersed starting points, and the local maxima where they end."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,8 @@ from isogmm.locate.roughness import is_rough
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
+#: Starting points of a target: ``(target, generator, count) -> (n, d)``.
+DrawPositions = Callable[[Target, np.random.Generator, int], np.ndarray]
 #: Number of paths that are followed first, if no maximum is known yet.
 NUM_FIRST = 4
 #: Factor of the limit of evaluations of the other paths, if none of these converges.
@@ -67,6 +69,15 @@ def dispersed_positions(
     factor = np.exp(generator.uniform(0.0, np.log(MAX_DISPERSION_FACTOR), size=(count, 1)))
     factor[::2] = 1.0
     return center + factor * (starts - center)
+
+
+def prior_positions(
+    target: Target, generator: np.random.Generator, count: int
+) -> Float[np.ndarray, "n d"]:
+    """Draws of the prior; those that are not finite are left out."""
+    assert target.prior_positions is not None
+    draws = target.prior_positions(generator, count)
+    return draws[np.isfinite(draws).all(axis=1)]
 
 
 def follow_starts(
