@@ -86,6 +86,13 @@ class PyMCAdapter(AbstractAdapter):
 
         return {**BASELINES, "nuts_from": nuts_from}
 
+    def make_comparable(self, model: object) -> None:
+        """Prepare the labels of a model for PyMC's predictions from a saved result."""
+        from isogmm_pymc._bambi import built_pymc_model
+        from isogmm_pymc._labels import make_comparable
+
+        make_comparable(built_pymc_model(model) if is_bambi(model) else model)
+
 
 def _context_model(pymc: ModuleType) -> object:
     """The PyMC model of the open context, or None."""

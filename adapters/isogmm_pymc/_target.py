@@ -8,11 +8,7 @@ from importlib.metadata import version
 import jax
 import numpy as np
 import pymc as pm
-from pymc.backends.arviz import (
-    coords_and_dims_for_inferencedata,
-    find_constants,
-    find_observations,
-)
+from pymc.backends.arviz import find_constants, find_observations
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError, warn_user
@@ -23,6 +19,7 @@ from isogmm_pymc._compiled_models import Compilation, CompiledModel, compiled_mo
 from isogmm_pymc._graphs import value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
 from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
+from isogmm_pymc._labels import make_comparable
 from isogmm_pymc._prior import PriorDraws
 from isogmm_pymc._pytensor_programs import PyTensorPrograms
 from isogmm_pymc._validation import explain_non_finite, validate_model
@@ -65,6 +62,7 @@ def to_target(
         variables.
     """
     _remove_duplicates(model)
+    make_comparable(model)
     compiled = compiled_model(model, tuple(excluded))
     full = compiled.full(model)
     validate_model(full)
@@ -73,13 +71,12 @@ def to_target(
         [np.ravel(np.asarray(point[value.name], dtype=np.float64)) for value in full.value_vars]
     )
     fields = _model_fields(compiled, compilation, model, point, center)
-    coords, dims = coords_and_dims_for_inferencedata(full)
 
     target = Target(
         variables=dict(zip(compilation.graphs.names, compilation.graphs.shapes, strict=True)),
         initial_positions=functools.partial(_initial_positions, center),
-        dims=dims,
-        coords={name: tuple(labels) for name, labels in coords.items()},
+        dims={name: list(names) for name, names in full.named_vars_to_dims.items()},
+        coords={name: labels for name, labels in full.coords.items() if labels is not None},
         observed_data=find_observations(full),
         constant_data=find_constants(full),
         library="pymc",

@@ -11,13 +11,13 @@ from isogmm.results.arviz_versions import Loo as Loo
 from isogmm.results.arviz_versions import ess as ess
 from isogmm.results.arviz_versions import from_groups as from_groups
 from isogmm.results.arviz_versions import is_first_generation as is_first_generation
-from isogmm.results.arviz_versions import load as load
 from isogmm.results.arviz_versions import loo as loo
 from isogmm.results.arviz_versions import preload as preload
 from isogmm.results.arviz_versions import psis as psis
 from isogmm.results.arviz_versions import rhat as rhat
-from isogmm.results.arviz_versions import save as save
 from isogmm.results.arviz_versions import summary as summary
+from isogmm.results.files import load as load
+from isogmm.results.files import save as save
 from isogmm.results.fit_group import HOLDERS
 from isogmm.results.fit_group import positions_from as positions_from
 from isogmm.results.fit_result import FitResult
@@ -29,6 +29,8 @@ from isogmm.results.groups import arviz_name as arviz_name
 from isogmm.results.groups import attributes as attributes
 from isogmm.results.groups import get_group as get_group
 from isogmm.results.groups import group_names as group_names
+from isogmm.results.stored_labels import with_original_labels as with_original_labels
+from isogmm.results.stored_labels import with_stored_labels as with_stored_labels
 
 
 def to_inference_data(

@@ -63,6 +63,13 @@ class AbstractAdapter(abc.ABC):
         ``(d,)``) as the inverse mass matrix.  Both use the flat coordinates of the target.
         """
 
+    def make_comparable(self, model: object) -> None:
+        """Prepare the labels of a model for a comparison with those of a saved result.
+
+        By default nothing is done.  A language overrides the method if its predictions compare
+        labels and cannot do so for all types of labels.
+        """
+
 
 @functools.cache
 def installed_adapters() -> dict[str, AbstractAdapter]:

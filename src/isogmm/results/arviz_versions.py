@@ -7,7 +7,6 @@ result, and PSIS, R-hat and ESS need only ``arviz_stats``.  On 0.x all of these 
 
 import functools
 import importlib
-import os
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,12 +19,9 @@ from isogmm.errors import OptionError
 from isogmm.results.groups import (
     Dataset,
     Result,
-    add_group,
     attributes,
     get_group,
-    group_names,
     plain,
-    with_text_labels,
 )
 from isogmm.results.labels import DrawSource
 
@@ -35,9 +31,6 @@ if TYPE_CHECKING:
     DataFrame: TypeAlias = pd.DataFrame
 else:
     DataFrame = object
-
-#: Storage engine of result files; both generations of ArviZ have it.
-FILE_ENGINE = "h5netcdf"
 
 #: Largest share of the draws in the tail of PSIS, and largest size of the tail in units of √S for
 #: S draws (Vehtari et al. 2024, appendix H).
@@ -68,36 +61,16 @@ def from_groups(groups: Mapping[str, Dataset], attrs: Mapping[str, object] | Non
     return tree
 
 
-# --- files ------------------------------------------------------------------------------------
-
-
-def save(idata: Result, path: str | os.PathLike[str]) -> None:
-    """Write a result to a netCDF file that both generations of ArviZ can read.
-
-    Labels that no file stores (intervals, periods) are written as text.
-    """
-    changed = {}
-    for name in group_names(idata):
-        group = get_group(idata, name)
-        if (written := with_text_labels(group)) is not group:
-            changed[name] = written
-    if changed:
-        idata = idata.copy()
-        for name, written in changed.items():
-            add_group(idata, name, written)
-    idata.to_netcdf(os.fspath(path), engine=FILE_ENGINE)
-
-
-def load(path: str | os.PathLike[str]) -> Result:
-    """Read a result into memory and close the file, which can then be replaced or removed."""
+def read_netcdf(path: str, engine: str) -> Result:
+    """A netCDF file, read into memory and closed."""
     if is_first_generation():
         import arviz
 
         with arviz.rc_context({"data.load": "eager"}):
-            return arviz.from_netcdf(os.fspath(path), engine=FILE_ENGINE)
+            return arviz.from_netcdf(path, engine=engine)
     import xarray
 
-    with xarray.open_datatree(path, engine=FILE_ENGINE) as tree:
+    with xarray.open_datatree(path, engine=engine) as tree:
         return tree.load()
 
 

@@ -1,7 +1,6 @@
 """Datasets in which every dimension has a name and labels."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,7 @@ from numpy.typing import ArrayLike
 
 from isogmm.errors import ModelError
 from isogmm.results.groups import arviz_name
-
-#: NumPy kinds of labels that keep their type: booleans, integers, floats, durations and dates.
-#: Labels of other kinds become objects.
-TYPED_LABEL_KINDS = "biufmM"
+from isogmm.results.label_index import label_index
 
 
 def dataset(
@@ -63,7 +59,7 @@ def dataset(
             names.append(f"{label}_bis" if label in names else label)
         for label, size in zip(names, array.shape, strict=True):
             source = label if label in coords else label.removesuffix("_bis")
-            entries = _labels(coords[source] if source in coords else np.arange(size))
+            entries = label_index(coords[source] if source in coords else np.arange(size))
             if len(labels.setdefault(label, entries)) != size:
                 raise ModelError(
                     f"variable {original!r} has {size} entries along dimension {label!r}, which "
@@ -71,22 +67,3 @@ def dataset(
                 )
         variables[name] = (tuple(names), array)
     return xr.Dataset(variables, coords=labels, attrs=dict(attrs or {}))
-
-
-def _labels(entries: Sequence[object] | np.ndarray) -> pd.Index:
-    """The labels of a dimension, equal to those that the user gave.
-
-    Dates become NumPy dates, as in every xarray object.  Tuples and other labels of several parts
-    become text.  The labels are returned as an index, because xarray checks any other sequence
-    against every installed array library.  One of these is ``sparse``, whose import takes half a
-    second.
-    """
-    labels = np.asarray(entries) if not isinstance(entries, np.ndarray) else entries
-    if labels.ndim != 1:
-        labels = np.array([str(entry) for entry in entries], dtype=object)
-    if labels.dtype.kind in TYPED_LABEL_KINDS:
-        return pd.Index(labels, dtype=labels.dtype)
-    is_moment = all(isinstance(entry, datetime | timedelta) for entry in labels)
-    if len(labels) and is_moment and all(getattr(e, "tzinfo", None) is None for e in labels):
-        return pd.Index(labels.tolist())
-    return pd.Index(labels.astype(object), dtype=object)

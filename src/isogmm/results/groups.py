@@ -60,15 +60,6 @@ def plain(attrs: Mapping[str, object]) -> dict[str, str | int | float]:
     return stored
 
 
-def with_text_labels(dataset: Dataset) -> Dataset:
-    """The dataset with text in place of labels that no file stores (intervals, periods)."""
-    text = {}
-    for name, coord in dataset.coords.items():
-        if coord.dtype == object and not all(isinstance(entry, str) for entry in coord.values):
-            text[name] = (coord.dims, np.array([str(entry) for entry in coord.values], object))
-    return dataset.assign_coords(text) if text else dataset
-
-
 # --- groups of any result ---------------------------------------------------------------------
 
 
