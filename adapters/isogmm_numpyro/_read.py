@@ -36,6 +36,7 @@ _MODEL_CALLS = frozenset(
         "evaluate_point",
         "evaluate_batch",
         "constrain",
+        "placeholder",
         "prepare",
         "wait",
         "few",

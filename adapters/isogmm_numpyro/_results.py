@@ -1,13 +1,15 @@
 """Results of NumPyro's own inference."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 
 import jax
 import numpy as np
 import xarray as xr
 
 from isogmm.results.arviz_versions import from_groups
-from isogmm.results.from_draws import by_chain, groups_of_draws, library_attributes
+from isogmm.results.constrained import by_chain, is_left_out
+from isogmm.results.from_draws import groups_of_draws, library_attributes
 from isogmm.results.groups import Result, plain
 from isogmm_numpyro._functions import Generated
 from isogmm_numpyro._read import ReadModel
@@ -53,13 +55,20 @@ def _complete(
     functions = read.functions(lambda: model)
     chains, draws = next(iter(latent.values())).shape[:2]
 
-    def run(flat: dict[str, jax.Array], data: Data) -> Generated:
-        keys = jax.random.split(jax.random.key(0), chains * draws)
-        return jax.lax.map(
-            lambda row: functions.complete(row[0], row[1], data),
-            (flat, keys),
-            batch_size=min(_MAX_DRAWS_AT_A_TIME, chains * draws),
-        )
-
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in latent.items()}
-    return by_chain(jax.tree.map(np.asarray, jax.jit(run)(flat, read.data)), chains)
+
+    def run(flat: dict[str, jax.Array], data: Data, unwanted: Collection[str] = ()) -> Generated:
+        def complete(row: tuple[dict[str, jax.Array], jax.Array]) -> Generated:
+            groups = functions.complete(*row, data)
+            return {group: {} if group in unwanted else groups[group] for group in groups}
+
+        keys = jax.random.split(jax.random.key(0), chains * draws)
+        rows = min(_MAX_DRAWS_AT_A_TIME, chains * draws)
+        return jax.lax.map(complete, (flat, keys), batch_size=rows)
+
+    leaves = jax.eval_shape(run, flat, read.data)["log_likelihood"].values()
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    leaves_out = is_left_out(size, remedy="numpyro.infer.log_likelihood")
+    unwanted = ["log_likelihood"] if leaves_out else []
+    program = jax.jit(partial(run, unwanted=unwanted))
+    return by_chain(jax.tree.map(np.asarray, program(flat, read.data)), chains)

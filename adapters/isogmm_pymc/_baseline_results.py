@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pymc as pm
+from pymc.backends.arviz import find_observations
 
 from isogmm.errors import OptionError
+from isogmm.results.constrained import is_left_out
 from isogmm.results.groups import Result, add_group, get_group, group_names
 from isogmm_pymc import _bambi
 from isogmm_pymc._languages import BambiModel, is_bambi
+
+#: PyMC stores log likelihoods in double precision.
+BYTES_OF_NUMBER = 8
 
 
 def pymc_model_of(
@@ -32,6 +38,12 @@ def add_log_likelihood(
 ) -> None:
     """Add the log likelihood if the model has data and the sampler has not added it."""
     if not pymc_model.observed_RVs or "log_likelihood" in group_names(result):
+        return
+    posterior = get_group(result, "posterior")
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    data = find_observations(pymc_model).values()
+    size = BYTES_OF_NUMBER * draws * sum(np.size(array) for array in data)
+    if is_left_out(size, remedy="pm.compute_log_likelihood(idata, model=model)"):
         return
     if is_bambi(model):
         # A copy is used, because Bambi adds the parameters of the likelihood to the posterior.

@@ -78,7 +78,7 @@ class JaxModelPrograms:
         fields = self.jax.bind(list(data))
         if self._constrain is not None:
             num_jax_programs = fields["num_programs"]
-            fields["constrain"] = self._constrain
+            fields["constrain"], fields["placeholder"] = self._constrain, None
             # The only program in JAX is already compiling.
             fields["prepare"] = lambda: None
             fields["num_programs"] = lambda: num_jax_programs() + 1

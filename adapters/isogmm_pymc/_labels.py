@@ -29,14 +29,13 @@ class ComparableLabels(tuple):
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(label_index(self).values, dtype=dtype)
 
-    def __eq__(self, other: object) -> object:
+    def __eq__(self, other: object) -> bool | np.ndarray:  # type: ignore[override]
         if not isinstance(other, np.ndarray):
             return tuple.__eq__(self, other)
         return np.array(_texts(label_index(self))) == np.array(_texts(label_index(other)))
 
-    def __ne__(self, other: object) -> object:
-        are_equal = self == other
-        return ~are_equal if isinstance(are_equal, np.ndarray) else not are_equal
+    def __ne__(self, other: object) -> bool | np.ndarray:  # type: ignore[override]
+        return np.logical_not(self == other)
 
     __hash__ = tuple.__hash__
 

@@ -170,6 +170,8 @@ def _model_fields(
     if not is_finite and isinstance(compilation.programs, JaxModelPrograms):
         compilation.programs = PyTensorPrograms(full, compilation.graphs, compiled.excluded, reason)
         fields = compilation.programs.bind(data)
+    if fields.get("placeholder") is None:
+        fields["placeholder"] = lambda: fields["constrain"](center[None], 0)
     message = compilation.programs.describe(center)
     if message is not None:
         warn_user(message)

@@ -16,6 +16,7 @@ from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
+from isogmm.results.check_result import check_result
 from isogmm.results.groups import Result
 from isogmm.samplers.density_methods import METHODS
 from isogmm.validation import seed_of
@@ -60,6 +61,7 @@ def _run(
         )
     else:
         target = to_target(model, model_args, model_kwargs, seed)
+        check_result(target)
         result = METHODS[name](target, seed, draws, chains, **options)
     for key, value in (("sampling_time", time.perf_counter() - begin), ("algorithm", name)):
         if key not in result.attrs:

@@ -17,9 +17,11 @@ from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
+from isogmm.results.check_result import check_result
 from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import Result, add_group, attributes, get_group
+from isogmm.results.result_options import ResultOptions
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q that estimate the expected log joint density, in two chains.
@@ -88,6 +90,7 @@ def empirical_bayes(
     tolerance = real_number("tolerance", tolerance, above=0.0)
     seed = seed_of(random_seed)
     target = to_target(model, model_args, model_kwargs or {}, seed)
+    check_result(target, ResultOptions.of(fit_options.get("idata_kwargs")))
     if target.hyperparameters is None:
         raise OptionError(
             "this model has no hyperparameters to maximize: declare numpyro.param sites in a "

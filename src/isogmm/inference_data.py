@@ -29,6 +29,7 @@ from isogmm.results.groups import arviz_name as arviz_name
 from isogmm.results.groups import attributes as attributes
 from isogmm.results.groups import get_group as get_group
 from isogmm.results.groups import group_names as group_names
+from isogmm.results.result_options import ResultOptions
 from isogmm.results.stored_labels import with_original_labels as with_original_labels
 from isogmm.results.stored_labels import with_stored_labels as with_stored_labels
 
@@ -46,7 +47,8 @@ def to_inference_data(
     idata_kwargs
         ``log_likelihood`` (True, False or a list of observed variables), ``log_prior`` and
         ``include_transformed`` (True or False) select groups.  ``dims`` and ``coords`` are added
-        to those of the model.
+        to those of the model.  A log likelihood of more than ``max_log_likelihood_bytes`` (1 GiB;
+        None for no limit) is left out, unless ``log_likelihood`` asks for it.
 
     Returns
     -------
@@ -56,19 +58,24 @@ def to_inference_data(
     Raises
     ------
     OptionError
-        If ``idata_kwargs`` has an unknown key.
+        If ``idata_kwargs`` has an unknown key or an invalid value.
     ModelError
         If the labels of a dimension do not fit a variable that has it.
+
+    Warns
+    -----
+    FitWarning
+        If the log likelihood is left out because of its size.
     """
-    options = dict(idata_kwargs or {})
+    options = ResultOptions.of(idata_kwargs)
     groups, root = result_groups(result, options)
     finished = result.target.finish(from_groups(groups, root))
     if "unconstrained_posterior" not in groups:
         return finished
-    keep = options.get(
-        "include_transformed", result.group_defaults.get("include_transformed", True)
-    )
-    return _drop_untransformed(finished, keep=bool(keep))
+    keep = options.include_transformed
+    if keep is None:
+        keep = result.group_defaults.get("include_transformed", True)
+    return _drop_untransformed(finished, keep=keep)
 
 
 def _drop_untransformed(idata: Result, *, keep: bool) -> Result:

@@ -63,7 +63,7 @@ class AbstractAdapter(abc.ABC):
         ``(d,)``) as the inverse mass matrix.  Both use the flat coordinates of the target.
         """
 
-    def make_comparable(self, model: object) -> None:
+    def make_comparable(self, model: object) -> None:  # noqa: B027 (most languages need nothing)
         """Prepare the labels of a model for a comparison with those of a saved result.
 
         By default nothing is done.  A language overrides the method if its predictions compare

@@ -124,11 +124,22 @@ class JaxPrograms:
     @functools.cached_property
     def constrain_size(self) -> int:
         """Rows that are constrained together, chosen by the size of their results."""
+        results = sum(size_of(leaf.shape) for leaf in jax.tree.leaves(self._generated_shapes))
+        return constrain_rows(max(self.dim, results))
+
+    @functools.cached_property
+    def _generated_shapes(self) -> PyTree:
+        """Shapes and types of the generated values of one row."""
         with self.precision():
             key = jax.eval_shape(jax.random.key, np.uint32(0))
-            groups = jax.eval_shape(self._generate, *self._shapes("point"), key, self._data_shapes)
-        results = sum(size_of(leaf.shape) for leaf in jax.tree.leaves(groups))
-        return constrain_rows(max(self.dim, results))
+            return jax.eval_shape(self._generate, *self._shapes("point"), key, self._data_shapes)
+
+    def placeholder(self) -> Groups:
+        """Zeros of the shapes and types of the generated values of one row."""
+        return jax.tree.map(
+            lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), (1, *leaf.shape)),
+            self._generated_shapes,
+        )
 
     def few(self) -> int:
         """Up to how many positions are cheaper one at a time; 0 if batches are cheap."""
@@ -209,6 +220,7 @@ class JaxPrograms:
             "evaluate_point": bound.evaluate_point,
             "evaluate_batch": bound.evaluate_batch,
             "constrain": bound.constrain,
+            "placeholder": self.placeholder,
             "batch_size": self.batch_size,
             "prepare": self.prepare,
             "wait": self.wait,

@@ -176,8 +176,12 @@ class LogDensity:
         ModelError
             If the gradient at ``example`` is NaN although the density is finite.
         """
+        fields = self._function.bind(self._arguments)
+        fields.setdefault(
+            "placeholder", lambda: fields["constrain"](self._example_position[None], 0)
+        )
         target = Target(
-            **self._function.bind(self._arguments),
+            **fields,
             variables=self.structure.variables,
             initial_positions=self._initial_positions,
             dims=self.dims,

@@ -38,6 +38,7 @@ class ModelFields(TypedDict, total=False):
     evaluate_point: Callable[[np.ndarray], PointEvaluation]
     evaluate_batch: Callable[[np.ndarray], BatchEvaluation]
     constrain: Callable[[np.ndarray, int], Groups]
+    placeholder: Callable[[], Groups] | None
     batch_size: int
     prepare: Callable[[], None]
     wait: Callable[[], None]
@@ -77,6 +78,12 @@ class Hyperparameters:
     to_support: Callable[[Mapping[str, Array]], dict[str, Array]]
     log_density: Callable[[Array, Mapping[str, Array]], Array]
     bind: Callable[[Mapping[str, np.ndarray]], ModelFields]
+
+
+def names_of_coordinates(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """One name for each flat coordinate of variables of these shapes: ``mu``, ``theta[0]``."""
+    parts = (entry_names(name, shape) for name, shape in shapes.items())
+    return list(itertools.chain.from_iterable(parts))
 
 
 def _unchanged(result: Any) -> Any:
@@ -154,6 +161,10 @@ class Target:
         a whole row where the draw fails, or entries at the boundary of a support.  The function
         must not raise, and it evaluates no likelihood.  Its program is compiled at the first call.
         The field is None where the language provides no prior.
+    placeholder
+        ``() -> groups``, arrays of the shapes and types that ``constrain`` returns for one
+        position, with any values.  The options of a result are checked with them before the fit.
+        None if the shapes are not known without a call of ``constrain``.
     """
 
     variables: Mapping[str, tuple[int, ...]]
@@ -179,6 +190,7 @@ class Target:
     hyperparameters: Callable[[Maximize], Hyperparameters] | None = None
     single_precision: bool = False
     prior_positions: DrawPositions | None = None
+    placeholder: Callable[[], Groups] | None = None
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -195,8 +207,7 @@ class Target:
     @property
     def coordinate_names(self) -> list[str]:
         """One name for each flat coordinate: ``mu``, ``theta[0]``, ``beta[1, 2]``."""
-        parts = (entry_names(name, shape) for name, shape in self.variables.items())
-        return list(itertools.chain.from_iterable(parts))
+        return names_of_coordinates(self.variables)
 
     @property
     def coordinate_labels(self) -> list[str]:

@@ -50,12 +50,15 @@ def run(family_name: str, given: Arguments) -> Result:
         # compiles, in this thread, since imports change the filters of warnings of the whole
         # process.
         preload()
-        from isogmm.inference_data import to_inference_data
+        from isogmm.recipe.build_result import build_result
+        from isogmm.results.check_result import check_result
+        from isogmm.results.result_options import ResultOptions
 
+        check_result(target, ResultOptions.of(given["idata_kwargs"]))
         target.wait()
         result = _fitted(family, target, given, seed, progress)
         costs.begin(Stage.RESULT)
-        idata = to_inference_data(result, idata_kwargs=given["idata_kwargs"])
+        idata = build_result(result, given["idata_kwargs"])
         costs.end()
     stages = [stage.value for stage in Stage if stage.value in costs.seconds]
     seconds = {stage: round(costs.seconds[stage], 4) for stage in stages}

@@ -53,8 +53,8 @@ def load(path: str | os.PathLike[str], model: object = None) -> Result:
         Path of a netCDF file, or of a zarr store, whose name ends with ``.zarr``.
     model
         The model of the result, if predictions will be made with it.  Only PyMC models whose
-        labels are tuples need it, in a program that has not fitted the model: PyMC can compare
-        such labels with those of the result only after this call.
+        labels are tuples or NaN need it, in a program that has not fitted the model: PyMC can
+        compare such labels with those of the result only after this call.
 
     Raises
     ------

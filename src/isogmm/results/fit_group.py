@@ -74,6 +74,10 @@ def positions_from(idata: Result) -> Float[np.ndarray, "c n d"]:
 
 def holders(idata: Result) -> dict[str, str | None]:
     """The group that holds the unconstrained draws of each variable."""
+    if "fit" not in group_names(idata) and "unconstrained_posterior" in group_names(idata):
+        # The result of another method, which has the unconstrained draws of all variables.
+        names = get_group(idata, "unconstrained_posterior").data_vars
+        return {str(name): "unconstrained_posterior" for name in names}
     fit = get_group(idata, "fit")
     if HOLDERS in fit.attrs:
         return json.loads(fit.attrs[HOLDERS])

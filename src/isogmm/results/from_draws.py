@@ -11,6 +11,13 @@ from jaxtyping import Float
 
 from isogmm.model.target import Target
 from isogmm.results.arviz_versions import from_groups
+from isogmm.results.constrained import (
+    by_chain,
+    constrained,
+    is_left_out,
+    log_likelihood_bytes,
+    seed_of_model,
+)
 from isogmm.results.datasets import dataset
 from isogmm.results.groups import SAMPLE_DIMS, Result, plain
 
@@ -140,19 +147,6 @@ def _own_dims(
     return own
 
 
-def by_chain(
-    groups: Mapping[str, Mapping[str, np.ndarray]], chains: int
-) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays (c n, ...) of constrained draws, reshaped to (c, n, ...)."""
-    return {
-        group: {
-            name: np.asarray(array).reshape(chains, len(array) // chains, *np.shape(array)[1:])
-            for name, array in arrays.items()
-        }
-        for group, arrays in groups.items()
-    }
-
-
 def result_of_draws(
     target: Target,
     positions: Float[np.ndarray, "c n d"],
@@ -178,12 +172,23 @@ def result_of_draws(
         ``sampling_time``, ``num_gradient_evaluations`` and others.  Values of None are left out.
     sample_stats
         Statistics of each draw, (c, n).  The log density ``lp`` is added.
+
+    Warns
+    -----
+    FitWarning
+        If the log likelihood is left out because of its size.
     """
     chains, draws, dim = positions.shape
-    flat = np.ascontiguousarray(positions.reshape(-1, dim), dtype=np.float64)
+    positions = np.ascontiguousarray(positions, dtype=np.float64)
+    flat = positions.reshape(-1, dim)
     statistics = {"lp": target.evaluate(flat)[0].reshape(chains, draws), **(sample_stats or {})}
     labels = Labels.of(target)
     attrs = {**library_attributes(library, labels), "random_seed": seed, **attributes}
-    generated = by_chain(target.constrain(flat, seed), chains)
+    if is_left_out(log_likelihood_bytes(target, positions)):
+        generated = constrained(target, positions, seed_of_model(attrs), {"log_likelihood"})
+        # The log likelihood is computed from these draws later.
+        generated["unconstrained_posterior"] = target.unravel(positions)
+    else:
+        generated = by_chain(target.constrain(flat, seed), chains)
     groups = groups_of_draws({**generated, "sample_stats": statistics}, labels, attrs)
     return target.finish(from_groups(groups, attrs))

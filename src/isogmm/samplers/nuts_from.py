@@ -14,6 +14,7 @@ from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
+from isogmm.results.check_result import check_result
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import Result, add_group, attributes, get_group, group_names
 from isogmm.samplers.blackjax_nuts import run_nuts
@@ -101,6 +102,7 @@ def nuts_from(
     seed = seed_of(random_seed)
     with Progress(progressbar, "tracing and compiling the model") as progress:
         target = to_target(model, model_args, model_kwargs or {}, seed)
+        check_result(target)
         modes = modes_of(idata, target)
         sampler = _sampler(target, model, model_args, model_kwargs or {})
         generator = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
+from isogmm.results.check_result import check_result
 from isogmm.results.from_draws import result_of_draws
 from isogmm.results.groups import Result, attributes
 from isogmm.samplers.modes import modes_of
@@ -78,6 +79,7 @@ def smc_from(
     seed = seed_of(random_seed)
     with Progress(progressbar, "tracing and compiling the model") as progress:
         target = to_target(model, model_args, model_kwargs or {}, seed)
+        check_result(target)
         mixture = resume_mixture(idata, target).pooled()
         modes = modes_of(idata, target)
         covariance = np.asarray(sum(mode.mass * mode.covariance for mode in modes))

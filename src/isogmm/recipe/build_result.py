@@ -1,0 +1,99 @@
+"""The ArviZ object of a fit; the draws are returned even if a part of it cannot be built."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from isogmm.errors import warn_user
+from isogmm.inference_data import to_inference_data
+from isogmm.model.fit_target import FitTarget
+from isogmm.model.target import Target
+from isogmm.results.fit_result import FitResult
+from isogmm.results.groups import Result
+from isogmm.results.interruption import interruptible
+
+#: Characters of an error that a warning shows.
+MAX_ERROR_CHARACTERS = 300
+
+
+def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -> Result:
+    """The ArviZ object of a fit, without the parts that cannot be built.
+
+    Parameters
+    ----------
+    result
+        The fit.
+    idata_kwargs
+        The options of the user; see :func:`isogmm.inference_data.to_inference_data`.
+
+    Warns
+    -----
+    FitWarning
+        If a part is missing because building it failed or was interrupted.
+    """
+    problem = ""
+    for missing, attempt in _attempts(result, idata_kwargs or {}):
+        error: Exception | None = None
+        with interruptible(FitTarget.of(result.target)) as interruption:
+            try:
+                idata = attempt()
+            except Exception as failure:  # of the model, of JAX or of xarray; memory may end
+                error = failure
+        if error is None and interruption.reason is None:
+            if missing:
+                warn_user(f"isogmm: the result {missing}, because {problem}")
+            return idata
+        if not problem:
+            problem = "building it was interrupted" if error is None else _in_words(error)
+        last = error
+    raise last if last is not None else KeyboardInterrupt
+
+
+def _attempts(
+    result: FitResult, idata_kwargs: Mapping[str, object]
+) -> Iterator[tuple[str, Callable[[], Result]]]:
+    """Results with fewer parts: the missing ones in words, and the function that builds it."""
+    target = result.target
+    short = {**idata_kwargs, "log_likelihood": False, "log_prior": False}
+    plain = {**idata_kwargs, "dims": {}, "coords": {}}
+    unlabelled = replace(target, dims={}, coords={}, unconstrained_dims={})
+    bare = replace(
+        unlabelled,
+        constrain=lambda positions, seed: {"posterior": target.unravel(positions)},
+        placeholder=None,
+        observed_data={},
+        constant_data={},
+        finish=_unchanged,
+    )
+    attempts: list[tuple[str, Target, Mapping[str, object]]] = [
+        ("", target, idata_kwargs),
+        ("is without dims and coords", unlabelled, plain),
+        ("is without log_likelihood and log_prior", target, short),
+        (
+            "is without the last changes by the modeling language",
+            replace(target, finish=_unchanged),
+            short,
+        ),
+        (
+            "is without log_likelihood, log_prior, dims and coords",
+            replace(unlabelled, finish=_unchanged),
+            {**short, "dims": {}, "coords": {}},
+        ),
+        ("has only the unconstrained draws", bare, {"log_likelihood": False}),
+    ]
+    for missing, reduced, options in attempts:
+        yield missing, partial(_build, replace(result, target=reduced), options)
+
+
+def _build(result: FitResult, options: Mapping[str, object]) -> Result:
+    return to_inference_data(result, idata_kwargs=options)
+
+
+def _unchanged(idata: Result) -> Result:
+    return idata
+
+
+def _in_words(error: Exception) -> str:
+    """The type of an error and its first line."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"building it failed: {type(error).__name__}: {lines[0][:MAX_ERROR_CHARACTERS]}"
