@@ -35,7 +35,8 @@ class ComparableLabels(tuple):
         return np.array(_texts(label_index(self))) == np.array(_texts(label_index(other)))
 
     def __ne__(self, other: object) -> bool | np.ndarray:  # type: ignore[override]
-        return np.logical_not(self == other)
+        are_equal = self == other
+        return ~are_equal if isinstance(are_equal, np.ndarray) else not are_equal
 
     __hash__ = tuple.__hash__
 

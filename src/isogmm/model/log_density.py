@@ -115,7 +115,7 @@ class LogDensity:
         map: Callable[..., Iterable[object]] = map,
         names: str | Sequence[str] | Mapping[str, str] | None = None,
         dims: Mapping[str, Sequence[str]] | None = None,
-        coords: Mapping[str, Sequence[object] | np.ndarray] | None = None,
+        coords: Mapping[str, Iterable[object]] | None = None,
         constrain: Callable[..., object] | None = None,
         log_likelihood: Callable[..., object] | None = None,
         initial: PyTree = None,

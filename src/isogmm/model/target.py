@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -173,7 +173,7 @@ class Target:
     constrain: Callable[[np.ndarray, int], Groups]
     initial_positions: DrawPositions
     dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
+    coords: Mapping[str, Iterable[object]] = field(default_factory=dict)
     observed_data: Mapping[str, np.ndarray] = field(default_factory=dict)
     constant_data: Mapping[str, np.ndarray] = field(default_factory=dict)
     library: str = "isogmm"

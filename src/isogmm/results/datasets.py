@@ -1,6 +1,6 @@
 """Datasets in which every dimension has a name and labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ def dataset(
     sample_dims: tuple[str, ...],
     *,
     dims: Mapping[str, Sequence[str | None]] | None = None,
-    coords: Mapping[str, Sequence[object] | np.ndarray] | None = None,
+    coords: Mapping[str, Iterable[object]] | None = None,
     attrs: Mapping[str, object] | None = None,
 ) -> xr.Dataset:
     """A dataset in which every dimension has a name and labels.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import warnings
 
 from isogmm.errors import MissingPackageError
 from isogmm.model.adapter import find_adapter
@@ -41,7 +42,10 @@ def save(idata: Result, path: str | os.PathLike[str]) -> None:
     _require_zarr(path)
     # ArviZ 0.x does not support zarr 3, but a DataTree does.
     tree = stored.to_datatree() if is_first_generation() else stored
-    tree.to_zarr(path, mode="w", consolidated=False)
+    with warnings.catch_warnings():
+        # Version 3 of the format does not specify bytes, which a later zarr might read otherwise.
+        warnings.filterwarnings("ignore", message="The data type .*Bytes")
+        tree.to_zarr(path, mode="w", consolidated=False)
 
 
 def load(path: str | os.PathLike[str], model: object = None) -> Result:

@@ -1,6 +1,6 @@
 """The groups of draws, statistics and data of a result, for the draws of any method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -43,7 +43,7 @@ class Labels:
     library: str
     library_version: str
     dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
+    coords: Mapping[str, Iterable[object]] = field(default_factory=dict)
     observed_data: Mapping[str, np.ndarray] = field(default_factory=dict)
     constant_data: Mapping[str, np.ndarray] = field(default_factory=dict)
 

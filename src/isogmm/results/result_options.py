@@ -46,7 +46,7 @@ class ResultOptions:
     groups: Mapping[str, Wanted] = field(default_factory=dict)
     include_transformed: bool | None = None
     dims: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    coords: Mapping[str, Sequence[object] | np.ndarray] = field(default_factory=dict)
+    coords: Mapping[str, Iterable[object]] = field(default_factory=dict)
     max_log_likelihood_bytes: float | None = MAX_LOG_LIKELIHOOD_BYTES
 
     @classmethod

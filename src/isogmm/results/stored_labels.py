@@ -22,7 +22,7 @@ from isogmm.results.groups import Result, add_group, get_group, group_names
 LABELS, DTYPE = "isogmm_labels", "isogmm_dtype"
 
 #: A value that JSON can store.
-Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
+Json: TypeAlias = str | int | float | bool | list | dict | None
 
 
 class _Codec(NamedTuple):
