@@ -145,6 +145,12 @@ def check_constrain(make: MakeTarget, *, draws_discrete: bool = False) -> None:
     for group, arrays in groups.items():
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, again[group][name])
+    if target.placeholder is not None:
+        one = target.placeholder()
+        shapes = {g: {n: a.shape[1:] for n, a in arrays.items()} for g, arrays in groups.items()}
+        assert {
+            g: {n: np.shape(a)[1:] for n, a in arrays.items()} for g, arrays in one.items()
+        } == (shapes)
     if not draws_discrete:
         # Rows are independent of each other and of how many there are.
         single = target.constrain(positions[1:2], 3)

@@ -64,7 +64,38 @@ def odd_pairs():
     MonteCarlo(num_samples=3)
 
 
-PLAIN = [nowhere, unknown, misspelt_method, no_chains, odd_pairs]
+def unknown_result_option():
+    fit(plain(normal), idata_kwargs={"log_likelyhood": False})
+
+
+def unknown_variable():
+    fit(plain(normal), idata_kwargs={"dims": {"y": ["row"]}})
+
+
+def too_many_dims():
+    fit(plain(normal), idata_kwargs={"dims": {"x": ["row", "column"]}})
+
+
+def too_many_labels():
+    fit(plain(normal), idata_kwargs={"dims": {"x": ["row"]}, "coords": {"row": [1, 2, 3]}})
+
+
+def name_of_a_dimension():
+    fit(plain(normal), idata_kwargs={"dims": {"x": ["x"]}})
+
+
+PLAIN = [
+    nowhere,
+    unknown,
+    misspelt_method,
+    no_chains,
+    odd_pairs,
+    unknown_result_option,
+    unknown_variable,
+    too_many_dims,
+    too_many_labels,
+    name_of_a_dimension,
+]
 
 
 @pytest.mark.parametrize("provoke", PLAIN, ids=lambda provoke: provoke.__name__)

@@ -141,7 +141,7 @@ def _dims(value: object) -> dict[str, list[str | None]]:
     return dims
 
 
-def _coords(value: object) -> dict[str, Sequence[object]]:
+def _coords(value: object) -> Mapping[str, Iterable[object]]:
     coords = {}
     for name, labels in _mapping("idata_kwargs['coords']", value).items():
         if isinstance(labels, str) or not isinstance(labels, Iterable):
@@ -154,10 +154,10 @@ def _coords(value: object) -> dict[str, Sequence[object]]:
 
 def _limit(value: object) -> float | None:
     """A number of bytes, or None for no limit."""
-    if value is None:
-        return None
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-        if value >= 0:
+    match value:
+        case None:
+            return None
+        case int() | float() | np.integer() | np.floating() if value >= 0 and value is not True:
             return float(value)
     raise OptionError(
         "idata_kwargs['max_log_likelihood_bytes'] must be a number of bytes, or None for no "
