@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from isogmm.errors import warn_user
+from isogmm.errors import FitWarning, warn_user
 from isogmm.inference_data import to_inference_data
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
@@ -37,14 +37,16 @@ def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -
         with interruptible(FitTarget.of(result.target)) as interruption:
             try:
                 idata = attempt()
+            except FitWarning:  # the user made errors of warnings
+                raise
             except Exception as failure:  # of the model, of JAX or of xarray; memory may end
                 error = failure
         if error is None and interruption.reason is None:
             if missing:
-                warn_user(f"isogmm: the result {missing}, because {problem}")
+                warn_user(f"isogmm: the result {missing}, because building it {problem}")
             return idata
         if not problem:
-            problem = "building it was interrupted" if error is None else _in_words(error)
+            problem = "was interrupted" if error is None else _in_words(error)
         last = error
     raise last if last is not None else KeyboardInterrupt
 
@@ -96,4 +98,4 @@ def _unchanged(idata: Result) -> Result:
 def _in_words(error: Exception) -> str:
     """The type of an error and its first line."""
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"building it failed: {type(error).__name__}: {lines[0][:MAX_ERROR_CHARACTERS]}"
+    return f"failed: {type(error).__name__}: {lines[0][:MAX_ERROR_CHARACTERS]}"

@@ -103,8 +103,8 @@ def _encoded(name: str, labels: Iterable[object]) -> dict[str, str]:
     except TypeError as error:
         warn_user(
             f"the labels of dimension {name!r} are written as text, because a file cannot store "
-            f"{error}. PyMC takes text for new labels: use text or numbers as labels if the file "
-            "is for predictions."
+            f"labels of type {error}. PyMC takes text for new labels: use text or numbers as labels "
+            "if the file is for predictions."
         )
         return {}
 
@@ -143,7 +143,7 @@ def _encode(label: object) -> Json:
             return {name: codec.encode(label)}
     if label is None or type(label) in (str, int, float, bool):
         return label  # type: ignore[return-value]
-    raise TypeError(f"labels of type {type(label).__name__}")
+    raise TypeError(type(label).__name__)
 
 
 def _decode(entry: Json) -> object:
