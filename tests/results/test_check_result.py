@@ -40,7 +40,7 @@ def fit(model, function="fit_isogmm", **idata_kwargs):
 
 
 BAD_OPTIONS = {
-    "unknown key": ({"log_likelyhood": False}, r"'log_likelyhood' \(did you mean 'log_likelihood"),
+    "unknown key": ({"log_likelyhood": False}, r"'log_likelyhood'\] \(did you mean 'log_lik"),
     "unknown observed variable": ({"log_likelihood": ["z"]}, r"names 'z', .*it has \['y'\]"),
     "unknown name in text": ({"log_likelihood": "yy"}, r"names 'yy' \(did you mean 'y'"),
     "unknown prior": ({"log_prior": ["z"]}, r"\['log_prior'\] names 'z'"),

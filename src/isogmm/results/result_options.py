@@ -59,12 +59,11 @@ class ResultOptions:
             If an entry is unknown or has an invalid value; the message names it.
         """
         options = _mapping("idata_kwargs", {} if given is None else given)
-        for key in options:
-            if key not in KEYS:
-                raise OptionError(
-                    f"idata_kwargs has the unknown entry {key!r}{did_you_mean(key, KEYS)}; known "
-                    f"are {list(KEYS)}"
-                )
+        if unknown := [key for key in options if key not in KEYS]:
+            raise OptionError(
+                f"idata_kwargs has unknown entries {unknown}{did_you_mean(unknown[0], KEYS)}; "
+                f"known are {list(KEYS)}"
+            )
         groups = {name: _wanted(name, options[name]) for name in OPTIONAL_GROUPS if name in options}
         limit: float | None = MAX_LOG_LIKELIHOOD_BYTES
         if groups.get("log_likelihood", False) is not False:

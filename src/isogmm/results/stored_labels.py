@@ -103,8 +103,8 @@ def _encoded(name: str, labels: Iterable[object]) -> dict[str, str]:
     except TypeError as error:
         warn_user(
             f"the labels of dimension {name!r} are written as text, because a file cannot store "
-            f"labels of type {error}. PyMC takes text for new labels: use text or numbers as labels "
-            "if the file is for predictions."
+            f"labels of type {error}. PyMC takes text for new labels: use text or numbers as "
+            "labels if the file is for predictions."
         )
         return {}
 
