@@ -66,7 +66,7 @@ def mean_and_standard_error(values: Float[np.ndarray, " n"]) -> tuple[float, flo
 
 
 def entry_names(
-    name: str, shape: tuple[int, ...], labels: Sequence[Sequence[object] | np.ndarray | None] = ()
+    name: str, shape: tuple[int, ...], labels: Sequence[Iterable[object] | None] = ()
 ) -> list[str]:
     """One name for each entry of an array: ``mu``, ``theta[Choate]``, ``beta[dose, 2]``.
 
@@ -91,7 +91,7 @@ def entry_names(
     return [f"{name}[{', '.join(entry)}]" for entry in itertools.product(*texts)]
 
 
-def label_texts(labels: Sequence[object] | np.ndarray) -> list[str]:
+def label_texts(labels: Iterable[object]) -> list[str]:
     """Labels of a dimension as text; dates without a time of zero."""
     array = labels if isinstance(labels, np.ndarray) else None
     if array is not None and array.dtype.kind == "M":

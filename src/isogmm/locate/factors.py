@@ -42,7 +42,7 @@ def log_det(factor: Factor) -> float:
     return float(np.log(diagonal).sum())
 
 
-def lower_triangular(root: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
+def lower_triangular(root: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d d"]:
     """The lower triangular L with L Lᵀ = R Rᵀ and a non-negative diagonal."""
     _, upper = np.linalg.qr(root.T)
     return (upper * np.where(np.diag(upper) < 0, -1.0, 1.0)[:, None]).T

@@ -62,6 +62,19 @@ class LocalMaximum:
         shift = standardize(self.factor, position - self.position)
         return float(np.sqrt((shift**2).sum()))
 
+    def is_within(self, position: Float[np.ndarray, " d"], limit: float) -> bool:
+        """Whether the distance is below a limit.
+
+        The distance is at least the largest distance along a coordinate, in units of its standard
+        deviation, which excludes most positions at little cost.
+        """
+        if self.factor.ndim == 1:
+            return self.distance(position) < limit
+        sds = np.sqrt((self.factor**2).sum(axis=1))
+        if np.any(np.abs(position - self.position) > limit * sds):
+            return False
+        return self.distance(position) < limit
+
     def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
         """Whether a path with this iterate is likely to end here.
 
@@ -69,7 +82,7 @@ class LocalMaximum:
         """
         deficit = self.log_density - log_density
         is_close = 0.0 <= deficit < MAX_KNOWN_DEFICIT_NATS
-        return is_close and self.distance(position) < MAX_KNOWN_DISTANCE_SD
+        return is_close and self.is_within(position, MAX_KNOWN_DISTANCE_SD)
 
 
 def is_near_any(
@@ -109,7 +122,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
 def _count(maxima: Sequence[LocalMaximum], end: Float[np.ndarray, " d"]) -> bool:
     """Count the end of a path with the maximum that it has reached; False if there is none."""
     for maximum in maxima:
-        if maximum.distance(end) < MIN_MODE_DISTANCE_SD:
+        if maximum.is_within(end, MIN_MODE_DISTANCE_SD):
             maximum.count += 1
             return True
     return False

@@ -14,7 +14,7 @@ from isogmm.locate.modes import fit_local
 from isogmm.locate.options import Locate
 from isogmm.locate.screening import choose_starts, points_around
 from isogmm.locate.starts import (
-    DrawPositions,
+    DrawStarts,
     dispersed_positions,
     follow_starts,
     prior_positions,
@@ -240,7 +240,7 @@ class ModeSearch:
         if self.target.prior_positions is not None:
             self._from_highest("prior", prior_positions)
 
-    def _from_highest(self, source: str, draw: DrawPositions) -> None:
+    def _from_highest(self, source: str, draw: DrawStarts) -> None:
         """Paths from many points: half of them from the highest, half from random ones."""
         count = min(NUM_MODEL_POINTS, MAX_POINT_NUMBERS // self.target.dim)
         points = draw(self.target, self.generator, count)

@@ -17,6 +17,8 @@ from isogmm.model.target import Target
 MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
 #: Bhattacharyya coefficient below which the Gaussians of two local maxima are kept both.
 MAX_OVERLAP = 0.5
+#: Nats by which the ELBO of the best Gaussian must exceed that of a local maximum to replace it.
+MIN_BEST_GAIN = 1.0
 #: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
 NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
 #: Largest difference between the ELBO of a mode and that of the best one, in nats, and its increase
@@ -66,8 +68,10 @@ def fit_modes(
     elbo = np.concatenate([best.elbo, local.elbo])
     counts = np.array([0, *(maximum.count for maximum in maxima)])
     lowest = elbo.max() - MAX_MODE_ELBO_GAP - ELBO_GAP_PER_DIM * target.dim
+    ranking = elbo.copy()
+    ranking[0] -= MIN_BEST_GAIN
     kept: list[int] = []
-    for index in np.argsort(-elbo):
+    for index in np.argsort(-ranking):
         if not np.isfinite(elbo[index]) or elbo[index] < lowest:
             continue
         gaussian = (means[index], factors[index])

@@ -13,7 +13,7 @@ from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
 #: Starting points of a target: ``(target, generator, count) -> (n, d)``.
-DrawPositions = Callable[[Target, np.random.Generator, int], np.ndarray]
+DrawStarts = Callable[[Target, np.random.Generator, int], np.ndarray]
 #: Number of paths that are followed first, if no maximum is known yet.
 NUM_FIRST = 4
 #: Factor of the limit of evaluations of the other paths, if none of these converges.

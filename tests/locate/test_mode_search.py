@@ -1,0 +1,142 @@
+"""Further modes: in any units, far away, close together, narrow, or very many."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import isotropic_mixture, make_target, rotation
+from isogmm.locate.extend import extend, new_maxima
+from isogmm.locate.factors import map_of
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.locate import Locate, locate
+from isogmm.locate.located import SearchEnd
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.mode_search import ModeSearch
+from isogmm.locate.modes import fit_modes, overlap
+from isogmm.model.fit_target import FitTarget
+
+
+def in_units(truth, scales, axes):
+    """The target in coordinates x = s ∘ (Q z)."""
+    scales = np.asarray(scales)
+
+    def evaluate(x):
+        values, gradients = truth.log_density_and_gradient((x / scales) @ axes)
+        return values - np.log(scales).sum(), gradients @ axes.T / scales
+
+    return make_target(evaluate, len(scales))
+
+
+@pytest.mark.parametrize("scales", [(1.0, 1.0, 1.0), (0.01, 1.0, 500.0), (0.001, 1.0, 1000.0)])
+def test_the_units_of_the_user_do_not_matter(scales):
+    means = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 0.0]])
+    truth = isotropic_mixture(means, np.ones(2), np.array([0.6, 0.4]))
+    axes = rotation(np.random.default_rng(0), 3)
+    located = locate(in_units(truth, scales, axes), np.random.default_rng(0))
+    np.testing.assert_allclose(located.masses, [0.6, 0.4], atol=1e-3)
+    assert located.end is SearchEnd.NO_NEW_MODE
+    assert located.unseen == 0.0
+    assert np.all(located.mode_counts > 1)
+    assert sum(located.num_starts.values()) >= 500
+    assert located.unseen_bound < 0.01
+
+
+def test_one_mode_costs_few_gradients():
+    target = FitTarget.of(isotropic_mixture(np.zeros((1, 6)), np.ones(1)).target())
+    located = locate(target, np.random.default_rng(0))
+    assert located.end is SearchEnd.ONE_MODE
+    assert len(located.means) == 1
+    spent = target.num_gradient_evaluations
+    again = FitTarget.of(target)
+    locate(again, np.random.default_rng(0), Locate(max_evaluations=0))
+    # 2,048 points, and 32 paths of at most 10 evaluations.
+    assert spent <= target.num_gradient_evaluations
+    assert located.num_screened == 2048
+    assert located.num_starts["around modes"] == 32
+
+
+def test_a_limit_ends_the_search():
+    means = np.array([[-5.0, 0.0], [5.0, 0.0]])
+    target = isotropic_mixture(means, np.ones(2)).target()
+    for options, end in (
+        (Locate(max_evaluations=0), SearchEnd.MAX_EVALUATIONS),
+        (Locate(max_starts=1), SearchEnd.MAX_STARTS),
+    ):
+        assert locate(target, np.random.default_rng(0), options).end is end
+
+
+def test_very_many_modes_end_the_search():
+    """A product of cosines: a new mode at every multiple of 2 π in each of eight coordinates."""
+
+    def evaluate(x):
+        values = (8.0 * np.cos(x)).sum(axis=-1) - 0.5e-3 * (x**2).sum(axis=-1)
+        return values, -8.0 * np.sin(x) - 1e-3 * x
+
+    located = locate(make_target(evaluate, 8), np.random.default_rng(0))
+    assert located.end is SearchEnd.TOO_MANY_MODES
+    assert 1 < len(located.means) <= 9
+    assert located.unseen_bound > 0.01
+
+
+def test_draws_of_the_prior_lead_to_a_distant_mode():
+    """The paths of the model end in one mode; the other is 10,000 standard deviations away."""
+    means = np.array([[0.0, 0.0], [10_000.0, 10_000.0]])
+    truth = isotropic_mixture(means, np.ones(2))
+    target = FitTarget.of(truth.target())
+    target.prior_positions = lambda generator, n: generator.uniform(9_000, 11_000, (n, 2))
+    lower = LocalMaximum(np.array([3.0, -3.0]), np.eye(2), -4.0, -4.0)
+    maxima = [LocalMaximum(np.zeros(2), np.eye(2), -2.5, -0.7), lower]
+    best = Gaussians.start(np.zeros((1, 2)), np.eye(2)[None])
+    best.elbo[:] = -0.7
+    search = ModeSearch(target, np.random.default_rng(0), Locate(), best, maxima, 16)
+    found = search.run()
+    assert any(np.allclose(m.position, means[1], atol=0.01) for m in found.maxima)
+    assert found.num_starts["prior"] > 0
+
+
+def test_two_gaussians_without_a_dip_between_them_are_both_kept():
+    """A narrow mode 3 sds from a wide one in 20 dimensions: there is no dip on the line."""
+    dim = 20
+    means = np.zeros((2, dim))
+    means[1, 0] = 3.0
+    truth = isotropic_mixture(means, np.array([1.0, 0.3]), np.array([0.6, 0.4]))
+    best = Gaussians.start(means[:1], np.eye(dim)[None])
+    best.elbo[:] = np.log(0.6)
+    maxima = [
+        LocalMaximum(mean, scale * np.eye(dim), 0.0, 0.0)
+        for mean, scale in zip(means, (1.0, np.sqrt(0.3)), strict=True)
+    ]
+    modes = fit_modes(truth.target(), np.random.default_rng(0), best, maxima)
+    np.testing.assert_allclose(modes.elbo, np.log([0.6, 0.4]), atol=0.02)
+    assert modes.counts.tolist() == [1, 1]
+
+
+def test_the_overlap_is_that_of_the_integral():
+    """∫ √(p q) of two Gaussians in one dimension, by a sum over a grid; dense and diagonal."""
+    grid = np.linspace(-30.0, 30.0, 60_001)
+
+    def density(mean, sd):
+        return np.exp(-0.5 * ((grid - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+
+    for first, second in (((0.0, 1.0), (3.0, 0.5)), ((1.0, 2.0), (1.0, 2.0))):
+        truth = np.sqrt(density(*first) * density(*second)).sum() * (grid[1] - grid[0])
+        for shape in ((1,), (1, 1)):
+            pair = [(np.array([mean]), np.full(shape, sd)) for mean, sd in (first, second)]
+            assert overlap(*pair) == pytest.approx(truth, rel=1e-6)
+
+
+def test_chains_lead_to_a_mode_that_the_search_missed():
+    means = np.array([[0.0, 0.0], [40.0, 0.0]])
+    target = FitTarget.of(isotropic_mixture(means, np.ones(2)).target())
+    located = locate(target, np.random.default_rng(0), Locate(max_evaluations=0, num_starts=2))
+    known = [m for m in located.maxima if np.allclose(m.position, means[0], atol=0.1)]
+    own = map_of(np.zeros(2), np.eye(2))
+    ends = np.array([[0.5, 0.2], [39.0, 1.0]])
+    count = known[0].count
+    new = new_maxima(target, ends, known, own)
+    assert [np.round(m.position).tolist() for m in new] == [[40.0, 0.0]]
+    assert known[0].count == count
+    assert new_maxima(target, ends[:1], known, own) == []
+    assert new_maxima(target, ends, [], own) == []
+    extended = extend(target, np.random.default_rng(1), Locate(), located, new)
+    np.testing.assert_allclose(extended.masses, 0.5, atol=0.01)
+    assert extended.num_starts["chains"] == 1
