@@ -123,6 +123,10 @@ def named_arrays(named: Mapping[str, object]) -> dict[str, Array]:
     arrays = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(dict(named))[0]:
         if is_array(leaf):
-            parts = [str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path]
-            arrays[".".join(parts).replace("/", ".")] = leaf
+            arrays[joined(path).replace("/", ".")] = leaf
     return arrays
+
+
+def joined(path: Sequence[object]) -> str:
+    """The path of a leaf with dots: ``x``, or ``data.x`` inside a dictionary."""
+    return ".".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)

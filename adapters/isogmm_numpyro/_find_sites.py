@@ -119,7 +119,9 @@ def _collect_sample(name: str, site: Message, sites: Sites) -> None:
     if not site["is_observed"]:
         group = sites.free if is_free(site) else sites.discrete
         group[name] = described
-    elif not is_factor(site):
+    elif is_factor(site):
+        sites.factors.append(name)
+    else:
         sites.observed[name] = described
 
 

@@ -29,6 +29,7 @@ from isogmm_numpyro._functions import ModelFunctions
 from isogmm_numpyro._sites import Sites
 from isogmm_numpyro._types import Data, Model
 from isogmm_numpyro._values import KnownValues, known_values
+from isogmm_numpyro._without_data import forgotten_data, warn_without_data
 
 #: Fields of a target that call the model.
 _MODEL_CALLS = frozenset(
@@ -80,10 +81,13 @@ class ReadModel(_Traced):
         The arguments by name.
     values
         Values that the model fixes.
+    notes
+        Sentences about the model for the report.
     """
 
     named: Mapping[str, object]
     values: KnownValues
+    notes: tuple[str, ...]
 
     @property
     def data(self) -> Data:
@@ -143,9 +147,14 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
     """
     named = bind(model, args, kwargs)
     traced = _trace(model, args, kwargs)
-    _validate(model, traced.sites)
+    try:
+        _validate(model, traced.sites)
+    except ModelError as error:
+        hint = forgotten_data(model, args, kwargs, traced.sites, traced.sites.discrete)
+        raise ModelError(f"{error}{hint}") if hint else error
+    notes = warn_without_data(model, args, kwargs, traced.sites)
     values = known_values(model, traced.arguments, traced.sites, full_plates=traced.full_plates)
-    return ReadModel(**vars(traced), named=named, values=values)
+    return ReadModel(**vars(traced), named=named, values=values, notes=notes)
 
 
 def keep_alive(fields: ModelFields, model: Model) -> ModelFields:

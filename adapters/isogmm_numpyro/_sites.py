@@ -87,6 +87,8 @@ class Sites:
         Latent discrete variables.
     observed
         Observed variables, ``factor`` statements left out.
+    factors
+        Names of ``factor`` statements.
     deterministic
         ``deterministic`` statements.
     params
@@ -105,6 +107,7 @@ class Sites:
     free: dict[str, Site] = field(default_factory=dict)
     discrete: dict[str, Site] = field(default_factory=dict)
     observed: dict[str, Site] = field(default_factory=dict)
+    factors: list[str] = field(default_factory=list)
     deterministic: dict[str, Site] = field(default_factory=dict)
     params: list[str] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)

@@ -87,6 +87,7 @@ def to_target(
         constant_data=labels.constant_data,
         library=labels.library,
         library_version=labels.library_version,
+        notes=read.notes,
     )
 
 

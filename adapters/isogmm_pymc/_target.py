@@ -22,7 +22,7 @@ from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
 from isogmm_pymc._labels import make_comparable
 from isogmm_pymc._prior import PriorDraws
 from isogmm_pymc._pytensor_programs import PyTensorPrograms
-from isogmm_pymc._validation import explain_non_finite, validate_model
+from isogmm_pymc._validation import explain_non_finite, validate_model, warn_without_data
 
 #: Half-width of the box of starting points around the model's initial point, in unconstrained
 #: coordinates.  PyMC's own half-width is 1, which is too small to find a second mode.
@@ -66,6 +66,7 @@ def to_target(
     compiled = compiled_model(model, tuple(excluded))
     full = compiled.full(model)
     validate_model(full)
+    notes = warn_without_data(full)
     compilation, point = _compile_and_initialize(compiled, model, random_seed)
     center = np.concatenate(
         [np.ravel(np.asarray(point[value.name], dtype=np.float64)) for value in full.value_vars]
@@ -81,6 +82,7 @@ def to_target(
         constant_data=find_constants(full),
         library="pymc",
         library_version=version("pymc"),
+        notes=notes,
         **fields,
     )
     return target if finish is None else replace(target, finish=finish)

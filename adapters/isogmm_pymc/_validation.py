@@ -116,6 +116,28 @@ def _validate_version(model: pm.Model) -> None:
         )
 
 
+def warn_without_data(model: pm.Model) -> tuple[str, ...]:
+    """Warn if the posterior of the model is its prior.
+
+    Returns
+    -------
+    tuple of str
+        The warning, for the report; empty for a model with observed variables or potentials.
+    """
+    if model.observed_RVs or model.potentials:
+        return ()
+    used = ancestors([parent for rv in model.basic_RVs for parent in rv.owner.inputs])
+    used = {*used, *ancestors([v.owner.inputs[0] for v in model.deterministics if v.owner])}
+    last = [rv.name for rv in model.free_RVs if rv not in used]
+    note = (
+        "the PyMC model has no observed variable and no potential, so its posterior is the prior. "
+        f"No other variable depends on {', '.join(last)}: if one of these stands for data, pass "
+        "them as observed=."
+    )
+    warn_user(note + " Ignore this warning if you want the prior.")
+    return (note[0].upper() + note[1:],)
+
+
 def explain_non_finite(model: pm.Model, point: Mapping[str, np.ndarray]) -> str | None:
     """The terms of PyMC's log density that are not finite at a point, as a sentence.
 

@@ -165,6 +165,8 @@ class Target:
         ``() -> groups``, arrays of the shapes and types that ``constrain`` returns for one
         position, with any values.  The options of a result are checked with them before the fit.
         None if the shapes are not known without a call of ``constrain``.
+    notes
+        Sentences about the model that the report shows before the advice.
     """
 
     variables: Mapping[str, tuple[int, ...]]
@@ -191,6 +193,7 @@ class Target:
     single_precision: bool = False
     prior_positions: DrawPositions | None = None
     placeholder: Callable[[], Groups] | None = None
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.dim < 1:

@@ -75,7 +75,7 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
     attributes: Attributes = {
         **_of_fit(target, fitted, verdict),
         "verdict": verdict.value,
-        "advice": advice,
+        "advice": " ".join([*target.notes, advice]),
         "draws_from": draws.source.value,
         "rhat_max": findings.rhat,
         "rhat_max_name": findings.rhat_name,

@@ -1,0 +1,121 @@
+"""Models without data: which arguments were left at None, and which sites became latent by that."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+import jax
+import numpy as np
+
+from isogmm.errors import warn_user
+from isogmm_numpyro._arguments import Arguments, joined, never_input
+from isogmm_numpyro._find_sites import find_sites
+from isogmm_numpyro._sites import Sites
+from isogmm_numpyro._types import Model
+
+#: Largest numbers of arguments that are None, and of arrays that are tried for each of them.
+MAX_ARGUMENTS, MAX_ARRAYS = 8, 8
+
+#: Positional and keyword arguments of a model.
+_Call: TypeAlias = tuple[tuple[object, ...], dict[str, object]]
+
+
+def warn_without_data(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
+) -> tuple[str, ...]:
+    """Warn if the posterior of the model is its prior.
+
+    Returns
+    -------
+    tuple of str
+        The warning, for the report; empty for a model with an observed site or a ``factor``.
+    """
+    if sites.observed or sites.factors:
+        return ()
+    note = "the model has no observed site and no factor, so its posterior is the prior."
+    latent = [*sites.free, *sites.discrete]
+    remedy = " Give the data to a site: numpyro.sample(name, distribution, obs=data)."
+    note += forgotten_data(model, args, kwargs, sites, latent) or remedy
+    warn_user(note + " Ignore this warning if you want the prior.")
+    return (note[0].upper() + note[1:],)
+
+
+def forgotten_data(
+    model: Model,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    sites: Sites,
+    names: Iterable[str],
+) -> str:
+    """Sentences that name the arguments left at None because of which sites are latent.
+
+    Parameters
+    ----------
+    model, args, kwargs, sites
+        The model, its arguments and its statements.
+    names
+        Latent sites in question.
+
+    Returns
+    -------
+    str
+        The sentences with a leading blank, or an empty text.
+    """
+    found: dict[str, list[str]] = {}
+    for argument, fill in _empty_arguments(model, args, kwargs):
+        observed = _observed_by(model, fill, sites)
+        if observed & set(names):
+            found[argument] = sorted(observed)
+    if not found:
+        return ""
+    sentences = ""
+    for argument, observed_names in found.items():
+        listed = ", ".join(f"'{name}'" for name in observed_names)
+        subject = "site {} is" if len(observed_names) == 1 else "sites {} are"
+        sentences += (
+            f" The {subject.format(listed)} latent because the argument '{argument}' is None."
+        )
+    top = next(iter(found)).partition(".")[0]
+    return f"{sentences} Pass the data, for example as model_kwargs={{'{top}': ...}}."
+
+
+def _observed_by(model: Model, fill: Callable[[np.ndarray], _Call], sites: Sites) -> set[str]:
+    """The latent sites that become observed if an argument is an array instead of None.
+
+    The shapes of the latent sites are tried for the array, and the model is traced abstractly.
+    """
+    latent = {**sites.free, **sites.discrete}
+    tried = {(s.shape, float if name in sites.free else int): None for name, s in latent.items()}
+    for shape, dtype in list(tried)[::-1][:MAX_ARRAYS]:
+        args, kwargs = fill(np.zeros(shape, dtype))
+        try:
+            changed, _ = find_sites(model, Arguments(args, kwargs, never_input), full_plates=True)
+        except Exception:  # the model does not expect such an array here
+            continue
+        if observed := changed.observed.keys() & latent.keys():
+            return observed
+    return set()
+
+
+def _empty_arguments(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Iterator[tuple[str, Callable[[np.ndarray], _Call]]]:
+    """The arguments that are None by name, each with a function that puts an array in its place."""
+    try:
+        bound = inspect.signature(model).bind(*args, **kwargs)
+    except (TypeError, ValueError):  # built-in callables can lack a signature
+        return
+    bound.apply_defaults()
+    signature = bound.signature
+    paths, structure = jax.tree_util.tree_flatten_with_path(
+        dict(bound.arguments), is_leaf=lambda leaf: leaf is None
+    )
+    leaves = [leaf for _, leaf in paths]
+    for index in [i for i, leaf in enumerate(leaves) if leaf is None][:MAX_ARGUMENTS]:
+
+        def fill(array: np.ndarray, index: int = index) -> _Call:
+            filled = jax.tree.unflatten(structure, [*leaves[:index], array, *leaves[index + 1 :]])
+            call = inspect.BoundArguments(signature, filled)
+            return call.args, call.kwargs
+
+        yield joined(paths[index][0]), fill

@@ -1,0 +1,105 @@
+"""Models whose data were forgotten: the warning names the arguments and the sites."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from isogmm.errors import FitWarning, ModelError
+
+X = np.linspace(0.0, 1.0, 12)
+
+
+@pytest.mark.numpyro
+class TestNumPyro:
+    @pytest.fixture(autouse=True)
+    def _language(self):
+        self.numpyro = pytest.importorskip("numpyro")
+
+    def to_target(self, model, *args, **kwargs):
+        from isogmm_numpyro import NumPyroAdapter
+
+        return NumPyroAdapter().to_target(model, args, kwargs, 0)
+
+    def regression(self, x, y=None):
+        normal = self.numpyro.distributions.Normal
+        slope = self.numpyro.sample("slope", normal())
+        with self.numpyro.plate("rows", len(x)):
+            self.numpyro.sample("obs", normal(slope * x), obs=y)
+
+    def transformed(self, data):
+        """A model that computes with the data, which an arbitrary object could not stand for."""
+        normal, y = self.numpyro.distributions.Normal, data["y"]
+        mu = self.numpyro.sample("mu", normal())
+        with self.numpyro.plate("rows", 12 if y is None else len(y)):
+            self.numpyro.sample("obs", normal(mu), obs=None if y is None else abs(y) + 1)
+
+    def with_potential(self, y=None):
+        mu = self.numpyro.sample("mu", self.numpyro.distributions.Normal())
+        self.numpyro.factor("term", -(mu**2))
+
+    def counts(self, k=None):
+        rate = self.numpyro.sample("rate", self.numpyro.distributions.Gamma(2.0))
+        self.numpyro.sample("k", self.numpyro.distributions.Poisson(rate), obs=k)
+
+    def test_the_argument_and_the_site_are_named(self):
+        for model, args, argument in (
+            (self.regression, (X,), "y"),
+            (functools.partial(self.regression, y=None), (X,), "y"),
+            (self.transformed, ({"y": None},), "data.y"),
+        ):
+            message = rf"posterior is the prior.*site 'obs' is latent.*argument '{argument}' is None"
+            with pytest.warns(FitWarning, match=message):
+                target = self.to_target(model, *args)
+            assert "posterior is the prior" in target.notes[0]
+
+    def test_data_under_a_wrong_name_are_found_out(self):
+        model = self.numpyro.handlers.condition(self.regression, data={"y": X})
+        with pytest.warns(FitWarning, match="no observed site"):
+            self.to_target(model, X)
+
+    @pytest.mark.filterwarnings("error:the model has no observed")
+    def test_models_with_data_or_a_factor_are_accepted(self):
+        conditioned = self.numpyro.handlers.condition(self.regression, data={"obs": X})
+        assert self.to_target(self.regression, X, X).notes == ()
+        assert self.to_target(self.with_potential).notes == ()
+        assert self.to_target(conditioned, X).notes == ()
+
+    def test_forgotten_counts_are_named(self):
+        """Without its data a Poisson site is discrete and latent, which is another error."""
+        with pytest.raises(ModelError, match="'k' is latent because the argument 'k' is None"):
+            self.to_target(self.counts)
+
+    @pytest.mark.usefixtures("unchecked")
+    def test_the_report_says_so(self):
+        import isogmm
+
+        with pytest.warns(FitWarning, match="posterior is the prior"):
+            idata = isogmm.fit_isogmm(self.regression, X, random_seed=0, progressbar=False)
+        assert "argument 'y' is None" in idata.attrs["advice"]
+        assert "argument 'y' is None" in str(isogmm.report(idata))
+
+
+@pytest.mark.pymc
+class TestPyMC:
+    def to_target(self, observed, *, potential=False):
+        pm = pytest.importorskip("pymc")
+        from isogmm_pymc import PyMCAdapter
+
+        with pm.Model() as model:
+            mu = pm.Normal("mu", 0, 1)
+            pm.Deterministic("twice", 2 * mu)
+            pm.Normal("y", mu, 1, shape=3, observed=observed)
+            if potential:
+                pm.Potential("term", -(mu**2))
+        return PyMCAdapter().to_target(model, (), {}, 0)
+
+    def test_the_variable_is_named(self):
+        with pytest.warns(FitWarning, match="posterior is the prior. No other variable depends on y:"):
+            target = self.to_target(None)
+        assert "posterior is the prior" in target.notes[0]
+
+    @pytest.mark.filterwarnings("error:the PyMC model has no observed")
+    def test_models_with_data_or_a_potential_are_accepted(self):
+        assert self.to_target(np.zeros(3)).notes == ()
+        assert self.to_target(None, potential=True).notes == ()
