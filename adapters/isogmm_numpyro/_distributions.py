@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from numpyro.distributions import biject_to
+from numpyro.distributions import biject_to, constraints
 from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.transforms import Transform
 
@@ -93,6 +93,25 @@ def _base_constraint(support: Constraint) -> Constraint:
     while hasattr(support, "base_constraint"):
         support = support.base_constraint
     return support
+
+
+def bounds_of(distribution: dist.Distribution) -> tuple[float, float] | None:
+    """The least and the largest value in the support, where they are numbers; None elsewhere.
+
+    The density of a circular distribution is periodic, so it has no bounds.
+    """
+    support = _base_constraint(distribution.support)
+    if support is constraints.boolean:
+        return 0.0, 1.0
+    if support is constraints.circular:
+        return None
+    bounds = [getattr(support, name, None) for name in ("lower_bound", "upper_bound")]
+    if bounds == [None, None] or any(
+        bound is not None and not isinstance(bound, int | float | np.number) for bound in bounds
+    ):
+        return None
+    lower, upper = bounds
+    return -np.inf if lower is None else float(lower), np.inf if upper is None else float(upper)
 
 
 def value_at_origin(site: Message) -> Array | None:

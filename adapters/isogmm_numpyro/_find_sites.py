@@ -1,21 +1,33 @@
 """The statements of a model, from one abstract trace that computes no array."""
 
+from typing import Any
+
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from numpyro import handlers
+from numpyro.distributions import Distribution, MaskedDistribution
 from numpyro.primitives import Messenger
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
 from isogmm_numpyro._arguments import Arguments
-from isogmm_numpyro._distributions import is_factor, is_free, transform_of, unwrap
+from isogmm_numpyro._distributions import bounds_of, is_factor, is_free, transform_of, unwrap
 from isogmm_numpyro._prepare import prepare_at_origin, prepared_of
 from isogmm_numpyro._sites import ConstantValue, InputValue, Site, Sites, Source
 from isogmm_numpyro._types import Message, Model, Trace
 
 #: Errors of JAX where a computation needs the values of an array that has only a shape.
-NEEDS_VALUES = jax.errors.JAXTypeError
+NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.NonConcreteBooleanIndexError)
+#: The message for an array that a trace left behind.
+EARLIER_CALL = (
+    "the model uses an array of an earlier call, which it keeps in a global variable, a closure or "
+    "an attribute: compute it anew in every call."
+)
+
+
+class SiteError(ModelError):
+    """The log density of a site cannot be computed; the message names the site."""
 
 
 def find_sites(
@@ -49,6 +61,8 @@ def find_sites(
         return _collect(trace, sites, indices)
 
     jaxpr, shapes = jax.make_jaxpr(run, return_shape=True)(arguments.arrays)
+    if any(isinstance(constant, jax.core.Tracer) for constant in jaxpr.consts):
+        raise ModelError(EARLIER_CALL)
     if sites.discrete:
         outputs = [path[0].key for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
         sites.discrete_dependents = _dependents(jaxpr.jaxpr, outputs, set(sites.discrete))
@@ -97,7 +111,10 @@ def _collect(trace: Trace, sites: Sites, indices: dict[int, int]) -> dict[str, d
         if kind == "sample":
             _collect_sample(name, site, sites)
             scale = 1.0 if site["scale"] is None else site["scale"]
-            outputs[name] = {"value": value, "log_prob": scale * site["fn"].log_prob(value)}
+            log_prob = _log_prob(site)
+            outputs[name] = {"value": value, "log_prob": scale * log_prob}
+            if name in sites.observed and (shapes := _repeated(site, np.shape(log_prob))):
+                sites.repeated[name] = shapes
         elif kind == "deterministic":
             sites.deterministic[name] = Site(name, tuple(np.shape(value)), plates=_plates(site))
             outputs[name] = {"value": value}
@@ -109,6 +126,76 @@ def _collect(trace: Trace, sites: Sites, indices: dict[int, int]) -> dict[str, d
             if source is not None:
                 sites.sources[name] = source
     return outputs
+
+
+def _log_prob(site: Message) -> jax.Array:
+    """Elementwise log density of a site.
+
+    Raises
+    ------
+    SiteError
+        If it cannot be computed, or if an ``obs_mask`` has more axes than the batch of a
+        multivariate site. NumPyro then broadcasts the site to copies of itself.
+    """
+    name, fn, value = site["name"], site["fn"], site["value"]
+    stem, ending, _ = name.rpartition("_observed")
+    has_mask = bool(ending) and site["is_observed"] and isinstance(fn, MaskedDistribution)
+    if has_mask and fn.event_dim and np.shape(value) != fn.shape():
+        base = fn.base_dist
+        raise SiteError(describe_site(stem, base, value, np.zeros(fn.batch_shape)))
+    try:
+        return fn.log_prob(value)
+    except NEEDS_VALUES:
+        raise
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        described = describe_site(name, fn, value if site["is_observed"] else None, None)
+        raise SiteError(f"{described} The error was {type(error).__name__}: {first}") from error
+
+
+def _repeated(site: Message, result: tuple[int, ...]) -> str:
+    """The shapes in words if values and distribution have axes that the other lacks."""
+    fn, shape = site["fn"], tuple(np.shape(site["value"]))
+    batch = shape[: len(shape) - fn.event_dim]
+    if result in (batch, fn.batch_shape):
+        return ""
+    return f"values {shape}, distribution {fn.batch_shape + fn.event_shape}, together {result}"
+
+
+def describe_site(name: str, fn: object, obs: object, obs_mask: object) -> str:
+    """Sentences with the shapes of a site whose log density cannot be computed, and the remedy.
+
+    Parameters
+    ----------
+    name, fn, obs, obs_mask
+        As in ``numpyro.sample``.
+    """
+    if not isinstance(fn, Distribution):
+        return (
+            f"the statement numpyro.sample('{name}', ...) has a {type(fn).__name__} in place of a "
+            "distribution: pass one of numpyro.distributions."
+        )
+    event = f" and event shape {fn.event_shape}" if fn.event_dim else ""
+    shapes = [f"batch shape {fn.batch_shape}{event} of {type(unwrap(fn)).__name__}"]
+    if obs is not None:
+        shapes.append(f"{_shape_text(obs)} of the observed values")
+    remedy = "Check them, and the sizes of the plates around the site."
+    if obs_mask is not None:
+        shapes.append(f"{_shape_text(obs_mask)} of obs_mask")
+        if fn.event_dim:
+            remedy = (
+                "An obs_mask selects whole events, so it has the batch shape. If single entries of "
+                "an event are missing, give these a latent site of their own and put them into "
+                "the data with jnp.where."
+            )
+    return f"the shapes of the site '{name}' do not fit: {', '.join(shapes)}. {remedy}"
+
+
+def _shape_text(value: Any) -> str:
+    try:
+        return f"shape {np.shape(value)}"
+    except ValueError:  # rows of different lengths
+        return "different lengths of the rows"
 
 
 def _collect_sample(name: str, site: Message, sites: Sites) -> None:
@@ -139,6 +226,7 @@ def _describe(name: str, site: Message) -> Site:
         distribution=type(unwrap(site["fn"])).__name__,
         enumerable=bool(site["fn"].has_enumerate_support),
         enumerate_mark=site["infer"].get("enumerate"),
+        bounds=bounds_of(site["fn"]),
     )
 
 

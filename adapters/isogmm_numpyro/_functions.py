@@ -56,7 +56,13 @@ class ModelFunctions:
     def _prepared(self, data: Data) -> Messenger:
         model = self._get_model()
         assert model is not None, "the target keeps its model alive"
-        return prepare(model, data["params"], full_plates=self._full_plates)
+        # A scan has the shapes of one step, and enumeration adds axes.
+        shapes = {
+            name: site.shape
+            for name, site in self._sites.free.items()
+            if not (site.scanned or self._sites.discrete)
+        }
+        return prepare(model, data["params"], full_plates=self._full_plates, shapes=shapes)
 
     def unravel(self, position: jax.Array) -> dict[str, jax.Array]:
         """The unconstrained value of each free site."""

@@ -9,6 +9,7 @@ from numpyro import handlers
 from numpyro.infer.reparam import ProjectedNormalReparam, Reparam
 from numpyro.primitives import Messenger
 
+from isogmm.errors import ModelError
 from isogmm_numpyro._distributions import unwrap, value_at_origin, without_masks
 from isogmm_numpyro._types import Message, Model
 
@@ -33,12 +34,26 @@ class PreparedModel(Messenger):
         Values of ``param`` and ``mutable`` sites by name; the others keep their initial value.
     full_plates
         Whether a subsampled plate gets all rows.
+    shapes
+        Shapes of the latent sites in the first run; None if they need not stay.
+
+    Raises
+    ------
+    ModelError
+        If a latent site has another shape than in the first run.
     """
 
-    def __init__(self, fn: Model, params: Mapping[str, object], *, full_plates: bool) -> None:
+    def __init__(
+        self,
+        fn: Model,
+        params: Mapping[str, object],
+        *,
+        full_plates: bool,
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> None:
         super().__init__(fn)
         self.params = params
-        self.full_plates = full_plates
+        self.full_plates, self.shapes = full_plates, shapes or {}
         #: Plates with a random subsample: name to (size, subsample_size).
         self.subsampled: dict[str, tuple[int, int]] = {}
         #: Names of the latent sites in the last run.
@@ -63,6 +78,17 @@ class PreparedModel(Messenger):
             stem, ending, rest = msg["name"].rpartition("_unobserved")
             if ending and not rest and f"{stem}_observed" in self._observed:
                 msg["fn"] = without_masks(msg["fn"])
+            self._check_shape(msg)
+
+    def _check_shape(self, msg: Message) -> None:
+        """Raise if the site has another shape than in the first run."""
+        now = (*msg["kwargs"].get("sample_shape", ()), *msg["fn"].shape())
+        first = self.shapes.get(msg["name"], now)
+        if now != first:
+            raise ModelError(
+                f"the model changes from call to call: the latent site '{msg['name']}' had shape "
+                f"{first} and now has shape {now}. Shapes must depend on the arguments alone."
+            )
 
     def postprocess_message(self, msg: Message) -> None:
         """Record the names of the latent sites."""
@@ -70,7 +96,13 @@ class PreparedModel(Messenger):
             self.latent.add(msg["name"])
 
 
-def prepare(model: Model, params: Mapping[str, object], *, full_plates: bool) -> Messenger:
+def prepare(
+    model: Model,
+    params: Mapping[str, object],
+    *,
+    full_plates: bool,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Messenger:
     """The model with everything except its latent variables fixed.
 
     No bijection from the reals to the sphere exists. A latent direction on the sphere
@@ -78,7 +110,7 @@ def prepare(model: Model, params: Mapping[str, object], *, full_plates: bool) ->
     reparameterization.
     """
     return handlers.reparam(
-        PreparedModel(model, params, full_plates=full_plates), config=_reparam_sphere
+        PreparedModel(model, params, full_plates=full_plates, shapes=shapes), config=_reparam_sphere
     )
 
 

@@ -1,6 +1,7 @@
 """Reads a model: its arguments, its sites and the values that it fixes, from one abstract trace."""
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -22,9 +23,11 @@ from isogmm_numpyro._arguments import (
     named_arrays,
     never_input,
 )
+from isogmm_numpyro._convert import converted
 from isogmm_numpyro._dims import DimensionNames
 from isogmm_numpyro._enumeration import undrawable, validate_discrete
-from isogmm_numpyro._find_sites import NEEDS_VALUES, find_sites
+from isogmm_numpyro._failures import explained
+from isogmm_numpyro._find_sites import NEEDS_VALUES, SiteError, find_sites
 from isogmm_numpyro._functions import ModelFunctions
 from isogmm_numpyro._sites import Sites
 from isogmm_numpyro._types import Data, Model
@@ -145,13 +148,21 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
         continuous variable, discrete sites that cannot be summed out, sites of the same name, a
         structure that depends on latent values, or observed data with NaN.
     """
-    named = bind(model, args, kwargs)
+    bind(model, args, kwargs)
     traced = _trace(model, args, kwargs)
+    args, kwargs = traced.arguments.restore(traced.arguments.arrays)
+    named = bind(model, args, kwargs)
     try:
         _validate(model, traced.sites)
     except ModelError as error:
         hint = forgotten_data(model, args, kwargs, traced.sites, traced.sites.discrete)
-        raise ModelError(f"{error}{hint}") if hint else error
+        raise ModelError(f"{error}{hint}") from None
+    for name, shapes in traced.sites.repeated.items():
+        warn_user(
+            f"the observed site '{name}' counts its values more than once, because their shape "
+            f"differs from that of the distribution ({shapes}). Give both one shape, for example "
+            "with values[:, 0] or a numpyro.plate."
+        )
     notes = warn_without_data(model, args, kwargs, traced.sites)
     values = known_values(model, traced.arguments, traced.sites, full_plates=traced.full_plates)
     return ReadModel(**vars(traced), named=named, values=values, notes=notes)
@@ -173,31 +184,46 @@ def _call(function: Callable[..., object], model: Model, *args: object) -> objec
 
 
 def _trace(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> _Traced:
-    """Trace with as many arguments as inputs as the model allows."""
-    for is_input in (is_array, is_float_array, never_input):
-        try:
-            return _trace_plates(model, Arguments(args, kwargs, is_input))
-        except NEEDS_VALUES as error:
-            problem = error
-    raise ModelError(
-        "the model needs the value of a latent variable, or of something computed from one, "
-        "while only its shape is known: its structure is dynamic. Replace Python's if, for and "
-        "indexing by values with jnp.where, jax.lax.cond or numpyro.contrib.control_flow. "
-        f"JAX says: {str(problem).splitlines()[0]}"
-    ) from problem
+    """Trace with as many arguments as inputs as the model allows.
+
+    Data that are no arrays (lists, data frames) are converted if the model fails with them.
+    """
+    problems: list[Exception] = []
+    for call in itertools.chain([(args, kwargs)], converted(args, kwargs)):
+        for is_input in (is_array, is_float_array, never_input):
+            try:
+                return _trace_plates(model, Arguments(*call, is_input))
+            except NEEDS_VALUES as error:
+                problem: Exception = error
+            except SiteError as error:
+                problem = error
+                break
+            except ModelError:
+                raise
+            except Exception as error:  # of the user's code
+                problem = error
+                break
+        problems.append(problem)
+    # Where data were converted, the error of the first conversion says what is wrong beside them.
+    calls = [(args, kwargs), *converted(args, kwargs)]
+    problem = problems[min(1, len(problems) - 1)]
+    call = calls[min(1, len(problems) - 1)]
+    raise explained(model, *call, bind(model, args, kwargs), problem) from None
 
 
 def _trace_plates(model: Model, arguments: Arguments) -> _Traced:
     """Trace subsampled plates with all rows, or with their first rows if the data has no more."""
     try:
         return _Traced(arguments, *find_sites(model, arguments, full_plates=True), True)
-    except (ModelError, NEEDS_VALUES):
+    except NEEDS_VALUES:
         raise
     except (ValueError, TypeError) as error:
+        if isinstance(error, ModelError) and not isinstance(error, SiteError):
+            raise
         try:
             sites, jaxpr = find_sites(model, arguments, full_plates=False)
-        except Exception:
-            raise error from None
+        except Exception:  # the first error is the one to explain
+            sites = Sites()
         if not sites.subsampled:
             raise
         plates = ", ".join(f"'{n}' ({m} of {s} rows)" for n, (s, m) in sites.subsampled.items())

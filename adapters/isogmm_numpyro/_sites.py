@@ -32,6 +32,8 @@ class Site:
         Whether the support of the distribution is a finite list of values.
     enumerate_mark
         The user's choice from ``infer={"enumerate": ...}``.
+    bounds
+        The least and the largest value in the support, or None.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Site:
     distribution: str = ""
     enumerable: bool = False
     enumerate_mark: str | None = None
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,9 @@ class Sites:
         computes from its inputs has no entry.
     subsampled
         Plates with a random subsample: name to (size, subsample_size).
+    repeated
+        Observed sites whose values and distribution are broadcast against each other, so that each
+        value counts several times; with the shapes in words.
     max_plate_nesting
         Largest number of batch axes that plates occupy.
     discrete_dependents
@@ -112,6 +118,7 @@ class Sites:
     params: list[str] = field(default_factory=list)
     sources: dict[str, Source] = field(default_factory=dict)
     subsampled: dict[str, tuple[int, int]] = field(default_factory=dict)
+    repeated: dict[str, str] = field(default_factory=dict)
     max_plate_nesting: int = 0
     discrete_dependents: frozenset[str] = frozenset()
 

@@ -17,6 +17,7 @@ from isogmm.results.groups import arviz_name
 from isogmm_numpyro._dims import DimensionNames
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
+from isogmm_numpyro._nonfinite import explain_non_finite
 from isogmm_numpyro._prior import INITIAL_RADIUS
 from isogmm_numpyro._read import ReadModel, keep_alive, read_model
 from isogmm_numpyro._types import Model
@@ -88,6 +89,7 @@ def to_target(
         library=labels.library,
         library_version=labels.library_version,
         notes=read.notes,
+        explain=functools.partial(explain_non_finite, model, read),
     )
 
 

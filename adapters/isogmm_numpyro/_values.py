@@ -13,7 +13,7 @@ from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import mask_of
 from isogmm_numpyro._prepare import prepare_at_origin
-from isogmm_numpyro._sites import ConstantValue, InputValue, Sites
+from isogmm_numpyro._sites import ConstantValue, InputValue, Site, Sites
 from isogmm_numpyro._types import Message, Model
 
 
@@ -42,7 +42,7 @@ def known_values(
     Raises
     ------
     ModelError
-        If an observed value is NaN and not masked.
+        If an observed value is NaN or outside the support, and not masked.
     """
     values: dict[str, object] = {}
     missing = []
@@ -57,10 +57,17 @@ def known_values(
     if missing:
         values |= _compute(model, arguments, missing, _value, full_plates)
     observed = {name: np.asarray(values[name]) for name in sites.observed}
-    with_nan = {name: array for name, array in observed.items() if _has_nan(array)}
-    if with_nan:
-        masks = _compute(model, arguments, list(with_nan), _mask, full_plates)
-        _validate_missing_are_masked(with_nan, masks)
+    suspects = {}
+    for name, array in observed.items():
+        is_bad = np.asarray(_is_nan(array) | _is_outside(array, sites.observed[name]))
+        if is_bad.any():
+            suspects[name] = is_bad
+    if suspects:
+        masks = _compute(model, arguments, list(suspects), _mask, full_plates)
+        for name, is_bad in suspects.items():
+            mask = np.asarray(masks[name])
+            mask = mask.reshape(mask.shape + (1,) * max(0, is_bad.ndim - mask.ndim))
+            _refuse(sites.observed[name], observed[name], np.asarray(is_bad & mask))
     return KnownValues(
         {arviz_name(name): array for name, array in observed.items()},
         {name: values[name] for name in sites.params},
@@ -93,19 +100,40 @@ def _mask(site: Message) -> object:
     return mask_of(site["fn"])
 
 
-def _has_nan(array: np.ndarray) -> bool:
-    return array.dtype.kind in "fc" and bool(np.isnan(array).any())
+def _is_nan(array: np.ndarray) -> np.ndarray:
+    return np.asarray(np.isnan(array)) if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
 
 
-def _validate_missing_are_masked(observed: dict[str, np.ndarray], masks: dict[str, object]) -> None:
-    """Raise if an observed value is NaN and its mask is True."""
-    for name, array in observed.items():
-        mask = np.asarray(masks[name])
-        mask = mask.reshape(mask.shape + (1,) * max(0, array.ndim - mask.ndim))
-        count = int((np.isnan(array) & mask).sum())
-        if count:
-            raise ModelError(
-                f"the data of the observed site '{name}' hold {count} NaN among {array.size} "
-                "values. Drop these rows, mask them with numpyro.handlers.mask(mask=~isnan), or "
-                "give the missing values a latent site of their own."
-            )
+def _is_outside(array: np.ndarray, site: Site) -> np.ndarray:
+    """Which values are outside the bounds of the support; values on a bound are inside."""
+    if site.bounds is None or array.dtype.kind not in "biuf":
+        return np.zeros(array.shape, bool)
+    lower, upper = site.bounds
+    return np.asarray((array < lower) | (array > upper))
+
+
+def _refuse(site: Site, array: np.ndarray, is_bad: np.ndarray) -> None:
+    """Raise if values of an observed site are NaN or outside the support, and not masked.
+
+    NumPyro's density of a value outside the support is -inf, or without validation often a finite
+    number without meaning.
+    """
+    if not is_bad.any():
+        return
+    is_nan = np.asarray(_is_nan(np.broadcast_to(array, is_bad.shape)) & is_bad)
+    if is_nan.any():
+        raise ModelError(
+            f"the data of the observed site '{site.name}' hold {is_nan.sum()} NaN among "
+            f"{array.size} values. Drop these rows, mask them with "
+            "numpyro.handlers.mask(mask=~isnan), or give the missing values a latent site of "
+            "their own."
+        )
+    assert site.bounds is not None
+    lower, upper = site.bounds
+    outside = np.broadcast_to(array, is_bad.shape)[is_bad]
+    labels = " Integer labels begin at 0." if site.distribution.startswith("Categorical") else ""
+    raise ModelError(
+        f"the data of the observed site '{site.name}' have {len(outside)} of {array.size} values "
+        f"outside the support of {site.distribution}, which is from {lower:g} to {upper:g}: for "
+        f"example {outside[0]:g}. Correct the data, or choose another distribution.{labels}"
+    )

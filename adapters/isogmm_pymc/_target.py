@@ -10,7 +10,7 @@ import numpy as np
 import pymc as pm
 from pymc.backends.arviz import find_constants, find_observations
 
-from isogmm.arrays import Array
+from isogmm.arrays import Array, split
 from isogmm.errors import ModelError, warn_user
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.target import DrawPositions, ModelFields, Target
@@ -83,6 +83,7 @@ def to_target(
         library="pymc",
         library_version=version("pymc"),
         notes=notes,
+        explain=functools.partial(_explain, full),
         **fields,
     )
     return target if finish is None else replace(target, finish=finish)
@@ -184,6 +185,14 @@ def _model_fields(
             hyperparameters, compilation.programs, compilation.graphs, data, prior_of
         )
     return fields
+
+
+def _explain(model: pm.Model, positions: np.ndarray) -> str | None:
+    """The terms of PyMC's log density that are not finite at the first position, in a sentence."""
+    shapes = {value.name: np.shape(model.initial_point()[value.name]) for value in model.value_vars}
+    parts = split(np.asarray(positions[0]), shapes.values())
+    problem = explain_non_finite(model, dict(zip(shapes, parts, strict=True)))
+    return None if problem is None else f"Of the terms of the log density, {problem}"
 
 
 def _short(array: np.ndarray) -> str:

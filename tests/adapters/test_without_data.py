@@ -48,7 +48,9 @@ class TestNumPyro:
             (functools.partial(self.regression, y=None), (X,), "y"),
             (self.transformed, ({"y": None},), "data.y"),
         ):
-            message = rf"posterior is the prior.*site 'obs' is latent.*argument '{argument}' is None"
+            message = (
+                rf"posterior is the prior.*site 'obs' is latent.*argument '{argument}' is None"
+            )
             with pytest.warns(FitWarning, match=message):
                 target = self.to_target(model, *args)
             assert "posterior is the prior" in target.notes[0]
@@ -95,7 +97,9 @@ class TestPyMC:
         return PyMCAdapter().to_target(model, (), {}, 0)
 
     def test_the_variable_is_named(self):
-        with pytest.warns(FitWarning, match="posterior is the prior. No other variable depends on y:"):
+        with pytest.warns(
+            FitWarning, match="posterior is the prior. No other variable depends on y:"
+        ):
             target = self.to_target(None)
         assert "posterior is the prior" in target.notes[0]
 

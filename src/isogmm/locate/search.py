@@ -29,6 +29,8 @@ LARGE_DIM_DIVISOR = 4
 RETRY_FACTOR, MAX_PATHS_FACTOR = 8, 4
 #: Number of coordinates that an error message names.
 MAX_NAMED_COORDINATES = 6
+#: Number of starting points at which the terms of the log density are evaluated for the message.
+NUM_EXPLAINED = 8
 
 
 class LowRank(NamedTuple):
@@ -149,8 +151,11 @@ class Search:
 def _no_path_message(target: Target, count: int) -> str:
     names = ", ".join(target.coordinate_names[:MAX_NAMED_COORDINATES])
     names += ", ..." if target.dim > MAX_NAMED_COORDINATES else ""
-    return (
-        f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
+    where = f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
+    terms = target.explain(target.initial_positions(np.random.default_rng(0), NUM_EXPLAINED))
+    if terms is not None:
+        return f"{where}{terms} Check these data, parameters and priors."
+    return where + (
         "Check the data for NaN or infinite values, that the priors cover the data, and that "
         "no operation in the model overflows or takes a logarithm of a negative number."
     )

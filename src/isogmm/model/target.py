@@ -165,6 +165,9 @@ class Target:
         ``() -> groups``, arrays of the shapes and types that ``constrain`` returns for one
         position, with any values.  The options of a result are checked with them before the fit.
         None if the shapes are not known without a call of ``constrain``.
+    explain
+        ``positions (n, d) -> text``, sentences that name the terms of the log density that are
+        not finite at these positions; None if the terms are finite or unknown.
     notes
         Sentences about the model that the report shows before the advice.
     """
@@ -193,6 +196,7 @@ class Target:
     single_precision: bool = False
     prior_positions: DrawPositions | None = None
     placeholder: Callable[[], Groups] | None = None
+    explain: Callable[[np.ndarray], str | None] = lambda positions: None
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:

@@ -1,0 +1,168 @@
+"""Errors of a trace, explained: the site or the argument that is the cause, and the remedy."""
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpyro
+from jax import errors
+from numpyro import handlers
+
+from isogmm.errors import ModelError
+from isogmm_numpyro._convert import describe
+from isogmm_numpyro._find_sites import EARLIER_CALL, NEEDS_VALUES, SiteError, describe_site
+from isogmm_numpyro._prepare import prepare, prepare_at_origin
+from isogmm_numpyro._types import Model
+
+#: Words of errors of NumPy and JAX about sequences.
+_WORDS_OF_SEQUENCES = ("sequence", "inhomogeneous", "scalar index", "valid JAX type")
+#: Latent sites that are tested for a branch on their value, and sites that a message names.
+MAX_TESTED, MAX_NAMED = 200, 3
+
+
+def explained(
+    model: Model,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+    named: Mapping[str, object],
+    error: Exception,
+) -> Exception:
+    """The error to raise in place of one that ended the trace of a model.
+
+    Parameters
+    ----------
+    model, args, kwargs
+        The model and its arguments.
+    named
+        The arguments by name.
+    error
+        The error. It is returned unchanged if it comes from the user's own code.
+    """
+    for name, value in named.items():
+        blamed = describe(name, value)
+        if blamed is not None and _is_cause(value, error):
+            where, description, remedy = blamed
+            quoted = where if "[" in where else repr(where)  # df['x'] has quotes already
+            return ModelError(
+                f"the argument {quoted} of the model is {description}, but JAX computes with "
+                f"arrays of numbers. {remedy} {_line(error)}"
+            )
+    if isinstance(error, NEEDS_VALUES):
+        return ModelError(_needs_values(model, args, kwargs, error))
+    if isinstance(error, SiteError):
+        return ModelError(str(error))
+    return _in_statement(error) or error
+
+
+def _is_cause(value: object, error: Exception) -> bool:
+    """Whether an argument that JAX cannot compute with is the likely cause of an error.
+
+    A string is often an option of the model, and a list often has labels. Both are causes if the
+    error names their type.
+    """
+    if not isinstance(value, str | list | tuple):
+        return True
+    text = str(error.__cause__ or error)
+    return any(word in text for word in (f"'{type(value).__name__}'", *_WORDS_OF_SEQUENCES))
+
+
+def _needs_values(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], error: Exception
+) -> str:
+    """The message for a model that needs the value of an array that has only a shape."""
+    if isinstance(error, errors.UnexpectedTracerError):
+        return f"{EARLIER_CALL} {_line(error)}"
+    sites = _needed(model, args, kwargs)
+    if sites == []:
+        return (
+            "the model needs the value of an array that jax.numpy computes from its data, while "
+            "only the shape is known. Compute it with NumPy, for example numpy.max instead of "
+            f"jax.numpy.max, or before the call. {_line(error)}"
+        )
+    if sites is None:
+        what = "a latent variable, or of something computed from one"
+    else:
+        listed = ", ".join(f"'{name}'" for name in sites[:MAX_NAMED])
+        more = f" and of {len(sites) - MAX_NAMED} more" if len(sites) > MAX_NAMED else ""
+        what = f"the latent {'site' if len(sites) == 1 else 'sites'} {listed}{more}"
+    needs = f"the model needs the value of {what}, while only its shape is known"
+    if isinstance(error, errors.TracerArrayConversionError):
+        return (
+            f"{needs}: it passes an array of JAX to a function of NumPy, SciPy or pandas, or uses "
+            "one as index of their arrays. Use the functions of jax.numpy and jax.scipy, and "
+            f"jnp.where in place of a mask. {_line(error)}"
+        )
+    if type(error) is errors.ConcretizationTypeError:
+        return (
+            f"{needs}: it converts an array of JAX to a Python number (float, int, math, range, "
+            "item, or a shape). Keep the array, and use the functions of jax.numpy. "
+            f"{_line(error)}"
+        )
+    return (
+        f"{needs}: its structure is dynamic. Replace Python's if, for and indexing by values with "
+        f"jnp.where, jax.lax.cond or numpyro.contrib.control_flow. {_line(error)}"
+    )
+
+
+def _needed(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> list[str] | None:
+    """The latent sites whose value the model needs; None if that cannot be found out.
+
+    The model is run with numbers for all latent sites but one, which is traced.
+    """
+    try:
+        run = handlers.trace(prepare_at_origin(model, full_plates=True))
+        values = {
+            name: jnp.asarray(site["value"])
+            for name, site in run.get_trace(*args, **kwargs).items()
+            if site["type"] == "sample" and not site["is_observed"]
+        }
+    except Exception:  # the model fails with numbers too
+        return None
+    needed = []
+    for name in list(values)[:MAX_TESTED]:
+
+        def with_traced(value: jax.Array, name: str = name) -> None:
+            fixed = {**values, name: value}
+            prepared = handlers.substitute(prepare(model, {}, full_plates=True), data=fixed)
+            handlers.seed(prepared, jax.random.key(0))(*args, **kwargs)
+
+        try:
+            jax.vmap(with_traced)(values[name][None])
+        except NEEDS_VALUES:
+            needed.append(name)
+        except Exception:
+            continue
+    return needed
+
+
+def _in_statement(error: Exception) -> ModelError | None:
+    """The message for an error inside a ``numpyro.sample`` statement; None for other errors."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        is_numpyro = frame.f_globals.get("__name__") == numpyro.primitives.__name__
+        if is_numpyro and frame.f_code.co_name == "sample":
+            local = frame.f_locals
+            site = describe_site(local["name"], local["fn"], local["obs"], local["obs_mask"])
+            return ModelError(f"{site} {_line(error)}")
+    return None
+
+
+def _line(error: Exception) -> str:
+    """The error in one line, with the line of the user's code that it comes from."""
+    if isinstance(error, SiteError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    first = (str(error).splitlines() or [""])[0]
+    own = [
+        entry
+        for entry in traceback.extract_tb(error.__traceback__)
+        if not _IN_PACKAGES & set(Path(entry.filename).parts) and entry.line
+    ]
+    where = f" Line {own[-1].lineno}: `{own[-1].line}`." if own else ""
+    return f"The error was {type(error).__name__}: {first}{where}"
+
+
+#: Folders of installed packages and of this library.
+_IN_PACKAGES = frozenset({"site-packages", "dist-packages", "isogmm_numpyro", "isogmm"})

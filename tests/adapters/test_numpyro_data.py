@@ -1,0 +1,135 @@
+"""Data of a NumPyro model that are no arrays: converted where possible, else named."""
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.numpyro
+numpyro = pytest.importorskip("numpyro")
+
+import jax.numpy as jnp  # noqa: E402
+import numpyro.distributions as dist  # noqa: E402
+
+from isogmm.errors import FitWarning, ModelError  # noqa: E402
+from isogmm_numpyro import NumPyroAdapter  # noqa: E402
+
+pd = pytest.importorskip("pandas")
+
+X = np.linspace(0.0, 1.0, 12)
+Y = np.cos(np.arange(12.0))
+GROUP = np.arange(12) % 2
+
+
+class Foreign:
+    """Data of a package that NumPy can convert, such as polars."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+def target_of(model, *args):
+    return NumPyroAdapter().to_target(model, args, {}, 0)
+
+
+def line(x, y):
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * x), obs=y)
+
+
+def matrix(x, y):
+    slopes = numpyro.sample("slopes", dist.Normal().expand([2]).to_event(1))
+    numpyro.sample("y", dist.Normal(jnp.dot(x, slopes)), obs=y)
+
+
+def columns(data):
+    line(data["x"], data["y"])
+
+
+def levels(group, y):
+    level = numpyro.sample("level", dist.Normal().expand([2]).to_event(1))
+    numpyro.sample("y", dist.Normal(level[group]), obs=y)
+
+
+TABLE = pd.DataFrame({"x": X, "y": Y})
+CONVERTED = {
+    "lists": (line, [X.tolist(), Y.tolist()], [X, Y]),
+    "tuples": (line, [tuple(X), tuple(Y)], [X, Y]),
+    "range": (line, [range(12), Y], [np.arange(12), Y]),
+    "series": (line, [pd.Series(X), pd.Series(Y)], [X, Y]),
+    "nullable integers": (line, [X, pd.Series(GROUP).astype("Int64")], [X, GROUP]),
+    "booleans": (line, [X, pd.Series(GROUP > 0)], [X, GROUP]),
+    "objects": (line, [X.astype(object), Y], [X, Y]),
+    "another package": (line, [Foreign(X), Foreign(Y)], [X, Y]),
+    "index": (line, [pd.Index(X), Y], [X, Y]),
+    "rows": (matrix, [TABLE.to_numpy().tolist(), Y], [TABLE.to_numpy(), Y]),
+    "table as matrix": (matrix, [TABLE, Y], [TABLE.to_numpy(), Y]),
+    "table by column": (columns, [TABLE.assign(name="a")], [{"x": X, "y": Y}]),
+    "dict of lists": (columns, [{"x": list(X), "y": list(Y)}], [{"x": X, "y": Y}]),
+    "dict of series": (columns, [{"x": pd.Series(X), "y": pd.Series(Y)}], [{"x": X, "y": Y}]),
+    "index of groups": (levels, [pd.Series(GROUP), Y], [GROUP, Y]),
+    "categories": (levels, [pd.Series(GROUP).astype("category"), Y], [GROUP, Y]),
+}
+
+
+@pytest.mark.parametrize("case", CONVERTED)
+def test_data_become_arrays(case):
+    model, given, arrays = CONVERTED[case]
+    target, expected = target_of(model, *given), target_of(model, *arrays)
+    point = np.full(target.dim, 0.3)
+    np.testing.assert_allclose(
+        target.evaluate_point(point)[0], expected.evaluate_point(point)[0], rtol=1e-12
+    )
+    np.testing.assert_array_equal(target.observed_data["y"], expected.observed_data["y"])
+
+
+REFUSED = {
+    "string": (line, [X, "abc"], "argument 'y' of the model is a string"),
+    "strings": (line, [["a"] * 12, Y], "argument 'x' .* a list of strings.*integer codes"),
+    "text": (line, [X.astype(str), Y], "argument 'x' .* a NumPy array of strings"),
+    "missing": (line, [[1.0, None] * 6, Y], r"argument 'x' .*missing values .*handlers\.mask"),
+    "ragged": (line, [[[1.0, 2.0], [3.0]], Y], r"argument 'x' .*different lengths \(1, 2\)"),
+    "ragged data": (line, [X, [np.ones(2), np.ones(3)]], r"argument 'y' .*different lengths"),
+    "dates": (line, [pd.date_range("2020", periods=12), Y], "argument 'x' .* dates.*days since"),
+    "set": (line, [{1.0, 2.0}, Y], "argument 'x' .* a set, which has no order"),
+    "column": (columns, [TABLE.assign(x="a")], r"argument data\['x'\] .* strings"),
+    "entry": (columns, [{"x": ["a"] * 12, "y": Y}], r"argument data\['x'\] .* strings"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_argument_and_its_type_are_named(case):
+    model, args, message = REFUSED[case]
+    with pytest.raises(ModelError, match=message) as caught:
+        target_of(model, *args)
+    assert caught.value.__cause__ is None, "frames of JAX are not shown"
+
+
+def test_options_of_the_model_are_not_blamed():
+    def model(x, y, kind="normal", labels=("a", "b")):
+        line(x, y @ x[:3])
+
+    with pytest.raises(TypeError, match=r"dot_general|matmul"):
+        target_of(model, X, Y)
+
+
+def test_lists_that_a_model_uses_as_lists_stay():
+    def model(names, y):
+        for name in names:
+            numpyro.sample(name, dist.Normal())
+        numpyro.sample("y", dist.Normal(), obs=jnp.asarray(y))
+
+    assert list(target_of(model, ["a", "b"], list(Y)).variables) == ["a", "b"]
+
+
+def test_a_column_against_a_vector_is_a_warning():
+    with pytest.warns(FitWarning, match=r"'y' counts its values more than once.*\(12, 12\)"):
+        target_of(line, X, TABLE[["y"]])
+
+
+def test_a_mask_of_data_selects_rows():
+    def model(y, mask):
+        numpyro.sample("y", dist.Normal(numpyro.sample("mu", dist.Normal())), obs=y[mask])
+
+    assert target_of(model, Y, Y > 0).observed_data["y"].shape == ((Y > 0).sum(),)
