@@ -1,19 +1,18 @@
-"""The functions that fit: ``fit_isogmm``, ``fit_gmmvi`` and ``fit_factorized``.
-
-The signature of each is the only list of its options: ``locals()`` passes them on by name.
-"""
+"""The functions that fit.  Their signatures are the list of options, which ``locals()`` passes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from isogmm.model.keywords import explains_keywords
 from isogmm.optimize.check import Check
 from isogmm.recipe.options import CHAINS
 from isogmm.recipe.run import run
 from isogmm.results.groups import Result
 
 
+@explains_keywords
 def fit_isogmm(
     model: Any = None,
     *model_args: Any,
@@ -49,8 +48,8 @@ def fit_isogmm(
     *model_args, model_kwargs
         Arguments of the model function.
     random_seed
-        An int, a NumPy Generator or a JAX key; the same seed gives the same numbers on one
-        machine.
+        An int, a list of ints, a NumPy Generator or a JAX key; the same seed gives the same
+        numbers on one machine.
     draws, chains
         Draws of each chain, and number of chains.  Chains are optimized separately and share one
         search for the modes; R-hat compares them.
@@ -81,7 +80,7 @@ def fit_isogmm(
         helps), True or False.
     refine
         Parallel HMC chains that start from the mixture: ``"auto"`` runs them until they are
-        independent of their starting points, 0 runs none.  A number is the least number of
+        independent of their starting points, 0 or False runs none.  A number is the least number of
         warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
     progressbar
         Show a line with the stage, budget and time, on terminals and in notebooks only.
@@ -125,6 +124,7 @@ def fit_isogmm(
     return run("isotropic", locals())
 
 
+@explains_keywords
 def fit_gmmvi(
     model: Any = None,
     *model_args: Any,
@@ -208,6 +208,7 @@ def fit_gmmvi(
     return run("gaussian", locals())
 
 
+@explains_keywords
 def fit_factorized(
     model: Any = None,
     *model_args: Any,

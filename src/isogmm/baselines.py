@@ -95,7 +95,7 @@ def _method(name: str, summary: str, options: str) -> Callable[..., Result]:
     model, *model_args, model_kwargs
         As in :func:`isogmm.fit_isogmm`.
     random_seed
-        An int, a NumPy Generator or a JAX key.
+        An int, a list of ints, a NumPy Generator or a JAX key.
     draws, chains
         Number of draws of each chain, and number of chains.
     progressbar

@@ -1,5 +1,6 @@
 """Empirical Bayes: hyperparameters that maximize the ELBO together with the posterior."""
 
+import functools
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from scipy.optimize import minimize
 from isogmm.api import fit_isogmm
 from isogmm.arrays import Array, split
 from isogmm.errors import FitWarning, OptionError, warn_user
+from isogmm.model.keywords import explains_keywords
 from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
@@ -35,6 +37,7 @@ MIN_CURVATURE = 1e-300
 NOT_FINITE = 1e300
 
 
+@functools.partial(explains_keywords, also=[fit_isogmm])
 def empirical_bayes(
     model: object = None,
     *model_args: object,
@@ -68,7 +71,7 @@ def empirical_bayes(
         The rounds end when no hyperparameter changes by this much in the second step of a pair,
         on its unconstrained scale.  For a positive hyperparameter this is a relative change.
     random_seed
-        An int, a NumPy Generator or a JAX key.
+        An int, a list of ints, a NumPy Generator or a JAX key.
     progressbar
         Show a line with the round, then that of the final fit, on terminals and in notebooks only.
     **fit_options

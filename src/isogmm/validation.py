@@ -9,6 +9,37 @@ import numpy as np
 
 from isogmm.errors import OptionError
 
+#: Other inference methods by name, each with the function that runs it.
+OTHER_METHODS = {
+    **{
+        name: f"a function of its own: isogmm.baselines.{name}(model)"
+        for name in (
+            "advi",
+            "alpha_vi",
+            "flow",
+            "fullrank_advi",
+            "laplace",
+            "nuts",
+            "pathfinder",
+            "svgd",
+        )
+    },
+    **dict.fromkeys(
+        ("mcmc", "hmc", "no_u_turn"), "a sampler: isogmm.baselines.nuts(model) runs NUTS"
+    ),
+    **dict.fromkeys(
+        ("meanfield", "mean_field", "vi", "svi"),
+        "another family: isogmm.baselines.advi(model) fits independent Gaussians",
+    ),
+    "full_rank": "another family: isogmm.baselines.fullrank_advi(model)",
+    "smc": "a sampler that starts from a fit: isogmm.smc_from(idata, model)",
+    "factorized": "a family of its own: isogmm.fit_factorized(model)",
+    **dict.fromkeys(("samtron", "vips", "ibayes", "bw"), "one of isogmm.fit_gmmvi(model, ...)"),
+    **dict.fromkeys(
+        ("ibw", "md", "ngd", "means_only", "ibw_s", "md_s"), "one of isogmm.fit_isogmm(model, ...)"
+    ),
+}
+
 
 def whole_number(name: str, value: object, *, least: int = 1) -> int:
     """The value as an int.
@@ -89,16 +120,25 @@ def unknown_value(name: str, value: object, names: Iterable[str], objects: str) 
         What else it accepts, for the message.
     """
     names = list(names)
-    close = difflib.get_close_matches(str(value).lower(), names, n=1)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
     listed = ", ".join(repr(item) for item in names)
-    return f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}.{guess}"
+    message = f"unknown {name}={value!r}: choose one of {listed}, or pass {objects}."
+    text = str(value).lower()
+    elsewhere = OTHER_METHODS.get(text.replace("-", "_")) if name == "method" else None
+    if elsewhere is not None:
+        return f"{message} The method {value!r} is {elsewhere}."
+    close = difflib.get_close_matches(text, names, n=1)
+    return f"{message} Did you mean {close[0]!r}?" if close else message
 
 
 def seed_of(random_seed: object) -> int:
-    """An integer seed from None, an int, a NumPy Generator or a JAX key.
+    """An integer seed from anything that stands for one.
 
-    None gives a random seed.  A Generator is advanced by one draw.
+    Parameters
+    ----------
+    random_seed
+        None gives a random seed.  An int is the seed itself.  A sequence or an array of ints and a
+        ``numpy.random.SeedSequence`` are hashed to a seed, and so is a JAX key.  A NumPy Generator,
+        RandomState or BitGenerator is advanced by one draw.
 
     Raises
     ------
@@ -111,17 +151,43 @@ def seed_of(random_seed: object) -> int:
         if random_seed < 0:
             raise OptionError(f"random_seed must not be negative, got {random_seed}")
         return int(random_seed) if random_seed < 2**63 else _seed_from(int(random_seed))
+    if isinstance(random_seed, np.random.BitGenerator):
+        random_seed = np.random.Generator(random_seed)
     if isinstance(random_seed, np.random.Generator):
         return int(random_seed.integers(2**31))
-    if isinstance(random_seed, np.ndarray | jax.Array):
-        is_typed_key = jax.dtypes.issubdtype(random_seed.dtype, jax.dtypes.prng_key)
-        words = np.asarray(jax.random.key_data(random_seed) if is_typed_key else random_seed)
-        if words.dtype == np.uint32:
-            return _seed_from(words.ravel().tolist())
+    if isinstance(random_seed, np.random.RandomState):
+        return int(random_seed.randint(2**31))
+    if isinstance(random_seed, np.random.SeedSequence):
+        return int(random_seed.generate_state(1)[0] >> 1)
+    words = _words_of(random_seed)
+    if words:
+        return _seed_from(words)
     raise OptionError(
-        "random_seed must be an int, a numpy.random.Generator or a JAX key, not "
+        "random_seed must be an int, a list of ints, a numpy.random.Generator or a JAX key, not "
         f"{type(random_seed).__name__}"
     )
+
+
+def generator_of(random_seed: object) -> np.random.Generator:
+    """A NumPy Generator from anything that :func:`seed_of` takes; a Generator is used itself."""
+    if isinstance(random_seed, np.random.Generator):
+        return random_seed
+    return np.random.default_rng(seed_of(random_seed))
+
+
+def _words_of(random_seed: object) -> list[int]:
+    """The non-negative ints of a sequence, an array or a JAX key; empty for other objects."""
+    if isinstance(random_seed, list | tuple | range):
+        whole = [isinstance(word, int | np.integer) for word in random_seed]
+        is_valid = all(whole) and not any(isinstance(word, bool) for word in random_seed)
+        words = list(random_seed) if is_valid else []
+    elif isinstance(random_seed, np.ndarray | jax.Array):
+        is_typed_key = jax.dtypes.issubdtype(random_seed.dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(random_seed) if is_typed_key else random_seed)
+        words = array.ravel().tolist() if array.dtype.kind in "iu" else []
+    else:
+        return []
+    return [int(word) for word in words] if all(word >= 0 for word in words) else []
 
 
 def _seed_from(entropy: int | list[int]) -> int:

@@ -17,6 +17,7 @@ from isogmm.mixtures.describe import describe
 from isogmm.mixtures.tables import read_tables, tables_of
 from isogmm.results.fit_result import Tables
 from isogmm.results.groups import Result
+from isogmm.validation import generator_of
 
 #: The type of a mixture that a method returns: that of the mixture it belongs to.
 Mixture = TypeVar("Mixture", bound="AbstractMixture")
@@ -210,14 +211,17 @@ class AbstractMixture(abc.ABC):
         return self._in_chunks(self.affine_map.inverse(positions), largest, -1)
 
     def sample(
-        self, generator: np.random.Generator, num_draws: int
+        self, random_seed: object, num_draws: int
     ) -> tuple[Float[np.ndarray, "*c n d"], Int[np.ndarray, "*c n"]]:
         """Independent draws, and the component of each draw.
+
+        ``random_seed`` is a NumPy Generator, or as in :func:`isogmm.fit_isogmm`.
 
         Components are drawn in strata (systematic resampling of the weights): the number of draws
         of a component differs from its expectation by less than one.  The order of the draws is
         random.
         """
+        generator = generator_of(random_seed)
         if self.means.ndim > 2:
             parts = [self[chain].sample(generator, num_draws) for chain in range(len(self.means))]
             return np.stack([p[0] for p in parts]), np.stack([p[1] for p in parts])

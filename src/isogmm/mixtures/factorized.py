@@ -11,6 +11,7 @@ from isogmm.arrays import LOG_2PI
 from isogmm.errors import OptionError
 from isogmm.mixtures.describe import describe
 from isogmm.results.groups import Result, get_group
+from isogmm.validation import generator_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +59,7 @@ class FactorizedMixture:
     @classmethod
     def start(
         cls,
-        generator: np.random.Generator,
+        random_seed: object,
         num_components: int,
         center: ArrayLike,
         *,
@@ -70,8 +71,8 @@ class FactorizedMixture:
 
         Parameters
         ----------
-        generator
-            Random number generator of the means.
+        random_seed
+            A NumPy Generator, or as in :func:`isogmm.fit_isogmm`; the source of the means.
         num_components
             K.
         center
@@ -91,6 +92,7 @@ class FactorizedMixture:
         for name, value in (("spread", spread), ("variance", variance)):
             if not 0 < value < np.inf:
                 raise OptionError(f"{name} must be a positive number, not {value}")
+        generator = generator_of(random_seed)
         middle = np.asarray(center, dtype=dtype)
         shape = (num_components, len(middle))
         means = generator.standard_normal(shape, dtype=middle.dtype)
@@ -129,8 +131,12 @@ class FactorizedMixture:
         """∇ log q(x)."""
         return log_prob_and_score(positions, self.means, self.variances)[1]
 
-    def sample(self, generator: np.random.Generator, num_draws: int) -> Float[np.ndarray, "n d"]:
-        """Independent draws; each coordinate draws its own component."""
+    def sample(self, random_seed: object, num_draws: int) -> Float[np.ndarray, "n d"]:
+        """Independent draws; each coordinate draws its own component.
+
+        ``random_seed`` is a NumPy Generator, or as in :func:`isogmm.fit_isogmm`.
+        """
+        generator = generator_of(random_seed)
         draws = np.empty((num_draws, self.dim), dtype=self.means.dtype)
         for row in draws:
             chosen = generator.integers(self.num_components, size=(1, self.dim), dtype=np.int32)

@@ -20,6 +20,7 @@ from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import AbstractUpdateRule
+from isogmm.validation import generator_of
 
 
 class AbstractAlgorithm(abc.ABC):
@@ -73,15 +74,13 @@ class Algorithm(AbstractAlgorithm):
         OptionError
             If the shapes of the start and the target do not agree, or an option is unknown.
         """
-        validate(target, mixture, generator, self.array_backend)
+        validate(target, mixture, self.array_backend)
         rules = Rules(self.rule, weights)
         backend = ARRAY_BACKENDS[self.array_backend](rules, mixture.means.dtype)
         return GradientRunner(target, mixture, self.estimator, rules, backend, generator)
 
 
-def validate(
-    target: Target, mixture: AbstractMixture, generator: object, array_backend: object
-) -> None:
+def validate(target: Target, mixture: AbstractMixture, array_backend: object) -> None:
     """Raise OptionError for a start that does not fit the target, and for unknown options."""
     if mixture.means.ndim != 3:
         raise OptionError(
@@ -90,11 +89,6 @@ def validate(
     if mixture.dim != target.dim:
         raise OptionError(
             f"the start has {mixture.dim} coordinates, the target {target.dim}: they must agree"
-        )
-    if not isinstance(generator, np.random.Generator):
-        raise OptionError(
-            f"generator must be a numpy.random.Generator, not {type(generator).__name__}: "
-            "make one with numpy.random.default_rng(seed)"
         )
     if array_backend not in ARRAY_BACKENDS:
         raise OptionError(
@@ -110,7 +104,7 @@ def optimize(
     rule: AbstractUpdateRule,
     schedule: AbstractSchedule,
     stopping: AbstractStopping,
-    generator: np.random.Generator,
+    generator: object,
     whitening: WhiteningAdaptation | None = None,
     weights: WeightsRule | None = None,
     callback: Callable[[Check], Any] | None = None,
@@ -136,7 +130,8 @@ def optimize(
     estimator, rule, schedule, stopping
         The four parts of the algorithm.
     generator
-        Source of the noise; the same state gives the same numbers.
+        Source of the noise: a NumPy Generator, or a ``random_seed`` as in
+        :func:`isogmm.fit_isogmm`.  The same state gives the same numbers.
     whitening
         Adapts the map between windows; None keeps the map of the start.
     weights
@@ -161,6 +156,6 @@ def optimize(
         If the shapes of the start and the target do not agree, or an option is unknown.
     """
     algorithm = Algorithm(estimator, rule, schedule, stopping, array_backend)
-    runner = algorithm.runner(target, mixture, generator, weights)
+    runner = algorithm.runner(target, mixture, generator_of(generator), weights)
     observers = [observer for observer in (checkpoint, callback) if observer is not None]
     return run_windows(runner, schedule, stopping, whitening, observers)

@@ -29,6 +29,7 @@ from isogmm.optimize.runner import WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import AbstractUpdateRule
+from isogmm.validation import generator_of
 
 #: Largest number of iterations of a block.
 MAX_BLOCK_LENGTH = 256
@@ -170,7 +171,7 @@ def optimize_fused(
     rule: AbstractUpdateRule,
     schedule: AbstractSchedule,
     stopping: AbstractStopping,
-    generator: np.random.Generator,
+    generator: object,
     weights: WeightsRule | None = None,
     callback: Observer | None = None,
 ) -> OptimizeResult:
@@ -202,7 +203,7 @@ def optimize_fused(
             "optimize_fused needs a JAX function to compile, and this target is no JAX function: "
             "use isogmm.optimize.optimize"
         )
-    validate(target, mixture, generator, "jax")
+    validate(target, mixture, "jax")
     with target.precision():
         dtype = jax.dtypes.canonicalize_dtype(np.float64)
     mixture = replace(
@@ -211,7 +212,7 @@ def optimize_fused(
         variances=np.asarray(mixture.variances, dtype=dtype),
         log_weights=np.asarray(mixture.log_weights, dtype=dtype),
     )
-    rules = Rules(rule, weights)
-    runner = _FusedRunner(target, mixture, estimator, rules, JaxBackend(rules, dtype), generator)
+    rules, source = Rules(rule, weights), generator_of(generator)
+    runner = _FusedRunner(target, mixture, estimator, rules, JaxBackend(rules, dtype), source)
     observers = [] if callback is None else [callback]
     return run_windows(runner, schedule, stopping, observers=observers)

@@ -215,15 +215,15 @@ def default_tolerance(refine: object) -> float:
 
 
 def refinement(refine: object) -> Refinement:
-    """``"auto"``, a number of transitions, or settings."""
-    if isinstance(refine, str) and refine == "auto":
+    """``"auto"`` or True, 0 or False, a number of transitions, or settings."""
+    if refine is True or (isinstance(refine, str) and refine == "auto"):
         return Refinement(Refine(), is_optional=True)
     if isinstance(refine, Refine):
         return Refinement(refine, is_optional=True)
-    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
+    if not isinstance(refine, int | np.integer) or refine < 0:
         raise OptionError(
             unknown_value(
-                "refine", refine, ("auto",), "0, a number of transitions, or isogmm.Refine()"
+                "refine", refine, ("auto",), "False, a number of transitions, or isogmm.Refine()"
             )
         )
     if refine == 0:

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.model.adapter import find_adapter
+from isogmm.model.keywords import explains_keywords
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
@@ -44,6 +45,7 @@ class Sampler(Protocol):
         ...
 
 
+@explains_keywords
 def nuts_from(
     idata: Result,
     model: object = None,
@@ -77,7 +79,7 @@ def nuts_from(
     tune
         Transitions that adapt the step size, in every mode.
     random_seed
-        An int, a NumPy Generator or a JAX key.
+        An int, a list of ints, a NumPy Generator or a JAX key.
     progressbar
         Show a line with the mode and the elapsed time, on terminals and in notebooks only.
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.stored import resume_mixture
+from isogmm.model.keywords import explains_keywords
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
 from isogmm.results.check_result import check_result
@@ -17,6 +18,7 @@ from isogmm.samplers.tempering import tempered
 from isogmm.validation import seed_of, whole_number
 
 
+@explains_keywords
 def smc_from(
     idata: Result,
     model: object = None,
@@ -51,7 +53,7 @@ def smc_from(
     num_moves
         Transitions of each particle at each temperature.
     random_seed
-        An int, a NumPy Generator or a JAX key.
+        An int, a list of ints, a NumPy Generator or a JAX key.
     progressbar
         Show a line with the run, the inverse temperature λ and the elapsed time, on terminals and
         in notebooks only.

@@ -19,6 +19,7 @@ from isogmm.optimize.runner import AbstractRunner, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
 from isogmm.optimize.stopping import AbstractStopping
 from isogmm.optimize.updates.base import IsotropicRule, MixtureArrays, RuleState
+from isogmm.validation import generator_of
 
 
 class FactorizedRunner(AbstractRunner[FactorizedMixture]):
@@ -177,7 +178,7 @@ def optimize_factorized(
     rule: IsotropicRule,
     schedule: AbstractSchedule,
     stopping: AbstractStopping,
-    generator: np.random.Generator,
+    generator: object,
     num_samples: int = 1,
     curvature: CollectiveCurvature | None = None,
     callback: Observer | None = None,
@@ -198,7 +199,7 @@ def optimize_factorized(
     rule, schedule, stopping
         As for :func:`isogmm.optimize.optimize`.
     generator
-        Random number generator of the samples.
+        As for :func:`isogmm.optimize.optimize`.
     num_samples
         Number S of groups of K points per iteration.  An even number gives antithetic pairs.
     curvature
@@ -222,6 +223,7 @@ def optimize_factorized(
         raise OptionError(f"the start has {mixture.dim} coordinates, the target {target.dim}")
     if num_samples < 1:
         raise OptionError(f"num_samples must be at least 1, not {num_samples}")
-    runner = FactorizedRunner(target, mixture, rule, generator, num_samples, curvature)
+    source = generator_of(generator)
+    runner = FactorizedRunner(target, mixture, rule, source, num_samples, curvature)
     observers = [] if callback is None else [callback]
     return run_windows(runner, schedule, stopping, observers=observers)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
+from isogmm.validation import generator_of
 from isogmm.views.comparison.draws import read
 from isogmm.views.comparison.reference import Reference
 from isogmm.views.comparison.reported import reported
@@ -21,7 +21,7 @@ def compare(
     coords: Coords = None,
     per_variable: bool = False,
     all_columns: bool = False,
-    random_seed: int = 0,
+    random_seed: object = 0,
 ) -> pd.DataFrame:
     """Errors of several methods against a reference, each with the floor of an exact method.
 
@@ -50,7 +50,7 @@ def compare(
         Whether the table prints all its columns.  By default it prints those with the errors of
         means and standard deviations, their floors, the diagnostics and the costs.
     random_seed
-        Seed of the random projections and of the bootstrap.
+        Seed of the random projections and of the bootstrap, as in :func:`isogmm.fit_isogmm`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def compare(
     """
     draws, name = read(results, reference, var_names, coords)
     base = next(method for method in draws if method.name == name)
-    known = Reference(base, np.random.default_rng(random_seed))
+    known = Reference(base, generator_of(random_seed))
     if per_variable:
         tables = {method.name: known.scalar_table(method) for method in draws}
         return pd.concat(tables, names=["method"])
