@@ -8,7 +8,9 @@ from isogmm.model.adapter import AbstractAdapter
 from isogmm.model.target import Target
 
 #: Top-level packages whose callable objects belong to another adapter.
-_FOREIGN_PACKAGES = frozenset({"pymc", "bambi", "isogmm", "cmdstanpy", "bridgestan"})
+_FOREIGN_PACKAGES = frozenset({"pymc", "bambi", "isogmm", "cmdstanpy", "bridgestan", "pytensor"})
+#: Modules of NumPyro whose callable objects (guides, samplers, distributions) are no models.
+_NO_MODELS = ("numpyro.infer", "numpyro.distributions", "numpyro.optim")
 
 
 class NumPyroAdapter(AbstractAdapter):
@@ -25,7 +27,27 @@ class NumPyroAdapter(AbstractAdapter):
         if not callable(model) or inspect.isclass(model):
             return False
         packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
-        return not packages & _FOREIGN_PACKAGES
+        return not packages & _FOREIGN_PACKAGES and not _is_no_model(model)
+
+    def what_to_pass(self, model: object) -> str | None:
+        """What to pass in place of a sampler, a guide or a distribution of NumPyro."""
+        if not _is_no_model(model):
+            return None
+        kind = model if inspect.isclass(model) else type(model)
+        name = kind.__qualname__
+        if any(base.__module__.startswith(_NO_MODELS[1]) for base in kind.__mro__):
+            return (
+                f"cannot fit the distribution {name}: pass a model function, in which "
+                "numpyro.sample draws from distributions."
+            )
+        inner = _model_inside(model)
+        called = getattr(inner, "__name__", None)
+        which = f"it was made of: fit_isogmm({called}, ...)" if called else "of your problem"
+        return (
+            f"cannot fit {name}: pass the model function {which}, with its data after "
+            "it. The fit has its own sampler and needs no guide; NumPyro's are in "
+            "isogmm.baselines."
+        )
 
     def to_target(
         self,
@@ -61,3 +83,20 @@ class NumPyroAdapter(AbstractAdapter):
         from isogmm_numpyro._baselines import BASELINES
 
         return dict(BASELINES)
+
+
+def _is_no_model(model: object) -> bool:
+    """Whether the object is a sampler, guide, distribution or optimizer of NumPyro."""
+    kind = model if inspect.isclass(model) else type(model)
+    return any(base.__module__.startswith(_NO_MODELS) for base in kind.__mro__)
+
+
+def _model_inside(model: object) -> object:
+    """The model function inside a sampler or a guide, or None."""
+    if inspect.isclass(model):
+        return None
+    for name in ("model", "_model", "sampler", "kernel"):
+        inner = getattr(model, name, None)
+        if inner is not None:
+            return _model_inside(inner) if _is_no_model(inner) else inner
+    return None

@@ -102,9 +102,11 @@ def bind(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(model, "__name__", type(model).__name__)
+        hint = " The first of them is a JAX key: pass it as random_seed=." if _has_key(args) else ""
         raise ModelError(
             f"the model {name}{signature} cannot be called with these arguments: {error}. Pass "
             "positional arguments after the model and keyword arguments as model_kwargs={...}."
+            f"{hint}"
         ) from error
     named: dict[str, object] = {}
     for parameter, value in bound.arguments.items():
@@ -116,6 +118,14 @@ def bind(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -
         else:
             named[parameter] = value
     return named
+
+
+def _has_key(args: tuple[object, ...]) -> bool:
+    """Whether the first argument is a key of JAX, as in ``MCMC.run``."""
+    if not args or not isinstance(args[0], jax.Array):
+        return False
+    is_typed = jax.dtypes.issubdtype(args[0].dtype, jax.dtypes.prng_key)
+    return bool(is_typed or (args[0].dtype == np.uint32 and args[0].shape == (2,)))
 
 
 def named_arrays(named: Mapping[str, object]) -> dict[str, Array]:

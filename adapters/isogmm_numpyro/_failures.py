@@ -150,6 +150,21 @@ def _in_statement(error: Exception) -> ModelError | None:
     return None
 
 
+def returned_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
+    """A sentence about the model that a function without statements returns, or an empty text."""
+    try:
+        returned = model(*args, **kwargs)
+    except Exception:  # the message about the missing statements is enough
+        return ""
+    name = getattr(model, "__name__", type(model).__name__)
+    packages = {base.__module__.partition(".")[0] for base in type(returned).__mro__}
+    if packages & {"pymc", "bambi"}:
+        return f" The function returns a model: pass that model, fit_isogmm({name}(...))."
+    if callable(returned):
+        return f" The function returns a function: pass that, fit_isogmm({name}(...), ...)."
+    return ""
+
+
 def _line(error: Exception) -> str:
     """The error in one line, with the line of the user's code that it comes from."""
     if isinstance(error, SiteError) and isinstance(error.__cause__, Exception):

@@ -26,7 +26,7 @@ from isogmm_numpyro._arguments import (
 from isogmm_numpyro._convert import converted
 from isogmm_numpyro._dims import DimensionNames
 from isogmm_numpyro._enumeration import undrawable, validate_discrete
-from isogmm_numpyro._failures import explained
+from isogmm_numpyro._failures import explained, returned_model
 from isogmm_numpyro._find_sites import NEEDS_VALUES, SiteError, find_sites
 from isogmm_numpyro._functions import ModelFunctions
 from isogmm_numpyro._sites import Sites
@@ -156,6 +156,8 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
         _validate(model, traced.sites)
     except ModelError as error:
         hint = forgotten_data(model, args, kwargs, traced.sites, traced.sites.discrete)
+        if traced.sites == Sites():  # the function has no statement of NumPyro
+            hint = returned_model(model, args, kwargs)
         raise ModelError(f"{error}{hint}") from None
     for name, shapes in traced.sites.repeated.items():
         warn_user(

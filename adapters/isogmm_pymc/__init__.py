@@ -1,5 +1,6 @@
 """The adapter for PyMC and Bambi models; importing this package imports neither."""
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -35,6 +36,26 @@ class PyMCAdapter(AbstractAdapter):
                 and _context_model(pymc) is not None
             )
         return is_model_of(model, "pymc") or is_bambi(model)
+
+    def what_to_pass(self, model: object) -> str | None:
+        """What to pass in place of a variable, a sampler or a trace of PyMC."""
+        if inspect.isclass(model) and any(base.__name__ == "Model" for base in model.__mro__):
+            return None
+        kind = model if inspect.isclass(model) else type(model)
+        packages = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        if not packages & {"pymc", "pytensor", "bambi"}:
+            return None
+        name = kind.__qualname__
+        if "pytensor" in packages:
+            called = getattr(model, "name", None)
+            return (
+                f"cannot fit the variable {called!r} ({name}): pass the pm.Model that contains it, or "
+                "call inside 'with model:' without a model."
+            )
+        return (
+            f"cannot fit {name}: pass the pm.Model itself. The fit has its own sampler; "
+            "PyMC's methods are in isogmm.baselines."
+        )
 
     def to_target(
         self,

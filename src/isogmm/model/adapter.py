@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from isogmm.errors import ModelError, how_to_install, warn_user
+from isogmm.model.not_a_model import what_to_pass
 from isogmm.model.target import Target
 
 ENTRY_POINT_GROUP = "isogmm.adapters"
@@ -30,6 +31,14 @@ class AbstractAdapter(abc.ABC):
         The method must not import the language.  ``model`` is None if the user passed none; a
         language with a model context then returns whether such a context is open.
         """
+
+    def what_to_pass(self, model: object) -> str | None:
+        """A message for an object of the language that is no model, such as a sampler.
+
+        The message says what to pass instead.  The default is None, for an object that the
+        adapter does not know.  As :meth:`recognizes`, the method must not import the language.
+        """
+        return None
 
     @abc.abstractmethod
     def to_target(
@@ -92,13 +101,17 @@ def find_adapter(model: object) -> AbstractAdapter:
     Raises
     ------
     ModelError
-        If no adapter does; the message lists the installed ones and those that exist.
+        If no adapter does; the message says what to pass instead, or lists the adapters.
     """
     adapters = installed_adapters()
     # The NumPyro adapter recognizes any function, so the adapters of specific types come first.
     for name in sorted(adapters, key=lambda name: name == "numpyro"):
         if adapters[name].recognizes(model):
             return adapters[name]
+    for explain in (*(adapter.what_to_pass for adapter in adapters.values()), what_to_pass):
+        message = explain(model)
+        if message is not None:
+            raise ModelError(message)
     known = ", ".join(sorted(adapters)) or "none"
     raise ModelError(
         f"cannot fit an object of type {type(model).__module__}.{type(model).__qualname__}: no "
