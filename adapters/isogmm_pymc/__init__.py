@@ -49,8 +49,8 @@ class PyMCAdapter(AbstractAdapter):
         if "pytensor" in packages:
             called = getattr(model, "name", None)
             return (
-                f"cannot fit the variable {called!r} ({name}): pass the pm.Model that contains it, or "
-                "call inside 'with model:' without a model."
+                f"cannot fit the variable {called!r} ({name}): pass the pm.Model that contains it, "
+                "or call inside 'with model:' without a model."
             )
         return (
             f"cannot fit {name}: pass the pm.Model itself. The fit has its own sampler; "

@@ -14,6 +14,7 @@ from isogmm.locate.candidates import (
     candidates_from,
 )
 from isogmm.locate.follow_chains import follow_chains
+from isogmm.locate.hard_edge import gaussian_at_edge
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.paths import Path
 from isogmm.locate.race import MAX_LENGTH_FACTOR, MIN_KEPT, Outcome, Race, better
@@ -84,6 +85,9 @@ def best_gaussian(
     if outcome.is_alive and target.dim <= MAX_DENSE_DIM:
         outcome = follow_chains(target, outcome, generator, num_iterations, state, alternative)
         state.best = outcome
+    if not outcome.is_alive:
+        at_edge = gaussian_at_edge(target, generator, paths, outcome.num_diverged)
+        state.best = outcome = at_edge or outcome
     check_alive(outcome)
     return outcome
 

@@ -111,6 +111,12 @@ class FactorizedMixture:
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":
             raise OptionError("the result does not come from fit_factorized")
+        for name in ("means", "variances"):
+            if not np.isfinite(fit[name].values[chain]).all():
+                raise OptionError(
+                    f"the {name} of the stored mixture have entries that are not finite: the file "
+                    "is damaged or the fit diverged, so fit the model again"
+                )
         return cls(fit["means"].values[chain], fit["variances"].values[chain])
 
     @property

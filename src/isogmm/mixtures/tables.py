@@ -8,7 +8,7 @@ from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.results.fit_result import Tables
-from isogmm.results.groups import Result, attributes, get_group, group_names
+from isogmm.results.groups import Dataset, Result, attributes, get_group, group_names
 
 #: Dimension names of the arrays of a mixture, in order.
 AXES = ("chain", "component", "coordinate", "coordinate_bis")
@@ -46,7 +46,8 @@ def read_tables(idata: Result) -> tuple[dict[str, np.ndarray], AffineMap]:
     Raises
     ------
     OptionError
-        If the result does not come from this library, or holds a factorized mixture.
+        If the result does not come from this library, holds a factorized mixture, or holds
+        parameters of components that are not finite.
     """
     if "fit" not in group_names(idata):
         library = attributes(idata).get("inference_library", "unknown")
@@ -60,6 +61,7 @@ def read_tables(idata: Result) -> tuple[dict[str, np.ndarray], AffineMap]:
             "the result holds a factorized mixture: read it with "
             "isogmm.FactorizedMixture.from_idata(idata)"
         )
+    _validate(fit)
     weights = fit["weights"].values
     # Zero is replaced by the smallest number, so that a resumed fit can increase the weight.
     log_weights = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
@@ -70,3 +72,26 @@ def read_tables(idata: Result) -> tuple[dict[str, np.ndarray], AffineMap]:
     parts.setdefault("scale", np.ones_like(parts["center"]))
     stored = {str(name): array.values for name, array in fit.data_vars.items()}
     return {**stored, "log_weights": log_weights}, AffineMap(**parts)
+
+
+def _validate(fit: Dataset) -> None:
+    """Raise an error if the group ``fit`` does not hold a mixture with finite parameters."""
+    missing = [name for name in ("means", "weights", "whitening_center") if name not in fit]
+    if missing:
+        raise OptionError(
+            f"the group 'fit' of the result has no {', '.join(missing)}: it does not hold a "
+            "mixture of fit_isogmm or fit_gmmvi, or not all of its variables were saved"
+        )
+    for name, array in fit.data_vars.items():
+        values = array.values
+        if "component" not in array.dims or values.dtype.kind != "f" or np.isfinite(values).all():
+            continue
+        where = ", ".join(
+            f"{dim}={index}"
+            for dim, index in zip(array.dims, np.argwhere(~np.isfinite(values))[0], strict=True)
+        )
+        raise OptionError(
+            f"the {name} of the stored mixture have {(~np.isfinite(values)).sum()} entries that "
+            f"are not finite, the first at {where}: the file is damaged or the fit diverged, so "
+            "fit the model again"
+        )

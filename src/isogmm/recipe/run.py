@@ -14,6 +14,7 @@ from isogmm.progress.progress import Progress
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.fit import fit
+from isogmm.recipe.memory import check_memory
 from isogmm.recipe.options import Arguments
 from isogmm.recipe.progress import FitProgress
 from isogmm.recipe.resume import Checkpoint, resume_start
@@ -45,6 +46,7 @@ def run(family_name: str, given: Arguments) -> Result:
             to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed),
             given["idata_kwargs"],
         )
+        check_memory(given, target)
         target.prepare()
         # xarray and the statistics take more than half a second to import: do it while the model
         # compiles, in this thread, since imports change the filters of warnings of the whole

@@ -24,6 +24,7 @@ from isogmm.results.groups import (
     plain,
 )
 from isogmm.results.labels import DrawSource
+from isogmm.results.working_directory import existing_directory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,7 @@ def is_first_generation() -> bool:
     return int(version("arviz").split(".")[0]) < 1
 
 
+@existing_directory()
 def from_groups(groups: Mapping[str, Dataset], attrs: Mapping[str, object] | None = None) -> Result:
     """An ArviZ object of the installed generation with these groups and root attributes."""
     attrs = plain(attrs or {})
@@ -64,6 +66,7 @@ def from_groups(groups: Mapping[str, Dataset], attrs: Mapping[str, object] | Non
 def read_netcdf(path: str, engine: str) -> Result:
     """A netCDF file, read into memory and closed."""
     if is_first_generation():
+        preload()
         import arviz
 
         with arviz.rc_context({"data.load": "eager"}):
@@ -77,11 +80,13 @@ def read_netcdf(path: str, engine: str) -> Result:
 # --- statistics -------------------------------------------------------------------------------
 
 
+@existing_directory()
 def preload() -> None:
     """Import the packages of the statistics, for example while a model compiles."""
     importlib.import_module("arviz" if is_first_generation() else "arviz_stats")
 
 
+@existing_directory()
 def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"], float]:
     """Pareto smoothed importance sampling (Vehtari et al. 2024, arXiv 1507.02646).
 
@@ -150,6 +155,7 @@ def ess(draws: Float[np.ndarray, "c n *v"], *, method: str = "bulk") -> Float[np
     return _diagnostic("ess", np.asarray(draws), method)
 
 
+@existing_directory()
 def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
     """A diagnostic of ArviZ for draws (c, n, ...), by the name of its function."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -167,6 +173,7 @@ def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
         return np.asarray(function(draws, chain_axis=0, draw_axis=1, method=method))
 
 
+@existing_directory()
 def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> DataFrame:
     """``az.summary`` with the same columns, intervals and rounding in both generations.
 
@@ -206,6 +213,7 @@ class Loo(NamedTuple):
     pareto_k: np.ndarray
 
 
+@existing_directory()
 def loo(idata: Result, *, var_name: str | None = None) -> Loo:
     """PSIS leave-one-out cross-validation of independent draws (``reff=1``).
 

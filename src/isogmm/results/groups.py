@@ -5,6 +5,7 @@ are imported.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -64,8 +65,26 @@ def plain(attrs: Mapping[str, object]) -> dict[str, str | int | float]:
 
 
 def group_names(idata: Result) -> list[str]:
-    """Names of the groups of a result, in order."""
-    return list(idata.children) if hasattr(idata, "children") else list(idata.groups())
+    """Names of the groups of a result, in order.
+
+    Raises
+    ------
+    OptionError
+        If the object is no result.
+    """
+    children = getattr(idata, "children", None)
+    if isinstance(children, Mapping):
+        return list(children)
+    groups = getattr(idata, "groups", None)
+    if callable(groups) and hasattr(idata, "attrs"):
+        return list(groups())
+    remedy = "pass what isogmm.fit_isogmm returned"
+    if isinstance(idata, str | os.PathLike):
+        remedy = "read the file first: isogmm.inference_data.load(path)"
+    raise OptionError(
+        "a result is needed here (an InferenceData or a DataTree), not an object of type "
+        f"{type(idata).__qualname__}: {remedy}"
+    )
 
 
 def get_group(idata: Result, name: str) -> Dataset:
