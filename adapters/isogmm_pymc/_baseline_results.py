@@ -10,6 +10,7 @@ from isogmm.errors import OptionError
 from isogmm.results.constrained import is_left_out
 from isogmm.results.groups import Result, add_group, get_group, group_names
 from isogmm_pymc import _bambi
+from isogmm_pymc._jax import jax_dispatcher
 from isogmm_pymc._languages import BambiModel, is_bambi
 
 #: PyMC stores log likelihoods in double precision.
@@ -21,6 +22,9 @@ def pymc_model_of(
 ) -> pm.Model:
     """The PyMC model of a PyMC or Bambi model; None stands for the model of the open context.
 
+    PyMC's samplers may convert the model to JAX.  The operations that this adapter adds to
+    PyTensor's conversion are therefore registered here, not only by a fit.
+
     Raises
     ------
     OptionError
@@ -30,6 +34,7 @@ def pymc_model_of(
         raise OptionError(
             f"a PyMC model takes no arguments, but model_kwargs has {sorted(model_kwargs)}"
         )
+    jax_dispatcher()
     return _bambi.built_pymc_model(model) if is_bambi(model) else pm.modelcontext(model)
 
 

@@ -14,7 +14,7 @@ from isogmm_pymc._languages import BambiModel, is_bambi
 from isogmm_pymc._minibatches import on_full_data
 from isogmm_pymc._variational import variational
 
-#: Values of ``nuts_sampler`` for the samplers that run in JAX.
+#: Values of ``nuts_sampler`` and ``inference_method`` for the samplers that run in JAX.
 JAX_SAMPLERS = ("numpyro", "blackjax")
 
 
@@ -52,7 +52,9 @@ def nuts(
         "progressbar": False,
         **sample_options,
     }
-    is_jax_sampler = options.get("nuts_sampler") in JAX_SAMPLERS
+    # Bambi calls the option by another name.
+    sampler = options.get("nuts_sampler", options.get("inference_method"))
+    is_jax_sampler = sampler in JAX_SAMPLERS
     if not is_jax_sampler:
         # The warm-up is kept to count its steps, and removed below.
         options.setdefault("discard_tuned_samples", False)
