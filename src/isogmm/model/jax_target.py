@@ -200,10 +200,8 @@ class JaxPrograms:
             if name == "constrain":
                 # Draws are constrained at the end of a fit: the other programs compile first.
                 after = list(self._compilations.values())
-            if (
-                name in RARELY_CALLED
-                and cost_of(traced.jaxpr.jaxpr).numbers < MIN_OPTIMIZED_NUMBERS
-            ):
+            numbers = cost_of(traced.jaxpr.jaxpr).numbers
+            if name in RARELY_CALLED and numbers < MIN_OPTIMIZED_NUMBERS:
                 options = {"xla_backend_optimization_level": 0}
             self._compilations[name] = compile_in_background(
                 lowered, name, after=after, options=options
