@@ -1,6 +1,6 @@
 """Which draws a fit delivers: those of the mixture, reweighted ones, or those of HMC chains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,8 +11,11 @@ from isogmm.draws.importance import pool_factor
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refined
 from isogmm.draws.weigh import SmoothedWeights, weigh
+from isogmm.draws.weight_effect import WeightEffect
 from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.model.target import Groups
 from isogmm.optimize.loop import OptimizeResult
+from isogmm.recipe.constrained_pool import ConstrainedPool, constrained_pool
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.options import Options, When
 from isogmm.recipe.run_chains import run_chains
@@ -53,6 +56,11 @@ class Delivery:
         The HMC chains, or None.
     stop_reason
         What interrupted the stage (Ctrl-C or the time limit), or None.
+    weight_effect
+        How the weights of the first pool change the estimates of variables of the model; None if
+        no change is significant, or if the weights were not compared.
+    constrained
+        The groups of ``target.constrain`` for the draws, where they are known, or None.
     """
 
     selection: Selection
@@ -62,6 +70,8 @@ class Delivery:
     evidence: Evidence
     refined: Refined | None
     stop_reason: StopReason | None
+    weight_effect: WeightEffect | None = None
+    constrained: Groups | None = None
 
 
 @dataclass
@@ -72,6 +82,12 @@ class _State:
     weights: SmoothedWeights
     is_large: bool = False
     refined: Refined | None = None
+    constrained: ConstrainedPool = field(default_factory=ConstrainedPool)
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether the draws of the mixture are wrong without weights, although these are flat."""
+        return self.constrained.effect is not None
 
 
 def deliver(
@@ -97,11 +113,14 @@ def deliver(
     mixture = optimized.mixture
     component_modes = modes_of_components(mixture, centers)
     own = weigh(pool)
+    is_flat = own.relative_ess > FLAT_RELATIVE_ESS
     state = _State(pool, own)
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     with interruptible(context.target) as interruption:
         if not ended_early:
-            if _may_reweight(own) and own.relative_ess <= FLAT_RELATIVE_ESS:
+            if _may_reweight(own) and not _always_runs_chains(options):
+                state.constrained = constrained_pool(context.target, pool, own, context.seed)
+            if _may_reweight(own) and not is_flat:
                 # A pool large enough to choose from also says whether the first k was chance.
                 _enlarge(context, options, mixture, state)
             _refine(context, options, mixture, component_modes, state)
@@ -111,7 +130,7 @@ def deliver(
     draws = options.draws
     if state.refined is not None:
         selection = from_chains(state.refined, mixture, component_modes, evidence, draws)
-    elif _source(options.importance, state.weights) is DrawSource.IMPORTANCE:
+    elif _source(options.importance, state) is DrawSource.IMPORTANCE:
         if not (ended_early or state.is_large) and reason is None:
             with interruptible(context.target) as interruption:
                 _enlarge(context, options, mixture, state)
@@ -121,14 +140,18 @@ def deliver(
     else:
         # The first pool is stratified over the components; an enlarged pool is not.
         selection = from_mixture(pool, own.log_weights, draws)
+    is_pool = np.array_equal(selection.positions, pool.positions)
     return Delivery(
         selection=selection,
         modes=np.take_along_axis(component_modes, selection.components, axis=1),
         component_modes=component_modes,
-        weights=state.weights,
+        # Weights that are nearly equal stay so in a larger pool, up to noise.
+        weights=own if state.needs_weights and is_flat else state.weights,
         evidence=evidence,
         refined=state.refined,
         stop_reason=reason,
+        weight_effect=state.constrained.effect,
+        constrained=state.constrained.groups if is_pool else None,
     )
 
 
@@ -140,14 +163,27 @@ def _may_reweight(weights: SmoothedWeights) -> bool:
     return is_reliable and weights.relative_ess > MIN_REWEIGHT_RELATIVE_ESS
 
 
-def _source(importance: When, weights: SmoothedWeights) -> DrawSource:
+def _always_runs_chains(options: Options) -> bool:
+    """Whether chains deliver the draws whatever the weights say."""
+    has_chains = options.refinement.settings is not None
+    return has_chains and not _is_optional(options)
+
+
+def _is_optional(options: Options) -> bool:
+    """Whether weights that the chains confirm may deliver the draws."""
+    return options.refinement.is_optional and options.importance is not When.NEVER
+
+
+def _source(importance: When, state: _State) -> DrawSource:
     """Whether to choose draws by their weights, where no chains ran."""
+    weights = state.weights
     is_flat = weights.relative_ess > FLAT_RELATIVE_ESS
     is_reliable = weights.pareto_k <= MAX_PARETO_K
     is_reliable = is_reliable and weights.relative_ess >= MIN_IMPORTANCE_RELATIVE_ESS
     if importance is When.NEVER or not (is_flat or is_reliable):
         return DrawSource.MIXTURE
-    return DrawSource.MIXTURE if importance is When.AUTO and is_flat else DrawSource.IMPORTANCE
+    is_unweighted = importance is When.AUTO and is_flat and not state.needs_weights
+    return DrawSource.MIXTURE if is_unweighted else DrawSource.IMPORTANCE
 
 
 def _enlarge(
@@ -175,9 +211,10 @@ def _refine(
     settings = options.refinement.settings
     if settings is None or not np.isfinite(state.pool.log_ratios).any():
         return
-    is_optional = options.refinement.is_optional and options.importance is not When.NEVER
+    effect = state.constrained.effect
+    is_reliable = effect is None or effect.pareto_k <= MAX_PARETO_K
     is_confirmed = None
-    if is_optional and _may_reweight(state.weights):
+    if _is_optional(options) and _may_reweight(state.weights) and is_reliable:
         is_confirmed = Agreement(state.pool, state.weights.log_weights)
     modes = np.take_along_axis(component_modes, state.pool.components, axis=1).ravel()
     state.refined = run_chains(

@@ -57,6 +57,7 @@ def findings_of(
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
         stopped_early=stopped_early,
         single_precision=target.single_precision,
+        weight_effect=delivery.weight_effect,
         **_of_chains(target, delivery.refined, draws),
     )
 

@@ -94,6 +94,7 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         modes=fitted.delivery.modes,
         history=fitted.optimized.history,
         tables=_tables(fitted),
+        constrained=fitted.delivery.constrained,
         attributes=attributes,
     )
 

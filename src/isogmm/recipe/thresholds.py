@@ -8,6 +8,9 @@ MAX_GOOD_K = 0.5
 #: then, and k describes rounding: on a Gaussian fitted exactly k was 1.3 with an ESS of 3,999.85
 #: of 4,000.  At 0.98 the sds of two skewed variables were 7 % too large.
 FLAT_RELATIVE_ESS = 0.99
+#: Largest change of a mean (in sds) or of a log sd by the importance weights for which draws of the
+#: mixture are reliable without weights.
+MAX_WEIGHT_EFFECT = 0.05
 #: Reweighted draws are delivered without refinement below this k and above this relative ESS.
 MAX_REWEIGHT_K, MIN_REWEIGHT_RELATIVE_ESS = 0.4, 0.6
 #: Relative ESS below which draws are not chosen by importance weights.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe.thresholds import (
     FLAT_RELATIVE_ESS,
     MANY_UNSEEN_PROBABILITY,
@@ -14,6 +15,7 @@ from isogmm.recipe.thresholds import (
     MAX_RHAT,
     MAX_STUCK_SHARE,
     MAX_UNSEEN_PROBABILITY,
+    MAX_WEIGHT_EFFECT,
     MIN_RELIABLE_IMPORTANCE_ESS,
     MIN_RELIABLE_MIXTURE_ESS,
     RHAT_NOISE,
@@ -59,6 +61,9 @@ class Findings:
         The sentence of a stop reason other than convergence, or None.
     single_precision
         Whether the model computes in 32 bits.
+    weight_effect
+        The variable of the model whose estimates change most by the importance weights; None if
+        no change is significant.
     """
 
     source: DrawSource
@@ -82,6 +87,7 @@ class Findings:
     neck: str = ""
     stopped_early: str | None = None
     single_precision: bool = False
+    weight_effect: WeightEffect | None = None
 
 
 def decide(findings: Findings) -> tuple[Verdict, str]:
@@ -98,7 +104,7 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
         )
     if findings.source is DrawSource.IMPORTANCE:
         return Verdict.REWEIGHTED, (
-            f"The draws were chosen by importance weights (Pareto k {findings.pareto_k:.2f}); use "
+            f"The draws were chosen by importance weights ({_of_weights_in_short(findings)}); use "
             "them like those of MCMC." + _modes(findings)
         )
     why = (
@@ -110,6 +116,13 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
         f"The mixture describes the posterior well ({why}); use the draws like those of MCMC."
         + _modes(findings)
     )
+
+
+def _of_weights_in_short(findings: Findings) -> str:
+    """Why the draws were weighted: Pareto k, or the effect of weights that are nearly equal."""
+    if findings.relative_ess <= FLAT_RELATIVE_ESS or findings.weight_effect is None:
+        return f"Pareto k {findings.pareto_k:.2f}"
+    return f"without them {findings.weight_effect.describe()}"
 
 
 def _neck(findings: Findings) -> str:
@@ -188,6 +201,20 @@ def _of_weights(f: Findings) -> list[str]:
         return [
             f"The effective sample size of the importance weights is {f.relative_ess:.0%} of the "
             'draws: the mixture is only a rough description. Leave refine="auto" on.'
+        ]
+    effect = f.weight_effect
+    if effect is None:
+        return []
+    if is_reweighted and effect.pareto_k > MAX_PARETO_K:
+        return [
+            f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k of "
+            f'its weighted squares is {effect.pareto_k:.2f}. Leave refine="auto" on, or continue '
+            "with isogmm.nuts_from(idata, model)."
+        ]
+    if not is_reweighted and effect.shift > MAX_WEIGHT_EFFECT:
+        return [
+            "The mixture is inaccurate in a tail that a transform stretches: compared with "
+            f'importance weights, {effect.describe("is")}. Leave importance="auto" on.'
         ]
     return []
 

@@ -24,6 +24,8 @@ def constrained(
     positions: Float[np.ndarray, "c n d"],
     seed: int,
     unwanted: Collection[str] = (),
+    *,
+    known: Groups | None = None,
 ) -> Groups:
     """Groups of arrays (c, n, ...) of the draws on the scale of the model.
 
@@ -39,9 +41,14 @@ def constrained(
         Seed of the random numbers that the model draws itself.
     unwanted
         Groups that are left out.
+    known
+        The groups of ``target.constrain`` for all draws, where they were computed before.
     """
     chains, _, dim = positions.shape
     flat = positions.reshape(-1, dim)
+    if known is not None:
+        kept = {group: arrays for group, arrays in known.items() if group not in unwanted}
+        return by_chain(_narrowed(kept, flat.dtype), chains)
     rows = len(flat)
     if unwanted:
         entries = max(sum(np.size(array) for array in target.observed_data.values()), dim)

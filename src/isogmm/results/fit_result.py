@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.model.target import Target
+from isogmm.model.target import Groups, Target
 
 #: Attributes of a result, which every file format takes.
 Attributes: TypeAlias = dict[str, str | int | float]
@@ -50,6 +50,8 @@ class FitResult:
         For ``fit_stats``: name to (checks,) or (checks, chains) arrays.
     tables
         Further entries of the group ``fit``, for instance the masses of the modes.
+    constrained
+        The groups of ``target.constrain`` for the draws, where they are known already, or None.
     attributes
         Attributes of the result.
     group_defaults
@@ -67,6 +69,7 @@ class FitResult:
     modes: Int[np.ndarray, "c n"] | None = None
     history: Mapping[str, np.ndarray] = field(default_factory=dict)
     tables: Tables = field(default_factory=dict)
+    constrained: Groups | None = None
     attributes: Attributes = field(default_factory=dict)
     group_defaults: Mapping[str, bool] = field(default_factory=dict)
 

@@ -65,7 +65,9 @@ def result_groups(
     if result.positions.shape[1]:
         unwanted = {group for group in OPTIONAL_GROUPS if wanted[group] is False}
         seed = seed_of_model(result.attributes)
-        generated = constrained(result.target, result.positions, seed, unwanted)
+        generated = constrained(
+            result.target, result.positions, seed, unwanted, known=result.constrained
+        )
         draws = {"posterior": generated["posterior"], "sample_stats": result.statistics()}
         for group in OPTIONAL_GROUPS:
             draws[group] = _choose(generated.get(group, {}), wanted[group], group)
