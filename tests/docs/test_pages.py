@@ -10,6 +10,7 @@ import pytest
 
 from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
+from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe import thresholds
 from isogmm.recipe.verdict import Findings, decide
 from isogmm.results.labels import DrawSource, Verdict
@@ -138,6 +139,14 @@ BAD = {
     "stuck": {"stuck_share": 0.1},
     "Pareto k": {"source": DrawSource.MIXTURE, "pareto_k": 0.9},
     "weights": {"source": DrawSource.IMPORTANCE, "relative_ess": 0.01},
+    "tail of the weights": {
+        "source": DrawSource.IMPORTANCE,
+        "weight_effect": WeightEffect("tau", "sd", 5.0, 0.0, 0.2, 0.9, "tau"),
+    },
+    "no weights": {
+        "source": DrawSource.MIXTURE,
+        "weight_effect": WeightEffect("tau", "sd", 5.0, 0.0, 0.2),
+    },
     "error of a mean": {"mcse": 0.3, "mcse_name": "tau"},
     "R-hat": {"rhat": 1.2, "rhat_name": "tau"},
     "unseen modes": {"num_modes": 3, "unseen_probability": 0.1},
@@ -204,6 +213,9 @@ def test_verdict_page_has_the_thresholds():
         "relative ESS of draws chosen by weights, and of draws of the mixture": (
             f"{100 * thresholds.MIN_RELIABLE_IMPORTANCE_ESS:.0f} %, "
             f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %"
+        ),
+        "change of a mean (in sds) or of a log sd by weights, without them": str(
+            thresholds.MAX_WEIGHT_EFFECT
         ),
         "R-hat": str(thresholds.MAX_RHAT),
         "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe.thresholds import (
     MAX_GOOD_K,
     MAX_MASS_SE,
@@ -24,6 +25,8 @@ MIXTURE = Findings(
     mcse_name="mu",
 )
 IMPORTANCE = replace(MIXTURE, source=DrawSource.IMPORTANCE, pareto_k=0.45, relative_ess=0.7)
+EFFECT = WeightEffect("tau", "sd", 5.0, 0.02, 0.2)
+TAIL = WeightEffect("tau", "mean", 5.0, -0.03, 0.01, MAX_PARETO_K + 0.1, "rate[1]")
 CHAINS = replace(
     MIXTURE,
     source=DrawSource.CHAINS,
@@ -42,6 +45,13 @@ CHAINS = replace(
         # A k of nothing but rounding is not shown.
         (replace(MIXTURE, pareto_k=1.3, relative_ess=0.9991), "good", "equal: 99.9% effective"),
         (IMPORTANCE, "reweighted", "chosen by importance weights (Pareto k 0.45)"),
+        (
+            replace(IMPORTANCE, relative_ess=0.995, pareto_k=1.3, weight_effect=EFFECT),
+            "reweighted",
+            "weights (without them the sd of tau would be 22% too large)",
+        ),
+        # Weights that vary speak for themselves.
+        (replace(IMPORTANCE, weight_effect=EFFECT), "reweighted", "(Pareto k 0.45)"),
         (CHAINS, "refined", "independent of their starting points"),
         (replace(MIXTURE, num_modes=3), "good", "There are 3 modes"),
         (replace(CHAINS, num_modes=2), "refined", "There are 2 modes"),
@@ -62,6 +72,14 @@ def test_a_fit_without_complaints(findings, word, part):
         (replace(IMPORTANCE, pareto_k=MAX_PARETO_K + 0.01), "Pareto k is 0.71"),
         (replace(MIXTURE, relative_ess=0.3), "is 30% of the draws"),
         (replace(IMPORTANCE, relative_ess=0.01), "is 1% of the draws"),
+        (
+            replace(MIXTURE, weight_effect=EFFECT),
+            "need importance weights: without them the sd of tau is 22% too large",
+        ),
+        (
+            replace(IMPORTANCE, weight_effect=TAIL),
+            "do not determine the sd of rate[1]: Pareto k of its weighted squares is 0.80",
+        ),
         (replace(CHAINS, still_drifting=True), "still move away from the mixture (most in tau)"),
         (
             replace(CHAINS, independent_of_start=False),
@@ -104,6 +122,9 @@ def test_every_complaint_makes_a_fit_unreliable_and_is_named(findings, part):
         replace(MIXTURE, unseen_probability=0.5),
         replace(MIXTURE, mass_se=1.0),
         replace(IMPORTANCE, pareto_k=MAX_PARETO_K - 0.01),
+        # A change of a few hundredths of an sd.
+        replace(MIXTURE, weight_effect=WeightEffect("tau", "mean", 1.5, 0.03, -0.04)),
+        replace(CHAINS, weight_effect=TAIL),
     ],
 )
 def test_what_is_no_complaint(findings):

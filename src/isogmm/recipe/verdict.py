@@ -122,7 +122,7 @@ def _of_weights_in_short(findings: Findings) -> str:
     """Why the draws were weighted: Pareto k, or the effect of weights that are nearly equal."""
     if findings.relative_ess <= FLAT_RELATIVE_ESS or findings.weight_effect is None:
         return f"Pareto k {findings.pareto_k:.2f}"
-    return f"without them {findings.weight_effect.describe()}"
+    return f"without them {findings.weight_effect.describe('would be')}"
 
 
 def _neck(findings: Findings) -> str:
@@ -213,8 +213,8 @@ def _of_weights(f: Findings) -> list[str]:
         ]
     if not is_reweighted and effect.shift > MAX_WEIGHT_EFFECT:
         return [
-            "The mixture is inaccurate in a tail that a transform stretches: compared with "
-            f'importance weights, {effect.describe("is")}. Leave importance="auto" on.'
+            "The draws of the mixture need importance weights: without them "
+            f"{effect.describe('is')}. Leave importance=\"auto\" on."
         ]
     return []
 
