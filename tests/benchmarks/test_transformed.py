@@ -17,7 +17,9 @@ def test_moments_are_those_of_the_quantiles(name):
     for marginal in CASES[name].marginals.values():
         x, (mean, sd) = marginal.ppf(levels), marginal.moments()
         assert np.all(np.diff(x) >= 0)
-        np.testing.assert_allclose(np.quantile(x, LEVELS), marginal.ppf(LEVELS), rtol=1e-3, atol=1e-9)
+        np.testing.assert_allclose(
+            np.quantile(x, LEVELS), marginal.ppf(LEVELS), rtol=1e-3, atol=1e-9
+        )
         if marginal.has_mean:
             assert abs(x.mean() - mean) < 0.01 * sd
         if marginal.has_sd:

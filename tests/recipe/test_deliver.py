@@ -100,7 +100,7 @@ def test_the_verdict_is_honest_where_chains_are_off(found):
 def test_the_verdict_is_honest_where_weights_are_off(found):
     off = {"refine": 0, "importance": False}
     found(effect())
-    with pytest.warns(FitWarning, match="without them the sd of power is 11% too large"):
+    with pytest.warns(FitWarning, match="mean or the log sd of power is wrong by 0.10"):
         idata = fit_isogmm(correlated_gaussian(2).target(), **QUICK, **off)
     assert idata.attrs["draws_from"] == "mixture"
     found(effect(shift=0.04))

@@ -55,11 +55,11 @@ class WeightEffect:
         shifts = abs(self.mean_shift), abs(self.log_sd_shift)
         return np.inf if np.isinf(self.num_errors) else max(shifts)
 
-    def describe(self, verb: str) -> str:
-        """The estimate that changes most and its error without weights."""
-        subject = f"the {self.statistic} of {self.name} {verb}"
+    def describe(self) -> str:
+        """The estimate that changes most, and its error without weights."""
         if np.isinf(self.num_errors):
-            return f"{subject} not finite"
+            return f"the {self.statistic} of {self.name} would not be finite"
+        subject = f"the {self.statistic} of {self.name} would be"
         if self.statistic == "mean":
             side = "large" if self.mean_shift > 0 else "small"
             return f"{subject} {abs(self.mean_shift):.2f} sd too {side}"

@@ -104,7 +104,7 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
         )
     if findings.source is DrawSource.IMPORTANCE:
         return Verdict.REWEIGHTED, (
-            f"The draws were chosen by importance weights ({_of_weights_in_short(findings)}); use "
+            f"The draws were chosen by importance weights ({_why_weighted(findings)}); use "
             "them like those of MCMC." + _modes(findings)
         )
     why = (
@@ -118,11 +118,11 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
     )
 
 
-def _of_weights_in_short(findings: Findings) -> str:
+def _why_weighted(findings: Findings) -> str:
     """Why the draws were weighted: Pareto k, or the effect of weights that are nearly equal."""
     if findings.relative_ess <= FLAT_RELATIVE_ESS or findings.weight_effect is None:
         return f"Pareto k {findings.pareto_k:.2f}"
-    return f"without them {findings.weight_effect.describe('would be')}"
+    return f"without them {findings.weight_effect.describe()}"
 
 
 def _neck(findings: Findings) -> str:
@@ -213,8 +213,8 @@ def _of_weights(f: Findings) -> list[str]:
         ]
     if not is_reweighted and effect.shift > MAX_WEIGHT_EFFECT:
         return [
-            "The draws of the mixture need importance weights: without them "
-            f"{effect.describe('is')}. Leave importance=\"auto\" on."
+            "The draws of the mixture need importance weights: without them the mean or the log "
+            f'sd of {effect.name} is wrong by {effect.shift:.2f}. Leave importance="auto" on.'
         ]
     return []
 
