@@ -150,6 +150,8 @@ BAD = {
     "error of a mean": {"mcse": 0.3, "mcse_name": "tau"},
     "R-hat": {"rhat": 1.2, "rhat_name": "tau"},
     "unseen modes": {"num_modes": 3, "unseen_probability": 0.1},
+    "unseen modes beside one": {"unseen_probability": 0.1},
+    "many modes": {"num_modes": 9, "unseen_probability": 0.9},
     "masses": {"num_modes": 3, "mass_se": 0.6},
     "ELBO gap": {"source": DrawSource.MIXTURE, "elbo_gap": 5.0},
     "edge": {"nonfinite_share": 0.2},
@@ -226,6 +228,7 @@ def test_verdict_page_has_the_thresholds():
         "chance that a further starting point leads to a new mode": str(
             thresholds.MAX_UNSEEN_PROBABILITY
         ),
+        "the same for the message about symmetries": str(thresholds.MANY_UNSEEN_PROBABILITY),
         "standard error of the mass of a mode": str(thresholds.MAX_MASS_SE),
         "difference between the ELBOs of two chains beyond their noise, in nats": str(
             thresholds.MAX_ELBO_GAP

@@ -6,6 +6,7 @@ import pytest
 
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe.thresholds import (
+    MANY_UNSEEN_PROBABILITY,
     MAX_GOOD_K,
     MAX_MASS_SE,
     MAX_MCSE_SD,
@@ -92,8 +93,16 @@ def test_a_fit_without_complaints(findings, word, part):
         ),
         (replace(MIXTURE, rhat=MAX_RHAT + 0.1), "R-hat 1.13 for mu"),
         (
-            replace(MIXTURE, num_modes=2, unseen_probability=5 * MAX_UNSEEN_PROBABILITY),
-            "one starting point in 10",
+            replace(MIXTURE, num_modes=2, unseen_probability=1.01 * MAX_UNSEEN_PROBABILITY),
+            "2 modes were found, and 2% of further starting points may lead to a new one. Raise",
+        ),
+        (
+            replace(MIXTURE, unseen_probability=1.01 * MAX_UNSEEN_PROBABILITY),
+            "One mode was found, and 2% of further starting points",
+        ),
+        (
+            replace(MIXTURE, num_modes=9, unseen_probability=1.01 * MANY_UNSEEN_PROBABILITY),
+            "may lead to a new one. Posteriors with very many modes often have a symmetry",
         ),
         (
             replace(CHAINS, num_modes=2, mass_se=2 * MAX_MASS_SE),
@@ -119,7 +128,7 @@ def test_every_complaint_makes_a_fit_unreliable_and_is_named(findings, part):
         replace(CHAINS, pareto_k=3.0, relative_ess=1e-4),
         # R-hat between modes is a matter of masses, not of chains that disagree.
         replace(CHAINS, num_modes=2, rhat=1.5),
-        replace(MIXTURE, unseen_probability=0.5),
+        replace(MIXTURE, num_modes=2, unseen_probability=0.99 * MAX_UNSEEN_PROBABILITY),
         replace(MIXTURE, mass_se=1.0),
         replace(IMPORTANCE, pareto_k=MAX_PARETO_K - 0.01),
         # A change of a few hundredths of an sd.

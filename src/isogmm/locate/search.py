@@ -149,7 +149,7 @@ class Search:
 
 
 def _no_path_message(target: Target, count: int) -> str:
-    names = ", ".join(target.coordinate_names[:MAX_NAMED_COORDINATES])
+    names = ", ".join(target.coordinate_labels[:MAX_NAMED_COORDINATES])
     names += ", ..." if target.dim > MAX_NAMED_COORDINATES else ""
     where = f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
     terms = target.explain(target.initial_positions(np.random.default_rng(0), NUM_EXPLAINED))

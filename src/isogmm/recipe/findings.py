@@ -8,13 +8,15 @@ from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
 from isogmm.locate.located import Located, SearchEnd
+from isogmm.model import improper
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.improper import improper_direction
 from isogmm.recipe.deliver import Delivery
 from isogmm.recipe.thresholds import MAX_STUCK_SHARE
 from isogmm.recipe.verdict import Findings
 from isogmm.results.arviz_versions import rhat
+from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource
+from isogmm.results.stop_reason import StopReason
 
 #: Standard errors by which an ELBO must be below the best for the difference to count.
 ELBO_GAP_SES = 3.0
@@ -26,6 +28,7 @@ def findings_of(
     delivery: Delivery,
     located: Located | None,
     stopped_early: str | None,
+    improper_direction: str = "",
 ) -> Findings:
     """The findings of a fit.
 
@@ -37,6 +40,8 @@ def findings_of(
         Fresh draws of the mixture, the delivered draws, and the result of the search.
     stopped_early
         The sentence about an early end, or None.
+    improper_direction
+        The direction along which the density has no finite integral, or an empty string.
     """
     draws, source = delivery.selection.positions, delivery.selection.source
     rhats = np.nan_to_num(np.atleast_1d(rhat(draws)), nan=1.0) if len(draws) > 1 else np.ones(1)
@@ -56,6 +61,7 @@ def findings_of(
         elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
         stopped_early=stopped_early,
+        improper_direction=improper_direction,
         single_precision=target.single_precision,
         weight_effect=delivery.weight_effect,
         **_of_chains(target, delivery.refined, draws),
@@ -99,7 +105,6 @@ class _OfChains(TypedDict, total=False):
     mcse_name: str
     drift_name: str
     neck: str
-    improper_direction: str
 
 
 def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) -> _OfChains:
@@ -123,10 +128,25 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
         farthest = int(np.abs(away).argmax())
         side = "large" if away[farthest] > 0 else "small"
         found["neck"] = f"{names[farthest]} is {side}"
-    if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
-        # The chains may be moving away from a Gaussian of ordinary width.
-        found["improper_direction"] = improper_direction(target, middle, sd, min_width=0.0) or ""
     return found
+
+
+def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, StopReason | None]:
+    """The direction in which the density is improper, and what interrupted the test, or None.
+
+    The test is made if the chains drift or hardly move.  They may be moving away from a Gaussian
+    of ordinary width.
+    """
+    refined = delivery.refined
+    if refined is None:
+        return "", None
+    direction: str | None = None
+    with interruptible(target) as interruption:
+        if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
+            draws = delivery.selection.positions
+            middle, sd = np.median(draws, axis=(0, 1)), draws.std(axis=(0, 1)) + 1e-300
+            direction = improper.improper_direction(target, middle, sd, min_width=0.0)
+    return direction or "", interruption.reason
 
 
 def _monte_carlo_errors(refined: Refined) -> np.ndarray:

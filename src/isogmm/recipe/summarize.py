@@ -1,7 +1,7 @@
 """From the stages of a fit to its result: verdict, attributes and tables."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.recipe.deliver import Delivery
-from isogmm.recipe.findings import findings_of, mode_masses
+from isogmm.recipe.findings import findings_of, improper_direction_of, mode_masses
 from isogmm.recipe.options import Options
 from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.thresholds import FLAT_RELATIVE_ESS, MAX_EVIDENCE_SE, MAX_PARETO_K
@@ -58,6 +58,9 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
     FitWarning
         If the verdict is ``unreliable``, or the fit ended before it converged.
     """
+    direction, reason = improper_direction_of(target, fitted.delivery)
+    if reason is not None:
+        fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))
     mixture, draws = fitted.optimized.mixture, fitted.delivery.selection
     log_q = np.stack(
         [mixture[chain].log_prob(draws.positions[chain]) for chain in range(len(mixture.means))]
@@ -69,6 +72,7 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         fitted.delivery,
         fitted.located,
         _early_end(fitted, has_fixed_length),
+        direction,
     )
     verdict, advice = decide(findings)
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)

@@ -238,22 +238,24 @@ def _of_draws(f: Findings) -> list[str]:
 def _of_modes(f: Findings) -> list[str]:
     """Problems of the modes, of the mixtures of the chains, and of the support."""
     found = []
-    if f.unseen_probability > MAX_UNSEEN_PROBABILITY:
-        number = "One mode was" if f.num_modes == 1 else f"{f.num_modes} modes were"
-        if f.unseen_probability > MANY_UNSEEN_PROBABILITY:
-            remedy = (
-                "Posteriors with very many modes often have a symmetry, such as labels that can be "
-                "exchanged or signs that can be changed. Remove it by constraints, or use "
-                "predictions, which equivalent modes share."
-            )
-        else:
-            remedy = (
-                "Raise the limits of the search with "
-                "init=isogmm.Locate(max_starts=..., max_evaluations=...)."
-            )
+    unseen = f.unseen_probability
+    if f.num_modes == 1 and unseen > MAX_UNSEEN_PROBABILITY:
         found.append(
-            f"{number} found, and {f.unseen_probability:.0%} of further starting points may lead "
-            f"to a new one. {remedy}"
+            f"One mode was found, and {unseen:.0%} of further starting points may lead to a new "
+            "one. Use more starting points with init=isogmm.Locate(num_starts=...)."
+        )
+    elif unseen > MANY_UNSEEN_PROBABILITY:
+        found.append(
+            f"{f.num_modes} modes were found, and {unseen:.0%} of further starting points may lead "
+            "to a new one. Posteriors with very many modes often have a symmetry, such as labels "
+            "that can be exchanged or signs that can be changed. Remove it by constraints, or use "
+            "predictions, which equivalent modes share."
+        )
+    elif unseen > MAX_UNSEEN_PROBABILITY:
+        found.append(
+            f"{f.num_modes} modes were found, and {unseen:.0%} of further starting points may lead "
+            "to a new one. Raise the limits of the search with "
+            "init=isogmm.Locate(max_starts=..., max_evaluations=...)."
         )
     if f.num_modes > 1 and f.mass_se > MAX_MASS_SE:
         found.append(

@@ -87,9 +87,11 @@ def drift(draws: Float[np.ndarray, "m t d"]) -> Drift:
     """Second half minus first half of a recording, chain by chain.
 
     The chains are independent, so the standard error of a mean over chains needs no model of
-    the autocorrelation within them.
+    the autocorrelation within them.  The errors are infinite if there is one recorded transition.
     """
     num_chains, length, dim = draws.shape
+    if length < 2:
+        return Drift(*np.repeat([0.0, np.inf, 0.0, np.inf], dim).reshape(4, dim))
     half = length // 2
     columns = np.empty((4, dim))
     for block in coordinate_blocks(dim):
