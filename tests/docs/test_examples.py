@@ -61,7 +61,7 @@ def test_methods(language, script, tmp_path, monkeypatch):
 def test_report(language, script, tmp_path, capsys):
     path = script("report").main(language, tmp_path)
     text, page = capsys.readouterr().out, path.read_text(encoding="utf-8")
-    for part in ("ELBO", "Pareto k", "Modes", "gradient evaluations"):
+    for part in ("ELBO", "Pareto k", "modes", "gradient evaluations"):
         assert part in text
         assert part in page
     assert "<script" not in page

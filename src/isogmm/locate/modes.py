@@ -15,16 +15,19 @@ from isogmm.model.target import Target
 #: Dip of the log density between the means of two modes, in nats, and the number of points on the
 #: line between them where it is evaluated.
 MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
-#: Bhattacharyya coefficient below which the Gaussians of two local maxima are kept both.
-MAX_OVERLAP = 0.5
+#: Bhattacharyya coefficient below which the Gaussians of two local maxima are kept both although
+#: there is no dip between them, if their ELBOs differ by at most this number of nats: a mode with
+#: less than 5 % of the mass of its neighbor counts with it.
+MAX_OVERLAP, MAX_NEIGHBOR_ELBO_GAP = 0.5, 3.0
 #: Nats by which the ELBO of the best Gaussian must exceed that of a local maximum to replace it.
 MIN_BEST_GAIN = 1.0
 #: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
 NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
-#: Largest difference between the ELBO of a mode and that of the best one, in nats, and its increase
-#: for each dimension.  A Gaussian describes a funnel the worse the more dimensions it has: the ELBO
-#: of one with a mass of 0.29 in d = 24 was 9.0 nats below that of a mode with 0.42.
-MAX_MODE_ELBO_GAP, ELBO_GAP_PER_DIM = 9.0, 0.25
+#: Largest difference between the ELBO of a mode and that of the best one, in nats: the first
+#: number, or the second times the dimension.  A Gaussian describes a funnel the worse the more
+#: dimensions it has: the ELBO of one with a mass of 0.29 in d = 24 was 9.0 nats below that of a mode
+#: with 0.42.
+MAX_MODE_ELBO_GAP, ELBO_GAP_PER_DIM = 9.0, 0.5
 
 
 class ModeGaussians(NamedTuple):
@@ -67,7 +70,7 @@ def fit_modes(
     factors = np.concatenate([best.factors, local.factors])
     elbo = np.concatenate([best.elbo, local.elbo])
     counts = np.array([0, *(maximum.count for maximum in maxima)])
-    lowest = elbo.max() - MAX_MODE_ELBO_GAP - ELBO_GAP_PER_DIM * target.dim
+    lowest = elbo.max() - max(MAX_MODE_ELBO_GAP, ELBO_GAP_PER_DIM * target.dim)
     ranking = elbo.copy()
     ranking[0] -= MIN_BEST_GAIN
     kept: list[int] = []
@@ -79,9 +82,9 @@ def fit_modes(
             other
             for other in kept
             if not (
-                # Two local maxima, neither of which is the best Gaussian.
                 (
-                    min(index, other) > 0
+                    min(index, other) > 0  # neither is the best Gaussian
+                    and elbo[other] - elbo[index] < MAX_NEIGHBOR_ELBO_GAP
                     and overlap(gaussian, (means[other], factors[other])) < MAX_OVERLAP
                 )
                 or are_separate(target, gaussian, (means[other], factors[other]))
