@@ -25,8 +25,8 @@ MIN_BEST_GAIN = 1.0
 NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
 #: Largest difference between the ELBO of a mode and that of the best one, in nats: the first
 #: number, or the second times the dimension.  A Gaussian describes a funnel the worse the more
-#: dimensions it has: the ELBO of one with a mass of 0.29 in d = 24 was 9.0 nats below that of a mode
-#: with 0.42.
+#: dimensions it has: the ELBO of one with a mass of 0.29 in d = 24 was 9.0 nats below that of a
+#: mode with a mass of 0.42.
 MAX_MODE_ELBO_GAP, ELBO_GAP_PER_DIM = 9.0, 0.5
 
 
