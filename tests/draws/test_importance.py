@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from isogmm.draws.importance import (
+    MAX_POOL_SHORTAGE,
     MAX_SHORTAGE,
     chosen,
     effective_sample_size,
+    pool_factor,
     shortage,
     systematic,
     tempered,
@@ -95,3 +97,21 @@ def test_a_small_pool_gives_heavy_draws_their_share():
     counts = np.bincount(chosen(log_weights, 300, generator), minlength=300)
     weights = np.exp(log_weights) / np.exp(log_weights).sum()
     assert np.all(np.abs(counts - 300 * weights) <= 1.0)
+
+
+def test_a_pool_with_nearly_equal_weights_is_small_but_large_enough():
+    log_weights = 0.1 * np.random.default_rng(6).normal(size=4000)
+    factor = pool_factor(log_weights, are_nearly_equal=True)
+    assert factor < 1.15 < pool_factor(log_weights)
+    assert shortage(np.exp(log_weights), factor) <= MAX_POOL_SHORTAGE
+
+
+def test_draws_that_may_repeat_follow_the_weights_without_bias():
+    """The two draws of weight 1.5 are due 1.2 times each of 240 from a pool of 300."""
+    generator = np.random.default_rng(7)
+    weights = np.r_[1.5, 1.5, np.full(298, 297 / 298)]
+    index = [chosen(np.log(weights), 240, generator, may_repeat=True) for _ in range(2000)]
+    mean = np.mean([np.count_nonzero(draws == 0) for draws in index])
+    assert abs(mean - 1.2) < 5 * np.sqrt(0.2 * 0.8 / 2000)
+    index = [chosen(np.log(weights), 240, generator) for _ in range(50)]
+    assert all(np.count_nonzero(draws == 0) == 1 for draws in index)

@@ -11,6 +11,10 @@ MAX_SHORTAGE = 0.02
 MAX_POOL_SHORTAGE = 0.005
 #: Bounds of the size of a pool, as a multiple of the draws, and the factor of its growth.
 MIN_POOL_FACTOR, MAX_POOL_FACTOR, POOL_GROWTH = 1.25, 10.0, 1.1
+#: Smallest size, and factor of the growth, of a pool with weights that are nearly equal.  With a
+#: relative ESS of 99 % the pool becomes 1.13 times as large as the draws, and 0.5 % of the draws
+#: repeat.  Without repetitions the 95 % quantile of an exponential variable was biased by 0.06 sds.
+MIN_FLAT_POOL_FACTOR, FLAT_POOL_GROWTH = 1.02, 1.01
 #: Factor by which the power of the weights is lowered, and its lower bound.
 TEMPERING_FACTOR, MIN_POWER = 0.8, 0.01
 #: Largest effective sample size that tempering aims at, relative to the number of weights.
@@ -64,30 +68,38 @@ def shortage(weights: Float[np.ndarray, " n"], factor: float) -> float:
     return float(np.maximum(weights / weights.mean() - factor, 0.0).mean())
 
 
-def pool_factor(log_weights: Float[np.ndarray, " n"]) -> float:
+def pool_factor(log_weights: Float[np.ndarray, " n"], *, are_nearly_equal: bool = False) -> float:
     """Size of the pool that draws are chosen from, as a multiple of the draws.
 
     The smallest size with a shortage of at most ``MAX_POOL_SHORTAGE``, given the weights of a
-    part of the pool.
+    part of the pool.  Weights that are nearly equal are known well, so that the smallest size and
+    its steps can be smaller.
     """
     weights = np.exp(log_weights - np.max(log_weights))
-    factor = MIN_POOL_FACTOR
+    factor, growth = MIN_POOL_FACTOR, POOL_GROWTH
+    if are_nearly_equal:
+        factor, growth = MIN_FLAT_POOL_FACTOR, FLAT_POOL_GROWTH
     while factor < MAX_POOL_FACTOR and shortage(weights, factor) > MAX_POOL_SHORTAGE:
-        factor *= POOL_GROWTH
+        factor *= growth
     return factor
 
 
 def chosen(
-    log_weights: Float[np.ndarray, " n"], count: int, generator: np.random.Generator
+    log_weights: Float[np.ndarray, " n"],
+    count: int,
+    generator: np.random.Generator,
+    *,
+    may_repeat: bool = False,
 ) -> Int[np.ndarray, " m"]:
     """``count`` indices with probabilities proportional to the weights, if possible distinct.
 
     Systematic sampling (Madow 1949, Annals of Mathematical Statistics 20) with inclusion
     probabilities min(1, c w).  Where these fall short of the weights by ``MAX_SHORTAGE`` of the
-    draws or more, indices repeat in proportion to the weights.
+    draws or more, or with ``may_repeat``, indices repeat in proportion to the weights.  The choice
+    has no bias then.
     """
     weights = np.exp(log_weights - np.max(log_weights))
-    if shortage(weights, len(weights) / count) >= MAX_SHORTAGE:
+    if may_repeat or shortage(weights, len(weights) / count) >= MAX_SHORTAGE:
         return systematic(weights, count, generator)
     inclusion = weights * (count / weights.sum())
     while np.any(inclusion > MAX_INCLUSION) and np.any(

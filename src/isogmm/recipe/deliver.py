@@ -125,6 +125,7 @@ def deliver(
                 _enlarge(context, options, mixture, state)
             _refine(context, options, mixture, component_modes, state)
     reason = interruption.reason
+    corrects_flat = state.needs_weights and is_flat
     context.target.deadline = None  # choosing and judging the draws is short
     evidence = evidence_by_mode(state.pool, state.refined, mixture, component_modes)
     draws = options.draws
@@ -136,7 +137,9 @@ def deliver(
                 _enlarge(context, options, mixture, state)
             reason = interruption.reason
         weights = state.weights.log_weights
-        selection = by_weights(state.pool, weights, draws, context.generator)
+        selection = by_weights(
+            state.pool, weights, draws, context.generator, may_repeat=corrects_flat
+        )
     else:
         # The first pool is stratified over the components; an enlarged pool is not.
         selection = from_mixture(pool, own.log_weights, draws)
@@ -146,7 +149,7 @@ def deliver(
         modes=np.take_along_axis(component_modes, selection.components, axis=1),
         component_modes=component_modes,
         # Weights that are nearly equal stay so in a larger pool, up to noise.
-        weights=own if state.needs_weights and is_flat else state.weights,
+        weights=own if corrects_flat else state.weights,
         evidence=evidence,
         refined=state.refined,
         stop_reason=reason,
@@ -192,7 +195,9 @@ def _enlarge(
     """Add draws to the pool until no weight is so large that its draw would be chosen twice."""
     wanted = options.draws * options.chains
     most = max(wanted, MAX_POOL_NUMBERS // mixture.dim)
-    need = min(pool_factor(state.weights.log_weights) * wanted, most)
+    is_flat = state.weights.relative_ess > FLAT_RELATIVE_ESS and state.needs_weights
+    factor = pool_factor(state.weights.log_weights, are_nearly_equal=is_flat)
+    need = min(factor * wanted, most)
     more = int(np.ceil(need / options.chains)) - state.pool.positions.shape[1]
     pool = state.pool
     if more > 0:

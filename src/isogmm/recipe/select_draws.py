@@ -63,10 +63,12 @@ def by_weights(
     log_weights: Float[np.ndarray, " cn"],
     draws: int,
     generator: np.random.Generator,
+    *,
+    may_repeat: bool = False,
 ) -> Selection:
     """Draws of the mixture chosen with probabilities proportional to their weights."""
     weights = log_weights.reshape(pool.log_density.shape)
-    index = np.stack([chosen(part, draws, generator) for part in weights])
+    index = np.stack([chosen(part, draws, generator, may_repeat=may_repeat) for part in weights])
     return _selected(pool, index, DrawSource.IMPORTANCE)
 
 
