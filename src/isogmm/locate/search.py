@@ -151,11 +151,14 @@ class Search:
 def _no_path_message(target: Target, count: int) -> str:
     names = ", ".join(target.coordinate_labels[:MAX_NAMED_COORDINATES])
     names += ", ..." if target.dim > MAX_NAMED_COORDINATES else ""
-    where = f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
     terms = target.explain(target.initial_positions(np.random.default_rng(0), NUM_EXPLAINED))
-    if terms is not None:
-        return f"{where}{terms} Check these data, parameters and priors."
-    return where + (
-        "Check the data for NaN or infinite values, that the priors cover the data, and that "
-        "no operation in the model overflows or takes a logarithm of a negative number."
+    if terms is None:
+        return (
+            f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
+            "Check the data for NaN or infinite values, that the priors cover the data, and that "
+            "no operation in the model overflows or takes a logarithm of a negative number."
+        )
+    return (
+        f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
+        f"{terms} Check these data, parameters and priors."
     )
