@@ -157,7 +157,10 @@ def laplace_factor(
         hessian = change.values @ factor / (2.0 * FACTOR_STEP)
         if not np.all(np.isfinite(hessian)):
             break
-        values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        try:
+            values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
+        except np.linalg.LinAlgError:  # entries near the largest floating point number
+            break
         values = np.clip(np.abs(values), MIN_EIGENVALUE, MAX_EIGENVALUE)
         factor = lower_triangular(factor @ (vectors / np.sqrt(values)))
         if values.max() / values.min() < MAX_EIGENVALUE_RATIO:

@@ -51,15 +51,18 @@ def lower_triangular(root: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d d"]
 def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
     """Lower triangular L with L Lᵀ the covariance, after its eigenvalues are made positive.
 
-    The identity if the covariance is not finite, because a kink of the log density can produce
-    infinite estimates of its curvature.
+    The identity if the covariance is not finite or has no eigenvalues in floating point, because a
+    kink of the log density can produce infinite estimates of its curvature.
     """
     if not np.all(np.isfinite(covariance)):
         return np.eye(len(covariance))
     variances = np.diag(covariance)
     smallest = max(MIN_RELATIVE_VARIANCE * variances.max(), MIN_VARIANCE)
     scale = np.sqrt(np.maximum(variances, smallest))
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    try:
+        values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return np.eye(len(covariance))
     values = np.maximum(values, MIN_RELATIVE_EIGENVALUE * values.max())
     return lower_triangular(vectors * np.sqrt(values)) * scale[:, None]
 

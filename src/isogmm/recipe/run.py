@@ -42,10 +42,7 @@ def run(family_name: str, given: Arguments) -> Result:
         progress = FitProgress(line, family.options)
         costs = progress.costs
         costs.begin(Stage.COMPILE)
-        target = _labelled(
-            to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed),
-            given["idata_kwargs"],
-        )
+        target = to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed)
         check_memory(given, target)
         target.prepare()
         # xarray and the statistics take more than half a second to import: do it while the model
@@ -57,6 +54,7 @@ def run(family_name: str, given: Arguments) -> Result:
         from isogmm.results.result_options import ResultOptions
 
         check_result(target, ResultOptions.of(given["idata_kwargs"]))
+        target = _labelled(target, given["idata_kwargs"])
         target.wait()
         result = _fitted(family, target, given, seed, progress)
         costs.begin(Stage.RESULT)
