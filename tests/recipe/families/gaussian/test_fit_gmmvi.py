@@ -147,11 +147,13 @@ class TestResult:
     @pytest.mark.parametrize("covariance", ["full", "diagonal"])
     def test_a_gaussian_posterior(self, method, covariance):
         truth = correlated_gaussian(4, 20.0)
-        idata = fit_gmmvi(truth.target(), method=method, covariance=covariance, **QUICK)
+        # With one or two of eight seeds, 0 among them, the short HMC chains do not confirm the
+        # weights by chance, and the verdict is refined.
+        options = {**QUICK, "random_seed": 3}
+        idata = fit_gmmvi(truth.target(), method=method, covariance=covariance, **options)
         facts = attributes(idata)
-        # Short HMC chains do not confirm the weights by chance with 1 to 2 of 8 seeds, and single
-        # steps of Bures-Wasserstein keep some noise in the covariances.
-        assert facts["verdict"] in ("good", "refined")
+        # Single steps of Bures-Wasserstein keep some noise in the covariances.
+        assert facts["verdict"] in (("good", "refined") if method == "bw" else ("good",))
         # A Gaussian in coordinates that whiten it: the ELBO is the evidence, 0.
         assert_within_error(facts["elbo"], 0.0, facts["elbo_se"] + 1e-9, bias=0.02)
         draws = get_group(idata, "posterior")["x"].values.reshape(-1, 4)
