@@ -236,6 +236,7 @@ def test_loo_corrects_draws_of_the_mixture():
     ],
     ids=["dates", "intervals", "spans"],
 )
+@pytest.mark.filterwarnings("ignore:the file stores the labels")
 def test_labels_are_those_of_the_model_for_pymc(labels, tmp_path):
     # Labels that differ mean new data to PyMC 5: it would draw the levels from their prior.
     pm = pytest.importorskip("pymc")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers.labels import LABELS, OF_PARTS, WITH_MISSING
+from isogmm.errors import FitWarning
 from isogmm.inference_data import get_group, is_first_generation, load, save
 from isogmm.model.to_target import to_target
 from isogmm.results.from_draws import result_of_draws
@@ -59,8 +60,11 @@ def through(idata, medium, folder, model=None):
     if medium == "zarr":
         pytest.importorskip("zarr")
     path = folder / ("labels.zarr" if medium == "zarr" else "labels.nc")
-    save(idata, path)
-    return load(path, model)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the file stores the labels of 'group'")
+        save(idata, path)
+        warnings.filterwarnings("ignore", message="PyMC 5 cannot compare the labels of 'group'")
+        return load(path, model)
 
 
 def check_predictions(idata, model, kind):
@@ -136,3 +140,40 @@ def test_predictions_have_labels_of_several_parts():
     for found in (idata, prior):
         group = get_group(found, "posterior" if found is idata else "prior")
         assert group["group"].values.tolist() == [str(pair) for pair in OF_PARTS["pairs"]]
+
+
+@pytest.mark.parametrize("kind", ["mixed with None", "intervals", "Enum", "dates with a zone"])
+def test_saving_labels_as_text_warns_with_pymc_5_alone(kind, tmp_path):
+    idata, path = result_of(model_with(LABELS[kind])), tmp_path / "labels.nc"
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        save(idata, path)
+    messages = [str(w.message) for w in found if issubclass(w.category, FitWarning)]
+    assert len(messages) == is_first_generation()
+    assert all("labels of 'group' as text. Read it with isogmm" in text for text in messages)
+
+
+@pytest.mark.parametrize("kind", ["mixed", "text", "whole numbers", "dates", "booleans", "bytes"])
+def test_saving_labels_that_files_store_does_not_warn(kind, tmp_path):
+    idata, path = result_of(model_with(LABELS[kind])), tmp_path / "labels.nc"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FitWarning)
+        save(idata, path)
+        load(path)
+
+
+@pytest.mark.parametrize("kind", {**OF_PARTS, **WITH_MISSING})
+def test_loading_incomparable_labels_without_the_model_warns_with_pymc_5(kind, tmp_path):
+    model, path = model_with(ALL[kind]), tmp_path / "labels.nc"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the file stores the labels")
+        save(result_of(model), path)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        load(path)
+    messages = [str(w.message) for w in found if issubclass(w.category, FitWarning)]
+    assert len(messages) == is_first_generation()
+    assert all("load(path, model)" in text for text in messages)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FitWarning)
+        load(path, model)

@@ -8,6 +8,7 @@ from isogmm.errors import MissingPackageError
 from isogmm.model.adapter import find_adapter
 from isogmm.results.arviz_versions import from_groups, is_first_generation, read_netcdf
 from isogmm.results.groups import Result
+from isogmm.results.prediction_labels import warn_of_loading, warn_of_saving
 from isogmm.results.stored_labels import with_original_labels, with_stored_labels
 
 #: Storage engine of netCDF files; both generations of ArviZ have it.
@@ -34,8 +35,14 @@ def save(idata: Result, path: str | os.PathLike[str]) -> None:
     ------
     MissingPackageError
         If the path ends with ``.zarr`` and zarr is not installed.
+
+    Warns
+    -----
+    FitWarning
+        If the result belongs to a model of PyMC 5 and has labels that only :func:`load` restores.
     """
     path, stored = os.fspath(path), with_stored_labels(idata)
+    warn_of_saving(stored)
     if not path.endswith(ZARR):
         stored.to_netcdf(path, engine=FILE_ENGINE)
         return
@@ -64,18 +71,32 @@ def load(path: str | os.PathLike[str], model: object = None) -> Result:
     ------
     MissingPackageError
         If the path ends with ``.zarr`` and zarr is not installed.
+
+    Warns
+    -----
+    FitWarning
+        If the result belongs to a model of PyMC 5 that can compare its labels only if ``model``
+        is given.
     """
     path = os.fspath(path)
     if model is not None:
         find_adapter(model).make_comparable(model)
+    idata = with_original_labels(_read(path))
+    if model is None:
+        warn_of_loading(idata)
+    return idata
+
+
+def _read(path: str) -> Result:
+    """The result as the file stores it."""
     if not path.endswith(ZARR):
-        return with_original_labels(read_netcdf(path, FILE_ENGINE))
+        return read_netcdf(path, FILE_ENGINE)
     _require_zarr(path)
     import xarray
 
     with xarray.open_datatree(path, engine="zarr", consolidated=False) as tree:
         groups = {name: node.to_dataset().load() for name, node in tree.children.items()}
-        return with_original_labels(from_groups(groups, tree.attrs))
+        return from_groups(groups, tree.attrs)
 
 
 def _require_zarr(path: str) -> None:
