@@ -1,4 +1,4 @@
-"""The picture of the README: a posterior with two curved modes, and what the mixture makes of it.
+"""A picture of How it works: a posterior with two curved modes, and what the mixture makes of it.
 
 Writes ``docs/images/mixture.svg`` beside this script's folder.
 """

@@ -16,10 +16,20 @@ def test_links_point_to_files():
     assert [link for link in local if not (ROOT / link).exists()] == []
 
 
-def test_floor_plan_names_what_exists():
-    names = re.findall(r"`((?:src|adapters|tests|docs|notebooks)/[\w/.]*)`", README)
-    assert names
-    assert [name for name in names if not (ROOT / name).exists()] == []
+def test_first_page_answers_in_this_order():
+    """What, why and when not, one figure, speed, installation, the example, the verdict."""
+    parts = ["fits a mixture", "**Use it**", "**Prefer NUTS**", "front.svg", "`make demo`",
+             "## Installation", "git clone", "pip install", "fit_isogmm(model", "report.svg",
+             "## How to read the verdict", "## Next"]  # fmt: skip
+    assert [part for part in parts if part not in README] == []
+    places = [README.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "Repository layout" not in README
+
+
+def test_first_page_fits_on_a_screen():
+    before = README.partition("## Installation")[0]
+    assert len(before.split()) < 200
 
 
 @pytest.mark.slow
