@@ -37,6 +37,8 @@ PYTEST ?=
 
 .PHONY: help
 help:  ## list the targets
+	@echo "usage: make TARGET [PYTHON=python3.13]     for example: make demo"
+	@echo
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 16
 
 .PHONY: check-python
@@ -60,7 +62,7 @@ $(DOCS_STAMP): requirements/docs.txt $(STAMP)
 install: $(STAMP)  ## make the environment
 
 .PHONY: demo
-demo: $(STAMP)  ## eight schools and a regression: isogmm, NUTS, ADVI; writes demo_output/
+demo: $(STAMP)  ## two models by isogmm, NUTS and ADVI, 1 to 3 minutes; writes demo_output/
 	$(BIN)/python docs/examples/demo.py
 
 .PHONY: test

@@ -8,6 +8,8 @@ minutes, and again when they have changed or after ``make clean``.  To show them
 import os
 import re
 import shutil
+import urllib.error
+import urllib.request
 from importlib.metadata import version as installed
 from pathlib import Path
 
@@ -24,7 +26,13 @@ author = "The isogmm developers"
 copyright = author
 version = release = installed("isogmm")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
 html_math_renderer = "mathml"
 highlight_language = "none"  # where a block does not name its own
 exclude_patterns = ["_build", "examples"]
@@ -42,7 +50,7 @@ html_theme_options = {
     # table of contents beside them.
     "secondary_sidebar_items": {
         "**": [],
-        **{page: ["page-toc"] for page in ("how_it_works", "verdict", "faq", "api")},
+        **{page: ["page-toc"] for page in ("how_it_works", "verdict", "faq", "api", "migration")},
     },
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -51,12 +59,36 @@ html_theme_options = {
 }
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # shapes are in the docstrings, in words
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
 add_module_names = False
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_param = False
 napoleon_attr_annotations = False
+
+
+def answers(address: str) -> bool:
+    """Whether the inventory of other pages can be loaded; without a network it cannot."""
+    try:
+        with urllib.request.urlopen(f"{address}/objects.inv", timeout=5):
+            return True
+    except (urllib.error.URLError, TimeoutError):
+        return False
+
+
+_OTHER_PAGES = {
+    "python": "https://docs.python.org/3",
+    "numpy": "https://numpy.org/doc/stable",
+    "xarray": "https://docs.xarray.dev/en/stable",
+    "jax": "https://docs.jax.dev/en/latest",
+    "numpyro": "https://num.pyro.ai/en/stable",
+    "pymc": "https://www.pymc.io/projects/docs/en/stable",
+}
+# An inventory that cannot be loaded is a warning of Sphinx, and warnings are errors here.
+intersphinx_mapping = {n: (url, None) for n, url in _OTHER_PAGES.items() if answers(url)}
 
 nb_execution_mode = "off" if os.environ.get("ISOGMM_RUN_NOTEBOOKS") == "0" else "cache"
 nb_execution_timeout = 300

@@ -88,7 +88,7 @@ def draw(results: dict, path: Path) -> dict[str, str]:
     text = notes(results, mass, log_evidence)
     plt.rcParams.update({"svg.hashsalt": "isogmm", "svg.fonttype": "path", "text.color": INK})
     # Fonts are large relative to the figure: it is also read at a width of 400 pixels.
-    plt.rcParams.update({"font.size": 11, "axes.titlesize": 13, "axes.titleweight": "bold"})
+    plt.rcParams.update({"font.size": 14, "axes.titlesize": 16, "axes.titleweight": "bold"})
     figure, panels = plt.subplots(2, 2, figsize=(6.6, 7.4), sharex=True, sharey=True)
     levels = density.max() * np.array([0.02, 0.1, 0.3, 0.6, 1.0])
     for panel, name in zip(panels.flat, ("exact", *results), strict=True):

@@ -188,3 +188,20 @@ def test_bayesian_neural_network_runs_and_shows_what_its_text_says():
     assert 2.0 < np.exp(tables["data"].loc["its mixture alone", "log_sd_rms"]) < 6.0
     table = names["table"]
     assert table.loc["ADVI", "mean_rms"] < table.loc["isogmm", "mean_rms"]
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_from_advi_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "13_from_advi.ipynb"))
+    assert names["gaussian"].attrs["verdict"] == "unreliable"
+    assert names["idata"].attrs["verdict"] == "refined"
+    tau = {name: np.asarray(fit["posterior"]["tau"]) for name, fit in names["results"].items()}
+    # The share below the exact 5 % quantile.  Five standard errors of 1,000 independent draws.
+    below = {name: (draws < names["exact"][0]).mean() for name, draws in tau.items()}
+    assert abs(below["isogmm"] - 0.05) < 5 * np.sqrt(0.05 * 0.95 / 1000)
+    assert below["ADVI"] < 0.005
+    assert below["one Gaussian"] < 0.02
+    table = names["table"]
+    assert table.loc["ADVI", "log_sd_rms"] > 5 * table.loc["ADVI", "log_sd_rms_floor"]
