@@ -1,0 +1,82 @@
+"""Every public name has an example, and the examples of the parts run."""
+
+import inspect
+import re
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from helpers.pages import DOCS, NOTEBOOKS, blocks, cells, page, run
+from helpers.sources import ADAPTERS, ROOT
+
+DIRECTIVE = re.compile(r"^\.\. auto(?:function|class|exception):: ([\w.]+)$", re.MULTILINE)
+CODE = re.compile(r"```(?:python|shell)?\n(.*?)```", re.DOTALL)
+
+
+def shown() -> str:
+    """All programs of pages, notebooks and scripts."""
+    pages = [ROOT / "README.md", ADAPTERS / "README.md", *DOCS.glob("*.md")]
+    programs = [block for path in pages for block in CODE.findall(path.read_text("utf-8"))]
+    programs += [cell for path in NOTEBOOKS.glob("*.ipynb") for cell in cells(path)]
+    programs += [script.read_text("utf-8") for script in (DOCS / "examples").glob("*.py")]
+    return "\n".join([*programs, page("building_blocks.md")])
+
+
+def public_names() -> set[str]:
+    """Names of the API reference, those of its modules, and all others of the package."""
+    import isogmm
+
+    names = set(DIRECTIVE.findall(page("api.md")))
+    for module in ("baselines", "inference_data"):
+        for name, value in vars(getattr(isogmm, module)).items():
+            own = getattr(value, "__module__", "").startswith(f"isogmm.{module}")
+            if inspect.isfunction(value) and not name.startswith("_") and own:
+                names.add(f"isogmm.{module}.{name}")
+    return names | {f"isogmm.{n}" for n in isogmm.__all__ if not inspect.ismodule(_value(n))}
+
+
+def _value(name: str):
+    return getattr(import_module("isogmm"), name)
+
+
+def without_example() -> list[str]:
+    """Public names that no program shows and whose docstring has no example."""
+    text, missing = shown(), []
+    for name in sorted(public_names()):
+        module, _, attribute = name.rpartition(".")
+        # An abstract class is subclassed on the pages about writing an extension.
+        if attribute.startswith("Abstract"):
+            continue
+        doc = inspect.getdoc(getattr(import_module(module), attribute)) or ""
+        if ">>>" not in doc and not re.search(rf"\b{attribute}\b", text):
+            missing.append(name)
+    return missing
+
+
+def test_every_public_name_has_an_example():
+    assert len(public_names()) > 80
+    assert without_example() == []
+
+
+def test_a_name_without_an_example_is_seen(monkeypatch):
+    import isogmm
+
+    monkeypatch.setattr(isogmm, "__all__", [*isogmm.__all__, "brand_new"])
+    monkeypatch.setattr(isogmm, "brand_new", lambda: None, raising=False)
+    assert without_example() == ["isogmm.brand_new"]
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("ignore")
+def test_the_parts_run():
+    names = run(blocks("building_blocks.md"))
+    # The posterior is Gaussian with mean 3; the steps and the samples leave some noise.
+    np.testing.assert_allclose(names["result"].mixture.mean()[0], 3.0, atol=0.1)
+    np.testing.assert_allclose(names["optimized"].mixture.means.mean(0), 3.0, atol=0.5)
+    for name in ("given", "spread", "own", "named"):
+        assert names[name].attrs["verdict"] in ("good", "reweighted", "refined")
+    assert names["step"].means.shape == names["mixture"].means.shape
+    assert names["arrays"].means.shape == names["start"].means.shape
