@@ -97,25 +97,20 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
         return Verdict.UNRELIABLE, " ".join(problems)
     if findings.source is DrawSource.CHAINS:
         return Verdict.REFINED, (
-            "The draws come from parallel HMC chains that started from the mixture and became "
-            "independent of their starting points; use them like those of MCMC."
-            + _neck(findings)
-            + _modes(findings)
+            "The draws come from HMC chains that became independent of their starting points. "
+            + _use(findings)
         )
     if findings.source is DrawSource.IMPORTANCE:
         return Verdict.REWEIGHTED, (
-            f"The draws were chosen by importance weights ({_why_weighted(findings)}); use "
-            "them like those of MCMC." + _modes(findings)
+            f"The draws were chosen by importance weights ({_why_weighted(findings)}). "
+            + _use(findings)
         )
     why = (
         f"Pareto k {findings.pareto_k:.2f}"
         if findings.relative_ess <= FLAT_RELATIVE_ESS
         else f"importance weights are nearly equal: {findings.relative_ess:.1%} effective"
     )
-    return Verdict.GOOD, (
-        f"The mixture describes the posterior well ({why}); use the draws like those of MCMC."
-        + _modes(findings)
-    )
+    return Verdict.GOOD, (f"The mixture describes the posterior well ({why}). " + _use(findings))
 
 
 def _why_weighted(findings: Findings) -> str:
@@ -125,21 +120,20 @@ def _why_weighted(findings: Findings) -> str:
     return f"without them {findings.weight_effect.describe()}"
 
 
-def _neck(findings: Findings) -> str:
-    if not findings.neck:
-        return ""
-    return (
-        f" Where {findings.neck} (unconstrained), chains needed much smaller steps, and draws "
-        "farther out may be missing. isogmm.fit_gmmvi or a non-centered form often reaches them."
-    )
-
-
-def _modes(findings: Findings) -> str:
+def _use(findings: Findings) -> str:
+    """What the draws can be used for, with the exceptions."""
+    use = "Use the draws like those of MCMC."
+    if findings.neck:
+        use = (
+            f"Use the draws like those of MCMC, except in the tail where {findings.neck} "
+            "(unconstrained): there the chains needed much smaller steps, and draws may be "
+            "missing. To sample this tail, run isogmm.fit_gmmvi(model)."
+        )
     if findings.num_modes < 2:
-        return ""
+        return use
     return (
-        f" There are {findings.num_modes} modes: look at their masses before you summarize "
-        "a variable by its mean."
+        f"{use} There are {findings.num_modes} modes, and a mean can lie between them: run "
+        "isogmm.plot_modes(idata)."
     )
 
 
@@ -157,8 +151,7 @@ def _problems(f: Findings) -> list[str]:
         # Matrices can lose positive definiteness, and differences of large numbers lose digits.
         found.append(
             "The model computes in single precision, in which its log density is inaccurate or "
-            "not finite: try double precision first (numpyro.enable_x64(), or floatX=float64 in "
-            "PyMC)."
+            "not finite. Use double precision: numpyro.enable_x64(), or floatX=float64 in PyMC."
         )
     found += _of_chains(f) if f.source is DrawSource.CHAINS else _of_weights(f)
     return found + _of_draws(f) + _of_modes(f)
@@ -170,19 +163,19 @@ def _of_chains(f: Findings) -> list[str]:
     if f.still_drifting:
         found.append(
             f"The HMC chains still move away from the mixture (most in {f.drift_name}), so the "
-            "draws are not yet draws of the posterior. Reparameterize (a non-centered form often "
-            "helps), or continue with isogmm.nuts_from(idata, model)."
+            "draws are not yet draws of the posterior. Continue with "
+            "isogmm.nuts_from(idata, model)."
         )
     elif not f.independent_of_start:
         found.append(
-            "The HMC chains are still correlated with their starting points. Raise the budget "
-            "with refine=isogmm.Refine(max_gradients=...), or continue with "
-            "isogmm.nuts_from(idata, model)."
+            "The HMC chains are still correlated with their starting points. Raise their budget: "
+            "isogmm.fit_isogmm(model, resume=idata, "
+            "refine=isogmm.Refine(max_gradients=3_000_000))."
         )
     if f.stuck_share > MAX_STUCK_SHARE:
         found.append(
             f"{f.stuck_share:.0%} of the HMC chains hardly moved: some regions need much smaller "
-            "steps. Reparameterize the model."
+            "steps. Write the model in a non-centered form."
         )
     return found
 
@@ -194,13 +187,14 @@ def _of_weights(f: Findings) -> list[str]:
     smallest_ess = MIN_RELIABLE_IMPORTANCE_ESS if is_reweighted else MIN_RELIABLE_MIXTURE_ESS
     if f.relative_ess < FLAT_RELATIVE_ESS and not f.pareto_k <= largest_k:
         return [
-            f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. Leave "
-            'refine="auto" on, or continue with isogmm.nuts_from(idata, model).'
+            f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. Add HMC "
+            'chains: isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     if f.relative_ess < smallest_ess:
         return [
             f"The effective sample size of the importance weights is {f.relative_ess:.0%} of the "
-            'draws: the mixture is only a rough description. Leave refine="auto" on.'
+            "draws: the mixture is only a rough approximation. Add HMC chains: "
+            'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     effect = f.weight_effect
     if effect is None:
@@ -208,13 +202,14 @@ def _of_weights(f: Findings) -> list[str]:
     if is_reweighted and effect.pareto_k > MAX_PARETO_K:
         return [
             f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k of "
-            f'its weighted squares is {effect.pareto_k:.2f}. Leave refine="auto" on, or continue '
-            "with isogmm.nuts_from(idata, model)."
+            f"its weighted squares is {effect.pareto_k:.2f}. Add HMC chains: "
+            'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     if not is_reweighted and effect.shift > MAX_WEIGHT_EFFECT:
         return [
             "The draws of the mixture need importance weights: without them the mean or the log "
-            f'sd of {effect.name} is wrong by {effect.shift:.2f}. Leave importance="auto" on.'
+            f"sd of {effect.name} is wrong by {effect.shift:.2f}. Use them: "
+            'isogmm.fit_isogmm(model, resume=idata, importance="auto").'
         ]
     return []
 
@@ -225,12 +220,13 @@ def _of_draws(f: Findings) -> list[str]:
     if f.mcse > MAX_MCSE_SD:
         found.append(
             f"The mean of {f.mcse_name} has a Monte Carlo error of {f.mcse:.2f} sd: the chains "
-            "move too slowly there."
+            "move slowly in it. Raise their budget: isogmm.fit_isogmm(model, resume=idata, "
+            "refine=isogmm.Refine(max_gradients=3_000_000))."
         )
     if f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws and f.num_modes < 2:
         found.append(
             f"The chains disagree (R-hat {f.rhat:.2f} for {f.rhat_name}): some of them miss part "
-            "of the posterior."
+            "of the posterior. Continue with isogmm.nuts_from(idata, model)."
         )
     return found
 
@@ -242,29 +238,32 @@ def _of_modes(f: Findings) -> list[str]:
     if f.num_modes == 1 and unseen > MAX_UNSEEN_PROBABILITY:
         found.append(
             f"One mode was found, and {unseen:.0%} of further starting points may lead to a new "
-            "one. Use more starting points with init=isogmm.Locate(num_starts=...)."
+            "one. Use more starting points: "
+            "isogmm.fit_isogmm(model, init=isogmm.Locate(num_starts=64))."
         )
     elif unseen > MANY_UNSEEN_PROBABILITY:
         found.append(
             f"{f.num_modes} modes were found, and {unseen:.0%} of further starting points may lead "
             "to a new one. Posteriors with very many modes often have a symmetry, such as labels "
-            "that can be exchanged or signs that can be changed. Remove it by constraints, or use "
-            "predictions, which equivalent modes share."
+            "that can be exchanged or signs that can be changed. Remove it by constraints, such as "
+            "an order of the labels."
         )
     elif unseen > MAX_UNSEEN_PROBABILITY:
         found.append(
             f"{f.num_modes} modes were found, and {unseen:.0%} of further starting points may lead "
-            "to a new one. Raise the limits of the search with "
-            "init=isogmm.Locate(max_starts=..., max_evaluations=...)."
+            "to a new one. Raise the limits of the search: isogmm.fit_isogmm(model, "
+            "init=isogmm.Locate(max_starts=8192, max_evaluations=1_000_000))."
         )
     if f.num_modes > 1 and f.mass_se > MAX_MASS_SE:
         found.append(
-            f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}."
+            f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}. See "
+            "which: isogmm.plot_modes(idata)."
         )
     if f.elbo_gap > MAX_ELBO_GAP:
         found.append(
             f"The ELBOs of the chains differ by {f.elbo_gap:.1f} nats beyond their noise: some "
-            "chains are in a local optimum."
+            "chains are in a local optimum. Use more starting points: isogmm.fit_isogmm(model, "
+            "init=isogmm.Locate(num_starts=64))."
         )
     if f.nonfinite_share > MAX_NONFINITE_SHARE:
         found.append(

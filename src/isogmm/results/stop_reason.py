@@ -27,12 +27,15 @@ _SENTENCES = {
     StopReason.CONVERGED: "The ELBO no longer improved by more than its noise.",
     StopReason.MAX_ITERATIONS: (
         "The budget of iterations ran out while the ELBO was still improving; "
-        "raise max_iterations or continue with resume=idata."
+        "continue with isogmm.fit_isogmm(model, resume=idata)."
     ),
     StopReason.MAX_SECONDS: (
-        "The time limit was reached before the fit was done; continue with resume=idata."
+        "The time limit was reached before the fit was done; continue with "
+        "isogmm.fit_isogmm(model, resume=idata)."
     ),
-    StopReason.INTERRUPTED: "The fit was interrupted; continue with resume=idata.",
+    StopReason.INTERRUPTED: (
+        "The fit was interrupted; continue with isogmm.fit_isogmm(model, resume=idata)."
+    ),
     StopReason.NON_FINITE: (
         "The log density was not finite at any sample of some component; the last good "
         "mixture was kept. Check the model for parameters outside their support."

@@ -122,9 +122,9 @@ def test_other_results_hold_no_factorized_mixture():
 @pytest.mark.parametrize(
     ("options", "reason", "part"),
     [
-        ({"max_iterations": 30}, "max_iterations", "budget of iterations.*; raise max_iter"),
-        ({"max_seconds": 1e-3}, "max_seconds", "time limit.*; raise max_seconds"),
-        ({"callback": lambda check: True}, "interrupted", "interrupted; this is the fit so far"),
+        ({"max_iterations": 30}, "max_iterations", "budget of iterations.*; continue with"),
+        ({"max_seconds": 1e-3}, "max_seconds", "time limit.*; continue with"),
+        ({"callback": lambda check: True}, "interrupted", "interrupted; continue with"),
     ],
 )
 def test_a_fit_that_ends_early_says_so(options, reason, part):

@@ -49,9 +49,9 @@ TOLERANCE = 0.25
 
 #: The remedy for a fit that ended early, appended to what happened.
 REMEDIES = {
-    StopReason.MAX_ITERATIONS: "; raise max_iterations or continue with resume=idata.",
-    StopReason.MAX_SECONDS: "; raise max_seconds or continue with resume=idata.",
-    StopReason.INTERRUPTED: "; this is the fit so far. Continue with resume=idata.",
+    StopReason.MAX_ITERATIONS: "; continue with isogmm.fit_factorized(model, resume=idata).",
+    StopReason.MAX_SECONDS: "; continue with isogmm.fit_factorized(model, resume=idata).",
+    StopReason.INTERRUPTED: "; continue with isogmm.fit_factorized(model, resume=idata).",
     StopReason.NON_FINITE: (
         "; the last finite mixture was kept. Start closer with center, spread and variance, or "
         "check the model for parameters outside their support."
