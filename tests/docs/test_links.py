@@ -114,6 +114,21 @@ def test_pictures_are_small_described_and_shown():
     assert shown == {file.resolve() for file in (DOCS / "images").iterdir()}
 
 
+def test_every_figure_says_what_to_see():
+    without = []
+    for path in DOCS.glob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        for kind, name, body in re.findall(
+            r"^```\{(figure|image)\} (\S+)\n(?::[^\n]*\n)*(.*?)^```$", text, re.MULTILINE | re.DOTALL
+        ):
+            if kind == "image" or len(body.split()) < 5:
+                without.append(name)
+    assert without == []
+    # On the first page, the line after a picture is its sentence.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"^!\[.*\n\n\*\w", readme, re.MULTILINE)) == readme.count("\n![")
+
+
 def test_pictures_are_made_by_a_script():
     scripts = [*(DOCS / "examples").glob("*.py"), *(ROOT / "tests").glob("*/figures.py")]
     code = "\n".join(script.read_text(encoding="utf-8") for script in scripts)
