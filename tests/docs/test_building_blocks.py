@@ -80,3 +80,23 @@ def test_the_parts_run():
         assert names[name].attrs["verdict"] in ("good", "reweighted", "refined")
     assert names["step"].means.shape == names["mixture"].means.shape
     assert names["arrays"].means.shape == names["start"].means.shape
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_the_page_on_several_modes_runs():
+    import jax.numpy as jnp
+
+    import isogmm
+
+    def log_density(x):
+        return jnp.logaddexp(-0.5 * jnp.sum((x - 4.0) ** 2), -0.5 * jnp.sum((x + 4.0) ** 2))
+
+    model = isogmm.LogDensity(log_density, np.zeros(2), names="x")
+    names = run(blocks("several_modes.md"), {"isogmm": isogmm, "model": model})
+    assert names["idata"].attrs["num_modes"] == 2
+    draws = names["idata"]["posterior"]["x"].where(names["mode"] == 0)
+    # Five standard errors of about 2,000 draws of a mode, whose mean is 4 or -4 in each coordinate.
+    assert np.all(np.abs(np.abs(draws.mean(["chain", "draw"])) - 4.0) < 5 / np.sqrt(1000))
+    assert "several_modes" in page("index.md")

@@ -119,7 +119,9 @@ def test_every_figure_says_what_to_see():
     for path in DOCS.glob("*.md"):
         text = path.read_text(encoding="utf-8")
         for kind, name, body in re.findall(
-            r"^```\{(figure|image)\} (\S+)\n(?::[^\n]*\n)*(.*?)^```$", text, re.MULTILINE | re.DOTALL
+            r"^```\{(figure|image)\} (\S+)\n(?::[^\n]*\n)*(.*?)^```$",
+            text,
+            re.MULTILINE | re.DOTALL,
         ):
             if kind == "image" or len(body.split()) < 5:
                 without.append(name)
