@@ -19,11 +19,18 @@ def search_rows(attrs: Mapping[str, str | int | float]) -> list[tuple[str, str]]
     bound = float(attrs["unseen_mode_bound"])
     since, points = int(attrs["num_starts_since_new_mode"]), int(attrs["num_screened_points"])
     return [
-        ("modes", f"{len(counts):,}, reached by {listed} paths"),
-        ("starting points", f"{named}; {points:,} more points were screened"),
+        ("modes", f"{len(counts):,} ({_paths(listed, counts)})"),
+        ("starting points", f"{named}; {points:,} further points evaluated once"),
         ("end of the search", str(attrs["search_end"])),
         (
             "chance of a new mode",
-            f"at most {bound:.2g} for one more path (none in the last {since:,})",
+            f"at most {bound:.2g} for the next path (the last {since:,} found none)",
         ),
     ]
+
+
+def _paths(listed: str, counts: list[int]) -> str:
+    """How many paths ended in each mode."""
+    if not any(counts):
+        return "no path ended in it" if len(counts) == 1 else "no path ended in one"
+    return f"paths that ended there: {listed}"
