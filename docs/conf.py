@@ -50,7 +50,7 @@ html_theme_options = {
     # table of contents beside them.
     "secondary_sidebar_items": {
         "**": [],
-        **{page: ["page-toc"] for page in ("how_it_works", "verdict", "faq", "api", "migration")},
+        **{page: ["page-toc"] for page in ("how_it_works", "verdict", "faq", "api")},
     },
     "footer_start": ["copyright"],
     "footer_end": [],

@@ -1,10 +1,12 @@
 """What the README shows runs, and what it points to is there."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from helpers.sources import ROOT
+from helpers.sources import ADAPTERS, ROOT, SRC, tracked_files
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -30,6 +32,34 @@ def test_first_page_answers_in_this_order():
 def test_first_page_fits_on_a_screen():
     before = README.partition("## Installation")[0]
     assert len(before.split()) < 200
+
+
+def test_nothing_suggests_a_package_index():
+    # Another package could have the name isogmm there.
+    unwanted = re.compile(r"pip install (?:-\S+ )*[\"'\\]*isogmm")
+    texts = [f for f in tracked_files() if f.suffix in (".py", ".md", ".ipynb", ".toml")]
+    found = [
+        str(file.relative_to(ROOT))
+        for file in texts
+        if file.name != "test_readme.py" and unwanted.search(file.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+    assert unwanted.search('pip install "isogmm[pymc]"')
+
+
+def test_the_command_that_installs_an_extra_is_written_once():
+    files = [f for top in (SRC, ADAPTERS) for f in top.rglob("*.py")]
+    writing = [f.name for f in files if re.search(r'pip install .*"?\.\[', f.read_text("utf-8"))]
+    assert writing == ["errors.py"]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_alone_begins_with_a_usage_line():
+    shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("usage: make TARGET")
+    targets = re.findall(r"^([a-z0-9-]+)  +\S", shown, re.MULTILINE)
+    assert {"help", "demo", "docs", "test"} <= set(targets)
+    assert "1 to 3 minutes" in shown
 
 
 @pytest.mark.slow
