@@ -205,3 +205,23 @@ def test_from_advi_runs_and_shows_what_its_text_says():
     assert below["one Gaussian"] < 0.02
     table = names["table"]
     assert table.loc["ADVI", "log_sd_rms"] > 5 * table.loc["ADVI", "log_sd_rms_floor"]
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_vae_runs_and_shows_what_its_text_says():
+    pytest.importorskip("sklearn")
+    names = run(cells(NOTEBOOKS / "14_vae.ipynb"))
+    attributes = names["idata"].attrs
+    assert attributes["verdict"] in ("good", "reweighted", "refined")
+    assert attributes["num_modes"] > 1
+    assert abs(names["estimate"] - names["log_evidence"]) < 5 * names["error"] + 0.01
+    # The fit has the exact mean, within five standard errors of 1,000 independent draws.
+    exact = (names["grid"] * names["density"][..., None]).sum((0, 1)) * names["cell"]
+    error = names["draws"].std(0) / np.sqrt(1000)
+    assert np.all(np.abs(names["draws"].mean(0) - exact) < 5 * error)
+    # Two standard deviations of the encoder's Gaussian contain less than half of the posterior.
+    distance = ((names["grid"] - names["mean"]) / names["sd"]) ** 2
+    inside = names["density"][distance.sum(-1) < 4].sum() * names["cell"]
+    assert inside < 0.5
