@@ -51,7 +51,9 @@ def broken(path: Path) -> list[str]:
     found = []
     for link in links:
         name, _, anchor = link.partition("#")
-        target = path.parent / name if name else path
+        # The build copies the notebooks into the folder of the pages.
+        folder = ROOT if path.parent == DOCS and name.startswith("notebooks/") else path.parent
+        target = folder / name if name else path
         if not target.exists() or (anchor and anchor not in anchors(target)):
             found.append(link)
     return found
