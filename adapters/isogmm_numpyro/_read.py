@@ -39,6 +39,7 @@ _MODEL_CALLS = frozenset(
     {
         "evaluate_point",
         "evaluate_batch",
+        "evaluate_row",
         "constrain",
         "placeholder",
         "prepare",

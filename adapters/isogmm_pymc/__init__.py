@@ -96,6 +96,22 @@ class PyMCAdapter(AbstractAdapter):
 
         return to_target(model, random_seed)
 
+    def of_context(self, model: object) -> object:
+        """The model; None stands for that of the open context."""
+        return _context_model(require("pymc", extra="pymc")) if model is None else model
+
+    def worker_settings(self) -> Mapping[str, str]:
+        """The settings of PyTensor that decide how a model is evaluated."""
+        from isogmm_pymc._workers import worker_settings
+
+        return worker_settings()
+
+    def apply_settings(self, settings: Mapping[str, str]) -> None:
+        """Apply these settings in a worker, with a compile directory of its own."""
+        from isogmm_pymc._workers import apply_settings
+
+        apply_settings(settings)
+
     def baselines(self) -> Mapping[str, Callable[..., object]]:
         """PyMC's inference methods by name.
 

@@ -16,6 +16,7 @@ from isogmm.errors import FitWarning as FitWarning
 from isogmm.errors import MissingPackageError as MissingPackageError
 from isogmm.errors import ModelError as ModelError
 from isogmm.errors import OptionError as OptionError
+from isogmm.errors import WorkersLostError as WorkersLostError
 
 #: Public name -> module that defines it.  Loaded on first use: importing isogmm loads no language.
 _MODULE_OF = {
@@ -66,6 +67,7 @@ __all__ = [
     "MissingPackageError",
     "ModelError",
     "OptionError",
+    "WorkersLostError",
     *sorted(_MODULE_OF),
     *sorted(_PUBLIC_MODULES),
 ]

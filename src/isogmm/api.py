@@ -3,10 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from isogmm.model.keywords import explains_keywords
 from isogmm.optimize.check import Check
+from isogmm.recipe.families.factorized.api import fit_factorized as fit_factorized
 from isogmm.recipe.options import CHAINS
 from isogmm.recipe.run import run
 from isogmm.results.groups import Result
@@ -37,6 +36,7 @@ def fit_isogmm(
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Any = None,
     array_backend: str = "numpy",
+    executor: Any = None,
 ) -> Result:
     """Fit a mixture of isotropic Gaussians to the posterior of a model; nothing has to be tuned.
 
@@ -98,6 +98,10 @@ def fit_isogmm(
         If the file exists, the fit continues from it, also if ``resume`` is given.
     array_backend
         ``"numpy"``, or ``"jax"`` to run the arithmetic of the mixture on the device of JAX.
+    executor
+        A ``concurrent.futures.Executor`` whose workers evaluate the model, such as a
+        ``ProcessPoolExecutor`` that spawns processes, or dask's ``client.get_executor()``.  The
+        numbers do not depend on the number of workers.
 
     Returns
     -------
@@ -150,6 +154,7 @@ def fit_gmmvi(
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Any = None,
     array_backend: str = "numpy",
+    executor: Any = None,
 ) -> Result:
     """Fit a mixture of Gaussians with full covariances to the posterior of a model.
 
@@ -184,6 +189,8 @@ def fit_gmmvi(
         As in :func:`isogmm.fit_isogmm`; a result of that function can be continued here.
     array_backend
         ``"numpy"``; ``"jax"`` with ``method="bw"`` only.
+    executor
+        As in :func:`isogmm.fit_isogmm`.
 
     Returns
     -------
@@ -206,94 +213,3 @@ def fit_gmmvi(
     arXiv:2205.15902.
     """
     return run("gaussian", locals())
-
-
-@explains_keywords
-def fit_factorized(
-    model: Any = None,
-    *model_args: Any,
-    model_kwargs: Mapping[str, Any] | None = None,
-    random_seed: Any = None,
-    draws: int = 100,
-    chains: int = 1,
-    num_components: int | str = "auto",
-    method: Any = "ibw",
-    step_size: float = 0.1,
-    spread: float = 0.3,
-    variance: float = 0.01,
-    center: Any = None,
-    max_iterations: int | None = None,
-    max_seconds: float | None = None,
-    tolerance: float | None = None,
-    num_samples: int = 1,
-    dtype: Any = np.float32,
-    progressbar: bool = True,
-    idata_kwargs: Mapping[str, Any] | None = None,
-    resume: Any = None,
-    callback: Callable[[Check], Any] | None = None,
-    checkpoint: Any = None,
-) -> Result:
-    """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
-
-    For models with 10,000 parameters and more, for which :func:`isogmm.fit_isogmm` is too slow or
-    needs too much memory.  Time and memory are O(K d) for each point.  The mixture has no
-    dependence between coordinates, and nothing corrects its draws: use the ELBO and predictions
-    rather than single parameters.
-
-    Parameters
-    ----------
-    model, *model_args, model_kwargs, random_seed
-        As in :func:`isogmm.fit_isogmm`.
-    draws, chains
-        Draws of each chain that the result stores, and number of chains: independent fits, one
-        after another.  The draws take 4 ``draws`` ``chains`` d bytes; 0 stores the mixture alone.
-    num_components
-        K, univariate Gaussians for each coordinate; ``"auto"`` takes 5.
-    method
-        ``"ibw"``, ``"md"`` or another of the paper's rules by name, with steps in units of each
-        variance; or a rule with its own step size, which then runs as in the paper.
-    step_size
-        γ relative to each variance.  It is reduced where the curvature along the direction of all
-        means together requires it
-        (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
-    spread, variance, center
-        The start: means drawn from N(center, spread² I), one variance for all.  The center is
-        the origin of the unconstrained space unless given.
-    max_iterations, max_seconds, tolerance
-        Iterations of each chain; seconds of all chains; and the gain of the ELBO, in nats, below
-        which the optimization stops (0.25).  Chains that have not started at the time limit are
-        left out.
-    num_samples
-        Groups of K points in an iteration; an even number comes in antithetic pairs.
-    dtype
-        Type of the arithmetic and of the stored numbers.
-    progressbar, callback
-        As in :func:`isogmm.fit_isogmm`.
-    idata_kwargs
-        As in :func:`isogmm.fit_isogmm`; ``log_likelihood``, ``log_prior`` and
-        ``include_transformed`` are False unless given.
-    resume, checkpoint
-        A result, or a path, of an earlier factorized fit of the same model, whose mixtures are
-        continued.
-
-    Returns
-    -------
-    InferenceData or DataTree
-        ``posterior`` and ``sample_stats`` (``lp``, ``log_q``) where there are draws; ``fit``
-        (``means``, ``variances``: chain, component, coordinate; equal weights); ``fit_stats`` of
-        each chain.  Attributes: ``elbo``, ``elbo_se`` of fresh draws, ``stop_reason``,
-        ``iterations``, ``num_gradient_evaluations``, ``sampling_time``.  There is no verdict.
-
-    Raises
-    ------
-    ModelError
-        If the model cannot be fitted: names the site, the value and the remedy.
-    OptionError
-        If an option is invalid: names the option, its value and what is accepted.
-
-    Warns
-    -----
-    FitWarning
-        If a fit ended before its ELBO converged.
-    """
-    return run("factorized", locals())

@@ -25,6 +25,10 @@ class MissingPackageError(IsogmmError, ImportError):
     """A package that this call needs is not installed; the message names the extra."""
 
 
+class WorkersLostError(IsogmmError, RuntimeError):
+    """The executor cannot evaluate the model any more; the message says how to continue the fit."""
+
+
 class DeadlineReachedError(KeyboardInterrupt):
     """The time limit of a fit has passed; like Ctrl-C, this ends the running stage."""
 

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from isogmm.locate.factors import factor_of, inverse_hessian
 from isogmm.locate.lockstep import Evaluate, in_lockstep
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
+from isogmm.model.program_size import BATCH_ROWS
 from isogmm.model.target import Target
 
 #: Largest number of evaluations of one path, up to ``MAX_DENSE_DIM`` dimensions and beyond.  Paths
@@ -106,12 +107,16 @@ def follow_paths(
         functools.partial(_follow_path, start, max_evaluations, is_known, affine_map)
         for start in starts
     ]
-    if min(len(starts), target.batch_size) <= max(target.few(), 1):
+    size, few = target.batch_size, max(target.few(), 1)
+    if target.evaluate_rows is not None:
+        # Workers evaluate single rows of all paths at the same time.
+        size, few = BATCH_ROWS, 1
+    if min(len(starts), size) <= few:
         return [task(target.evaluate) for task in tasks]
     return [
         path
-        for begin in range(0, len(tasks), target.batch_size)
-        for path in in_lockstep(tasks[begin : begin + target.batch_size], target.evaluate)
+        for begin in range(0, len(tasks), size)
+        for path in in_lockstep(tasks[begin : begin + size], target.evaluate)
     ]
 
 

@@ -79,6 +79,17 @@ class AbstractAdapter(abc.ABC):
         labels and cannot do so for all types of labels.
         """
 
+    def of_context(self, model: object) -> object:
+        """The model itself; for None, the model of the open context of the language."""
+        return model
+
+    def worker_settings(self) -> Mapping[str, str]:
+        """Settings of the language that workers need to evaluate a model as this process does."""
+        return {}
+
+    def apply_settings(self, settings: Mapping[str, str]) -> None:  # noqa: B027 (most need nothing)
+        """Apply :meth:`worker_settings` in a worker, before the model is unpickled there."""
+
 
 @functools.cache
 def installed_adapters() -> dict[str, AbstractAdapter]:

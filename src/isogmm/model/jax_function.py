@@ -41,6 +41,10 @@ class JaxFunction:
     #: Programs by the structure, shapes and types of the arguments.
     _programs: dict[Hashable, JaxPrograms] = field(default_factory=dict, init=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but the compiled programs, which belong to this process."""
+        return {**self.__dict__, "_programs": {}}
+
     def check(self, position: Float[np.ndarray, " d"], arguments: tuple[PyTree, ...]) -> PyTree:
         """Trace all functions; returns the shapes of the generated arrays by group and name.
 

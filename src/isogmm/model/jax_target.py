@@ -160,10 +160,8 @@ class JaxPrograms:
 
     def prepare(self) -> None:
         """Start the programs that a fit needs; that of a point only if batches are costly."""
-        self.start("batch")
-        if self.few():
-            self.start("point")
-        self.start("constrain")
+        costly: tuple[Program, ...] = ("point",) if self.few() else ()
+        self.start("batch", *costly, "constrain")
 
     def wait(self) -> None:
         """Wait for the programs that a search needs."""
@@ -217,6 +215,7 @@ class JaxPrograms:
         return {
             "evaluate_point": bound.evaluate_point,
             "evaluate_batch": bound.evaluate_batch,
+            "evaluate_row": functools.partial(bound.call, "point"),
             "constrain": bound.constrain,
             "placeholder": self.placeholder,
             "batch_size": self.batch_size,
@@ -238,26 +237,26 @@ class _BoundPrograms:
     programs: JaxPrograms
     data: PyTree
 
-    def _call(self, name: Program, positions: np.ndarray, *arguments: np.uint32) -> PyTree:
+    def call(self, name: Program, positions: np.ndarray, *arguments: np.uint32) -> PyTree:
         with self.programs.precision():
             positions = np.asarray(positions, dtype=self.programs.dtype)
             return self.programs.program(name)(positions, *arguments, self.data)
 
     def evaluate_point(self, position: Float[np.ndarray, " d"]) -> PointEvaluation:
         if self.programs.few():
-            return self._call("point", position)
+            return self.call("point", position)
         values, gradients = self.evaluate_batch(np.tile(position, (self.programs.batch_size, 1)))
         return np.asarray(values)[0], np.asarray(gradients)[0]
 
     def evaluate_batch(self, positions: Float[np.ndarray, "n d"]) -> BatchEvaluation:
-        return self._call("batch", positions)
+        return self.call("batch", positions)
 
     def log_density(self, position: Float[Array, " d"]) -> Array:
         return self.programs.log_density(position, self.data)
 
     def constrain(self, positions: Float[np.ndarray, "n d"], seed: int) -> Groups:
         """All draws; see ``Target.constrain``."""
-        call = functools.partial(self._call, "constrain")
+        call = functools.partial(self.call, "constrain")
         return in_chunks(call, positions, seed, self.programs.constrain_size)
 
     def prior_positions(self, generator: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:

@@ -43,6 +43,7 @@ class ModelFields(TypedDict, total=False):
     prepare: Callable[[], None]
     wait: Callable[[], None]
     few: Callable[[], int]
+    evaluate_row: Callable[[np.ndarray], PointEvaluation] | None
     num_programs: Callable[[], int]
     log_density: Callable[[Array], Array] | None
     precision: Callable[[], AbstractContextManager]
@@ -133,6 +134,12 @@ class Target:
         Number of rows of ``evaluate_batch``.
     few
         ``() -> n``: up to n positions are cheaper one at a time than in a padded batch.
+    evaluate_row
+        As ``evaluate_point``, by a program that evaluates one row.  Workers of an executor use it,
+        because its result does not depend on other rows.  None stands for ``evaluate_point``.
+    evaluate_rows
+        ``(n, d) -> ((n,), (n, d))`` for any n, where workers evaluate the model; None evaluates it
+        here in batches.
     finish
         Last change of the finished result by the modeling language.  Bambi renames and recenters
         variables here.
@@ -185,6 +192,8 @@ class Target:
     library_version: str = ""
     batch_size: int = 128
     few: Callable[[], int] = lambda: 2
+    evaluate_row: Callable[[np.ndarray], PointEvaluation] | None = None
+    evaluate_rows: Callable[[np.ndarray], BatchEvaluation] | None = None
     finish: Callable[[Any], Any] = _unchanged
     prepare: Callable[[], None] = lambda: None
     wait: Callable[[], None] = lambda: None
@@ -261,6 +270,9 @@ class Target:
 
         JAX returns before a result is computed, so several chunks are requested ahead.
         """
+        if self.evaluate_rows is not None:
+            yield (slice(0, len(positions)), *self.evaluate_rows(positions))
+            return
         size = 1 if len(positions) <= self.few() else self.batch_size
         pending: deque[_Chunk] = deque()
         for begin in range(0, len(positions), size):

@@ -9,6 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
+from isogmm.model.workers.executors import checked_executor
+from isogmm.model.workers.rows import evaluated_by
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.progress.progress import Progress
 from isogmm.recipe.families import FAMILIES
@@ -37,12 +39,13 @@ def run(family_name: str, given: Arguments) -> Result:
         :func:`isogmm.fit_isogmm`), and the options of the family.
     """
     family = FAMILIES[family_name].of(given)
-    seed = seed_of(given["random_seed"])
+    seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
     with Progress(given["progressbar"], Stage.COMPILE.description) as line:
         progress = FitProgress(line, family.options)
         costs = progress.costs
         costs.begin(Stage.COMPILE)
-        target = to_target(given["model"], given["model_args"], given["model_kwargs"] or {}, seed)
+        model = given["model"], given["model_args"], given["model_kwargs"] or {}, seed
+        target = to_target(*model)
         check_memory(given, target)
         target.prepare()
         # xarray and the statistics take more than half a second to import: do it while the model
@@ -56,10 +59,12 @@ def run(family_name: str, given: Arguments) -> Result:
         check_result(target, ResultOptions.of(given["idata_kwargs"]))
         target = _labelled(target, given["idata_kwargs"])
         target.wait()
-        result = _fitted(family, target, given, seed, progress)
-        costs.begin(Stage.RESULT)
-        idata = build_result(result, given["idata_kwargs"])
-        costs.end()
+        path = given["checkpoint"]
+        with evaluated_by(executor, target, model, path) as target:
+            result = _fitted(family, target, given, seed, progress)
+            costs.begin(Stage.RESULT)
+            idata = build_result(result, given["idata_kwargs"])
+            costs.end()
     stages = [stage.value for stage in Stage if stage.value in costs.seconds]
     seconds = {stage: round(costs.seconds[stage], 4) for stage in stages}
     return add_attributes(

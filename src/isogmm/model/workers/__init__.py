@@ -1,0 +1,1 @@
+"""Evaluation of a model by the workers of an executor."""

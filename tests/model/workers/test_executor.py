@@ -1,0 +1,230 @@
+"""Fits whose model is evaluated by the workers of an executor."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.errors import FitWarning, OptionError, WorkersLostError
+from isogmm.model.workers.executors import num_workers
+from isogmm.model.workers.rows import evaluated_by
+
+pytestmark = pytest.mark.filterwarnings("ignore:the model has no observed")
+
+CHEAP = {"random_seed": 1, "draws": 100, "chains": 2, "progressbar": False, "refine": 0}
+
+
+def pool(workers):
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def draws_of(idata):
+    return np.concatenate([np.ravel(v) for v in idata["posterior"].data_vars.values()])
+
+
+def density(position):
+    """A Gaussian with a light tail, and its gradient."""
+    value = -0.5 * position @ position - 0.1 * np.cosh(position).sum()
+    return value, -position - 0.1 * np.sinh(position)
+
+
+def jax_density(position):
+    return -0.5 * jnp.sum(position**2) - 0.1 * jnp.sum(jnp.cosh(position))
+
+
+class Inline(Executor):
+    """Runs tasks at once and records how many rows each has."""
+
+    def __init__(self, workers):
+        self.max_workers, self.rows = workers, []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.rows.append(len(args[1]))
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@pytest.mark.parametrize("kind", ["plain", "jax"])
+def test_the_numbers_do_not_depend_on_the_number_of_workers(kind):
+    if kind == "plain":
+        model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
+    else:
+        model = isogmm.LogDensity(jax_density, np.zeros(2))
+    fits = []
+    for workers in (1, 2, 8):
+        with ThreadPoolExecutor(workers) as executor:
+            fits.append(draws_of(isogmm.fit_isogmm(model, executor=executor, **CHEAP)))
+    if kind == "plain":
+        fits.append(draws_of(isogmm.fit_isogmm(model, **CHEAP)))
+    with pool(2) as executor:
+        fits.append(draws_of(isogmm.fit_isogmm(model, executor=executor, **CHEAP)))
+    for other in fits[1:]:
+        np.testing.assert_array_equal(other, fits[0])
+
+
+def test_rows_are_divided_evenly_among_the_workers():
+    executor = Inline(4)
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
+    isogmm.fit_isogmm(model, executor=executor, **CHEAP)
+    # The pool of two chains has 2,000 draws, the first 32 of each chain apart.
+    assert max(executor.rows) == 2 * (1000 - 32) // 4
+
+
+class Fatal:
+    """Kills its process once: at the call after the given number of rows."""
+
+    def __init__(self, path, after):
+        self.path, self.after, self.count = path, after, 0
+
+    def __call__(self, position):
+        self.count += 1
+        if self.count > self.after and multiprocessing.parent_process() is not None:
+            try:
+                Path(self.path).touch(exist_ok=False)
+            except FileExistsError:
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return density(position)
+
+
+def test_a_killed_worker_changes_no_draw(tmp_path):
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=Fatal(str(tmp_path / "x"), 50))
+    expected = draws_of(isogmm.fit_isogmm(model, **CHEAP))
+    with pool(2) as executor, pytest.warns(FitWarning, match="a worker of the executor was lost"):
+        idata = isogmm.fit_isogmm(model, executor=executor, **CHEAP)
+    assert (tmp_path / "x").exists()
+    np.testing.assert_array_equal(draws_of(idata), expected)
+
+
+class Broken(Executor):
+    max_workers = 2
+
+    def submit(self, fn, /, *args, **kwargs):
+        raise BrokenExecutor("all workers died")
+
+
+def test_a_broken_executor_offers_the_checkpoint(tmp_path):
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
+    with pytest.raises(WorkersLostError, match="pass checkpoint="):
+        isogmm.fit_isogmm(model, executor=Broken(), **CHEAP)
+    path = tmp_path / "fit.npz"
+    with pytest.raises(WorkersLostError, match="call again with checkpoint="):
+        isogmm.fit_isogmm(model, executor=Broken(), checkpoint=path, **CHEAP)
+
+
+def test_a_closed_executor_is_explained():
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
+    with pytest.raises(WorkersLostError, match="keep it open until the fit returns"):
+        isogmm.fit_isogmm(model, executor=executor, **CHEAP)
+
+
+@pytest.mark.parametrize("wrong", [4, "dask", multiprocessing])
+def test_what_is_no_executor_is_refused(wrong):
+    with pytest.raises(OptionError, match=r"executor must be a concurrent\.futures\.Executor"):
+        isogmm.fit_isogmm(isogmm.LogDensity(jax_density, np.zeros(2)), executor=wrong, **CHEAP)
+
+
+def test_pools_that_fork_are_refused():
+    context = multiprocessing.get_context("fork")
+    executor = ProcessPoolExecutor(2, mp_context=context)
+    with pytest.raises(OptionError, match="by fork"):
+        isogmm.fit_isogmm(isogmm.LogDensity(jax_density, np.zeros(2)), executor=executor, **CHEAP)
+
+
+def test_models_that_cannot_be_sent_are_refused():
+    lock = threading.Lock()
+
+    def locked(position):
+        with lock:
+            return density(position)
+
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=locked)
+    with ThreadPoolExecutor(2) as executor, pytest.raises(OptionError, match="cannot be pickled"):
+        isogmm.fit_isogmm(model, executor=executor, **CHEAP)
+
+
+def test_the_number_of_workers_is_known():
+    with ThreadPoolExecutor(3) as executor:
+        assert num_workers(executor) == 3
+    assert num_workers(Inline(5)) == 5
+
+
+def slow(position):
+    time.sleep(0.005)
+    return density(position)
+
+
+def test_two_workers_halve_the_time_of_an_expensive_target():
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=slow)
+    target, seconds = model.to_target(), {}
+    for workers in (1, 2):
+        with (
+            pool(workers) as executor,
+            evaluated_by(executor, target, (model, (), {}, 0)) as remote,
+        ):
+            remote.evaluate(np.zeros((2 * workers, 2)))  # the workers start
+            begin = time.perf_counter()
+            remote.evaluate(np.zeros((200, 2)))
+            seconds[workers] = time.perf_counter() - begin
+    assert seconds[1] > 1.9 * seconds[2]
+
+
+@pytest.mark.numpyro
+def test_a_numpyro_model_on_processes():
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model(y):
+        mu = numpyro.sample("mu", dist.Normal(0, 5))
+        sigma = numpyro.sample("sigma", dist.HalfNormal(5))
+        numpyro.sample("y", dist.Normal(mu, sigma), obs=y)
+
+    y = np.array([1.0, 2.0, 0.5, 1.5])
+    with pool(2) as executor:
+        processes = draws_of(isogmm.fit_isogmm(model, y, executor=executor, **CHEAP))
+    with ThreadPoolExecutor(3) as executor:
+        threads = draws_of(isogmm.fit_isogmm(model, y, executor=executor, **CHEAP))
+    np.testing.assert_array_equal(processes, threads)
+
+
+@pytest.mark.pymc
+def test_a_pymc_model_of_a_context_on_processes():
+    import pymc as pm
+
+    with pm.Model():
+        mu = pm.Normal("mu", 0, 5)
+        sigma = pm.HalfNormal("sigma", 5)
+        pm.Normal("y", mu, sigma, observed=np.array([1.0, 2.0, 0.5, 1.5]))
+        with pool(2) as executor:
+            processes = draws_of(isogmm.fit_isogmm(executor=executor, **CHEAP))
+        with ThreadPoolExecutor(3) as executor:
+            threads = draws_of(isogmm.fit_isogmm(executor=executor, **CHEAP))
+    np.testing.assert_array_equal(processes, threads)
+
+
+def test_factorized_fits_take_an_executor():
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
+    options = {"random_seed": 1, "tolerance": 5.0, "progressbar": False}
+    with ThreadPoolExecutor(2) as executor:
+        fitted = isogmm.fit_factorized(model, executor=executor, **options)
+    np.testing.assert_array_equal(
+        draws_of(fitted), draws_of(isogmm.fit_factorized(model, **options))
+    )
