@@ -9,6 +9,7 @@ import numpy as np
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
+from isogmm.model.sharding import sharding_of
 from isogmm_numpyro._types import Model
 
 #: Kinds of NumPy data types that a compiled program accepts: booleans and numbers.
@@ -71,7 +72,9 @@ class Arguments:
 
     def signature(self) -> tuple[object, ...]:
         """A hashable key; arguments with equal keys can share compiled programs."""
-        inputs = tuple((np.shape(a), str(jax.dtypes.result_type(a))) for a in self.arrays)
+        inputs = tuple(
+            (np.shape(a), str(jax.dtypes.result_type(a)), sharding_of(a)) for a in self.arrays
+        )
         return self._structure, tuple(_key_of(leaf) for leaf in self._constants), inputs
 
 

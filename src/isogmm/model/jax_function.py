@@ -11,6 +11,7 @@ from isogmm.errors import ModelError
 from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.precision import in_precision
+from isogmm.model.sharding import sharding_of
 from isogmm.model.structure import Structure
 from isogmm.model.target import ModelFields
 
@@ -75,7 +76,9 @@ class JaxFunction:
         """The fields of a :class:`Target` that contain the model, for these arguments."""
         with in_precision(self.x64):
             leaves, structure = jax.tree.flatten(arguments)
-            kinds = tuple((np.shape(leaf), jax.dtypes.result_type(leaf)) for leaf in leaves)
+            kinds = tuple(
+                (np.shape(leaf), jax.dtypes.result_type(leaf), sharding_of(leaf)) for leaf in leaves
+            )
         programs = self._programs.get((structure, kinds))
         if programs is None:
             programs = JaxPrograms(

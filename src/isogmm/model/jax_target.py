@@ -19,6 +19,7 @@ from isogmm.model.precision import in_precision
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.program_cost import Cost, cost_of
 from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
+from isogmm.model.sharding import jitted, on_device, placed, shapes_of
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
 
 #: The programs of a model.
@@ -84,7 +85,7 @@ class JaxPrograms:
         self._compilations: dict[Program, Future[Compiled]] = {}
         with self.precision():
             self.dtype = jax.dtypes.canonicalize_dtype(np.float64)
-            self._data_shapes = jax.tree.map(_shape_of, data)
+            self._data_shapes = shapes_of(data)
         # The inner jit caches its trace, also for a batch.
         self._value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
         self._generate = jax.jit(generate, inline=True)
@@ -190,8 +191,9 @@ class JaxPrograms:
         """The compilation of a program, started at the first call."""
         if name not in self._compilations:
             with self.precision():
-                function = jax.jit(self._functions[name])
-                traced = function.trace(*self._shapes(name), self._data_shapes)
+                function = jitted(self._functions[name], self._data_shapes)
+                arguments = placed(self._shapes(name), self._data_shapes)
+                traced = function.trace(*arguments, self._data_shapes)
                 lowered = traced.lower()
             self.num_programs += 1
             options, after = None, []
@@ -211,7 +213,7 @@ class JaxPrograms:
     def bind(self, data: PyTree) -> ModelFields:
         """The fields of a :class:`Target` that contain the model, for one data set."""
         with self.precision():
-            bound = _BoundPrograms(self, jax.tree.map(_on_device, data, self._data_shapes))
+            bound = _BoundPrograms(self, jax.tree.map(on_device, data, self._data_shapes))
         return {
             "evaluate_point": bound.evaluate_point,
             "evaluate_batch": bound.evaluate_batch,
@@ -270,17 +272,6 @@ class _BoundPrograms:
 
         # A row depends on its own seed alone, not on the number of rows.
         return in_chunks(rows, generator.integers(2**32, size=n, dtype=np.uint32), 0, PRIOR_ROWS)
-
-
-def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), jax.dtypes.result_type(leaf))
-
-
-def _on_device(leaf: Any, shape: jax.ShapeDtypeStruct) -> jax.Array:
-    """An array of the data on the device, in the type of the programs; keys stay as they are."""
-    if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.extended):
-        return leaf
-    return jax.device_put(np.asarray(leaf, dtype=shape.dtype))
 
 
 def jax_target(programs: JaxPrograms, data: PyTree, **fields: Any) -> Target:

@@ -1,0 +1,69 @@
+"""Data on several devices: the programs run where the data are."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import PyTree
+
+
+def sharding_of(leaf: object) -> NamedSharding | None:
+    """The sharding of an array on several devices; None for other arrays."""
+    sharding = getattr(leaf, "sharding", None)
+    is_on_several = isinstance(sharding, NamedSharding) and len(sharding.device_set) > 1
+    return sharding if is_on_several else None
+
+
+def replicated_with(data: PyTree) -> NamedSharding | None:
+    """The sharding with a copy on every device of the data; None if they are on one device."""
+    for leaf in jax.tree.leaves(data):
+        sharding = sharding_of(leaf)
+        if sharding is not None:
+            return NamedSharding(sharding.mesh, PartitionSpec())
+    return None
+
+
+def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape, type and sharding of an array of the data."""
+    dtype = jax.dtypes.result_type(leaf)
+    return jax.ShapeDtypeStruct(np.shape(leaf), dtype, sharding=sharding_of(leaf))
+
+
+def shapes_of(data: PyTree) -> PyTree:
+    """Shapes, types and shardings of the data.
+
+    Arrays on one device are copied to all devices if others are on several.
+    """
+    everywhere = replicated_with(data)
+    return jax.tree.map(
+        lambda shape: (
+            shape
+            if everywhere is None or shape.sharding is not None
+            else jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=everywhere)
+        ),
+        jax.tree.map(shape_of, data),
+    )
+
+
+def on_device(leaf: Any, shape: jax.ShapeDtypeStruct) -> jax.Array:
+    """An array of the data in the type and the place of the programs; keys stay as they are."""
+    if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.extended):
+        return leaf
+    if sharding_of(leaf) is not None and sharding_of(leaf) == shape.sharding:
+        return leaf if leaf.dtype == shape.dtype else leaf.astype(shape.dtype)
+    return jax.device_put(np.asarray(leaf, dtype=shape.dtype), shape.sharding)
+
+
+def jitted(function: Any, data: PyTree) -> Any:
+    """``jax.jit`` of a function of these data, with its results on every device of the data."""
+    everywhere = replicated_with(data)
+    return jax.jit(function) if everywhere is None else jax.jit(function, out_shardings=everywhere)
+
+
+def placed(shapes: tuple, data: PyTree) -> tuple:
+    """The shapes of further arguments, with a copy on every device of the data."""
+    everywhere = replicated_with(data)
+    if everywhere is None:
+        return shapes
+    return tuple(jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=everywhere) for s in shapes)
