@@ -36,6 +36,9 @@ NUM_FINAL_CORRELATIONS = 4
 CORRELATION_MARGIN = 0.05
 #: A chain that moved in a smaller share of the recorded transitions counts as stuck.
 MIN_MOVE_SHARE = 0.1
+#: Chains on an accelerator, which evaluates thousands of rows in the time of a few.  Not yet
+#: measured on one: ``tests/benchmarks/gpu.py`` does.
+NUM_ACCELERATOR_CHAINS = 4096
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,14 @@ class Refine:
     max_gradients: int = 1_000_000
     min_warmup: int = 8
     min_recorded: int = 20
+
+    @classmethod
+    def for_backend(cls, backend: str) -> "Refine":
+        """The default for a backend of JAX; an accelerator runs thousands of chains together."""
+        if backend == "cpu":
+            return cls()
+        factor = NUM_ACCELERATOR_CHAINS / cls.num_chains
+        return cls(NUM_ACCELERATOR_CHAINS, max_gradients=int(factor * cls.max_gradients))
 
     def __post_init__(self) -> None:
         # The two halves of a recording are compared.

@@ -32,6 +32,8 @@ def batch_rows(cost: Cost) -> int:
 
 def max_single_points(batch_size: int, cost: Cost) -> int:
     """Up to how many points are cheaper one at a time; 0 if a batch costs little more than one."""
+    if jax.default_backend() != "cpu":
+        return 0  # a call costs more than the rows of a batch
     return batch_size // POINTS_PER_BATCH if batch_size * cost.numbers > MAX_BATCH_NUMBERS else 0
 
 

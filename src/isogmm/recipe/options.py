@@ -217,7 +217,7 @@ def default_tolerance(refine: object) -> float:
 def refinement(refine: object) -> Refinement:
     """``"auto"`` or True, 0 or False, a number of transitions, or settings."""
     if refine is True or (isinstance(refine, str) and refine == "auto"):
-        return Refinement(Refine(), is_optional=True)
+        return Refinement(Refine.for_backend(jax.default_backend()), is_optional=True)
     if isinstance(refine, Refine):
         return Refinement(refine, is_optional=True)
     if not isinstance(refine, int | np.integer) or refine < 0:

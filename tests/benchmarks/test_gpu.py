@@ -1,0 +1,11 @@
+"""The script for accelerators runs on a CPU."""
+
+from benchmarks import gpu
+
+
+def test_the_script_prints_both_tables(capsys):
+    gpu.main(["--small"])
+    printed = capsys.readouterr().out
+    assert "microseconds per gradient by rows per batch" in printed
+    for name in gpu.MODELS:
+        assert printed.count(name) >= 2
