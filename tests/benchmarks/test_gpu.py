@@ -1,8 +1,11 @@
 """The script for accelerators runs on a CPU."""
 
+import pytest
+
 from benchmarks import gpu
 
 
+@pytest.mark.weak_dtypes  # the models of the script are written as users write theirs
 def test_the_script_prints_both_tables(capsys):
     gpu.main(["--small"])
     printed = capsys.readouterr().out

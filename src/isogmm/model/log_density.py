@@ -14,6 +14,7 @@ from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.jax_function import JaxFunction
 from isogmm.model.plain_function import PlainFunction, combined
 from isogmm.model.precision import in_precision
+from isogmm.model.sharding import gathered
 from isogmm.model.structure import Structure
 from isogmm.model.target import Target
 
@@ -229,7 +230,7 @@ class LogDensity:
         if not isinstance(data, Mapping):
             data = {"data": data}
         return {
-            str(name): np.asarray(value)
+            str(name): gathered(value)
             for name, value in data.items()
             if (name in self._observed) == observed
             and jax.tree.structure(value) == jax.tree.structure(0)

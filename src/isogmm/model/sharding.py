@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
@@ -13,6 +14,14 @@ def sharding_of(leaf: object) -> NamedSharding | None:
     sharding = getattr(leaf, "sharding", None)
     is_on_several = isinstance(sharding, NamedSharding) and len(sharding.device_set) > 1
     return sharding if is_on_several else None
+
+
+def gathered(array: Any) -> np.ndarray:
+    """A NumPy array; parts of an array that belong to other processes are fetched from them."""
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        if not array.is_fully_replicated:
+            return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    return np.asarray(array)
 
 
 def replicated_with(data: PyTree) -> NamedSharding | None:
