@@ -12,6 +12,7 @@ import numpyro
 from jax.extend.core import ClosedJaxpr
 
 from isogmm.errors import ModelError, warn_user
+from isogmm.model.sharding import gathered
 from isogmm.model.target import ModelFields
 from isogmm.results.from_draws import Labels
 from isogmm.results.groups import arviz_name
@@ -120,7 +121,7 @@ class ReadModel(_Traced):
         """The arrays among the arguments, without the observed data."""
         observed = self.values.observed
         return {
-            name: np.asarray(array)
+            name: gathered(array)
             for name, array in named_arrays(self.named).items()
             if name not in observed
             and not any(array is value for value in observed.values())

@@ -9,6 +9,7 @@ from numpyro import handlers
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
+from isogmm.model.sharding import gathered
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import mask_of
@@ -56,7 +57,7 @@ def known_values(
                 missing.append(name)
     if missing:
         values |= _compute(model, arguments, missing, _value, full_plates)
-    observed = {name: np.asarray(values[name]) for name in sites.observed}
+    observed = {name: gathered(values[name]) for name in sites.observed}
     suspects = {}
     for name, array in observed.items():
         is_bad = np.asarray(_is_nan(array) | _is_outside(array, sites.observed[name]))
@@ -89,7 +90,7 @@ def _compute(
         trace = handlers.trace(prepared).get_trace(*args, **kwargs)
         return {name: read(trace[name]) for name in names}
 
-    return jax.tree.map(np.asarray, jax.jit(run)(arguments.arrays))
+    return jax.tree.map(gathered, jax.jit(run)(arguments.arrays))
 
 
 def _value(site: Message) -> object:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import DeadlineReachedError
+from isogmm.model.processes import agreed_seconds
 from isogmm.model.target import Target
 
 
@@ -47,7 +48,8 @@ class FitTarget(Target):
         DeadlineReachedError
             If the deadline has passed.
         """
-        if self.deadline is not None and time.perf_counter() > self.deadline:
+        deadline = self.deadline
+        if deadline is not None and agreed_seconds(self, time.perf_counter() - deadline) > 0:
             raise DeadlineReachedError
         values, gradients = super().evaluate(positions)
         self.num_gradient_evaluations += values.size

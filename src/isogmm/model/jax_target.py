@@ -19,7 +19,7 @@ from isogmm.model.precision import in_precision
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.program_cost import Cost, cost_of
 from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
-from isogmm.model.sharding import jitted, on_device, placed, shapes_of
+from isogmm.model.sharding import jitted, on_device, placed, shapes_of, spans_processes
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
 
 #: The programs of a model.
@@ -218,6 +218,7 @@ class JaxPrograms:
             "evaluate_point": bound.evaluate_point,
             "evaluate_batch": bound.evaluate_batch,
             "evaluate_row": functools.partial(bound.call, "point"),
+            "spans_processes": any(map(spans_processes, jax.tree.leaves(data))),
             "constrain": bound.constrain,
             "placeholder": self.placeholder,
             "batch_size": self.batch_size,

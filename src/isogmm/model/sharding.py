@@ -16,11 +16,15 @@ def sharding_of(leaf: object) -> NamedSharding | None:
     return sharding if is_on_several else None
 
 
+def spans_processes(leaf: object) -> bool:
+    """Whether parts of an array belong to other processes."""
+    return isinstance(leaf, jax.Array) and not leaf.is_fully_addressable
+
+
 def gathered(array: Any) -> np.ndarray:
     """A NumPy array; parts of an array that belong to other processes are fetched from them."""
-    if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        if not array.is_fully_replicated:
-            return np.asarray(multihost_utils.process_allgather(array, tiled=True))
+    if spans_processes(array) and not array.is_fully_replicated:
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
     return np.asarray(array)
 
 

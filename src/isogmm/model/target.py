@@ -44,6 +44,7 @@ class ModelFields(TypedDict, total=False):
     wait: Callable[[], None]
     few: Callable[[], int]
     evaluate_row: Callable[[np.ndarray], PointEvaluation] | None
+    spans_processes: bool
     num_programs: Callable[[], int]
     log_density: Callable[[Array], Array] | None
     precision: Callable[[], AbstractContextManager]
@@ -138,8 +139,9 @@ class Target:
         As ``evaluate_point``, by a program that evaluates one row.  Workers of an executor use it,
         because its result does not depend on other rows.  None stands for ``evaluate_point``.
     evaluate_rows
-        ``(n, d) -> ((n,), (n, d))`` for any n, where workers evaluate the model; None evaluates it
-        here in batches.
+        ``(n, d) -> ((n,), (n, d))``, where workers evaluate the model; None: in batches, here.
+    spans_processes
+        Whether several processes share the data and evaluate the model together.
     finish
         Last change of the finished result by the modeling language.  Bambi renames and recenters
         variables here.
@@ -194,6 +196,7 @@ class Target:
     few: Callable[[], int] = lambda: 2
     evaluate_row: Callable[[np.ndarray], PointEvaluation] | None = None
     evaluate_rows: Callable[[np.ndarray], BatchEvaluation] | None = None
+    spans_processes: bool = False
     finish: Callable[[Any], Any] = _unchanged
     prepare: Callable[[], None] = lambda: None
     wait: Callable[[], None] = lambda: None

@@ -10,6 +10,7 @@ import numpy as np
 
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.processes import agreed_seconds
 from isogmm.model.target import Target
 
 #: The mixture that is optimized.
@@ -121,7 +122,7 @@ class AbstractRunner(abc.ABC, Generic[Mixture]):
 
     def seconds(self) -> float:
         """Seconds since the start."""
-        return time.perf_counter() - self._started
+        return agreed_seconds(self.target, time.perf_counter() - self._started)
 
     def gradient_evaluations(self) -> int:
         """Gradients of the target since the start."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from isogmm.model.processes import agreed_seed
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.model.workers.executors import checked_executor
@@ -46,6 +47,7 @@ def run(family_name: str, given: Arguments) -> Result:
         costs.begin(Stage.COMPILE)
         model = given["model"], given["model_args"], given["model_kwargs"] or {}, seed
         target = to_target(*model)
+        seed = agreed_seed(target, seed)
         check_memory(given, target)
         target.prepare()
         # xarray and the statistics take more than half a second to import: do it while the model

@@ -12,6 +12,7 @@ from isogmm.locate.options import Locate, Whitening
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.mixtures.stored import check_coordinates
+from isogmm.model.processes import agreed_seconds
 from isogmm.model.target import Target
 from isogmm.optimize.factorized.runner import FactorizedAlgorithm
 from isogmm.optimize.loop import OptimizeResult
@@ -219,7 +220,8 @@ class FactorizedRounds(AbstractRounds):
         for number, (mixture, generator) in enumerate(chains, start=1):
             stopping: Any = algorithm.stopping
             if max_seconds is not None:
-                left = max_seconds - (time.perf_counter() - started)
+                spent = agreed_seconds(self.context.target, time.perf_counter() - started)
+                left = max_seconds - spent
                 stopping = replace(stopping, max_seconds=max(left, MIN_SECONDS))
             note = f"chain {number} of {len(mixtures)}" if len(mixtures) > 1 else ""
             self.context.costs.begin(Stage.MIXTURE, note)
