@@ -105,6 +105,10 @@ types: $(STAMP)  ## mypy
 wheel-test: $(STAMP)  ## build the wheel, install it elsewhere, use it there
 	$(BIN)/python .ci/wheel_test.py
 
+.PHONY: lowest-test
+lowest-test: $(STAMP)  ## install the lowest versions declared (Python 3.11), use them
+	$(BIN)/python .ci/lowest_test.py
+
 .PHONY: docs
 docs: $(DOCS_STAMP)  ## the pages, warnings as errors, into docs/_build/html; runs the notebooks
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
