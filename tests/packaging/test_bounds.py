@@ -1,5 +1,6 @@
 """The declared lower bounds are those that `make lowest-test` installs and uses."""
 
+import itertools
 import re
 import tomllib
 
@@ -33,7 +34,8 @@ def numbers(version: str) -> tuple[int, ...]:
 def declared() -> dict[str, str]:
     """The lower bound of every package that pyproject.toml names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = itertools.chain.from_iterable(project["optional-dependencies"].values())
+    lines = [*project["dependencies"], *extras]
     matches = [re.match(r"([a-z0-9-]+)>=([0-9.]+)", line) for line in lines]
     return {match[1]: match[2] for match in matches if match}
 
