@@ -1,6 +1,7 @@
 """The loop: the paper's algorithm exactly, known optima, and numerical failures."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from isogmm.optimize import optimize
 from isogmm.optimize.backends import _compiled
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
 from isogmm.optimize.iteration import Rules
+from isogmm.optimize.loop import _Windows
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay, Polynomial
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
 from isogmm.optimize.updates import (
@@ -509,3 +511,18 @@ class TestNumericalFailures:
             fit(target, start(2)[0])
         with pytest.raises(OptionError, match="numpy, jax"):
             fit(target, start(2), array_backend="torch")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_average_of_the_tail_has_weights_that_grow_linearly():
+    runner = SimpleNamespace(iterations=100, seconds=lambda: 0.0, mixture=lambda: None)
+    schedule = ConstantThenLinearDecay(0.3, tail=0.5)
+    windows = _Windows(runner, schedule, MaxIterations(10_000), None, [])
+    steps, weights = [], np.zeros(0)
+    for plan in windows._tail():
+        steps += plan.step_sizes
+        for share in plan.averaging:
+            weights = np.append((1.0 - share) * weights, share)
+        runner.iterations += plan.length
+    np.testing.assert_allclose(steps, 0.3 * (1.0 - np.arange(50) / 50))
+    np.testing.assert_allclose(weights, np.arange(1, 51) / np.arange(1, 51).sum())

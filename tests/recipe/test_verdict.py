@@ -148,3 +148,43 @@ def test_complaints_add_up():
     assert advice.startswith("Stopped.")
     assert "hardly moved" in advice
     assert "3.0 nats" in advice
+
+
+#: Where each threshold lies: findings as a function of one value, and the value.
+BOUNDARIES = {
+    "k of the mixture": (lambda x: replace(MIXTURE, pareto_k=x), 0.5),
+    "k of weighted draws": (lambda x: replace(IMPORTANCE, pareto_k=x), 0.7),
+    "k where weights vary": (lambda x: replace(MIXTURE, pareto_k=1.3, relative_ess=2 - x), 1.01),
+    "ESS of the mixture": (lambda x: replace(MIXTURE, relative_ess=1 - x), 0.5),
+    "ESS of weighted draws": (lambda x: replace(IMPORTANCE, relative_ess=1 - x), 0.95),
+    "change by weights": (lambda x: replace(MIXTURE, weight_effect=_effect(x)), 0.05),
+    "k of a tail": (
+        lambda x: replace(IMPORTANCE, weight_effect=replace(TAIL, pareto_k=x)),
+        0.7,
+    ),
+    "R-hat": (lambda x: replace(MIXTURE, rhat=1 + x, num_draws=10**9), 0.03),
+    "R-hat of few draws": (lambda x: replace(MIXTURE, rhat=1 + x, num_draws=1000), 0.04),
+    "Monte Carlo error": (lambda x: replace(CHAINS, mcse=x), 0.1),
+    "stuck chains": (lambda x: replace(CHAINS, stuck_share=x), 0.02),
+    "outside the support": (lambda x: replace(MIXTURE, nonfinite_share=x), 0.05),
+    "unseen modes": (lambda x: replace(MIXTURE, num_modes=2, unseen_probability=x), 0.02),
+    "an unseen second mode": (lambda x: replace(MIXTURE, unseen_probability=x), 0.02),
+    "error of a mass": (lambda x: replace(CHAINS, num_modes=2, mass_se=x), 0.05),
+    "gap of the ELBOs": (lambda x: replace(MIXTURE, elbo_gap=x), 1.0),
+}
+
+
+def _effect(shift):
+    return replace(EFFECT, log_sd_shift=shift, mean_shift=0.0)
+
+
+@pytest.mark.parametrize("name", BOUNDARIES)
+def test_every_threshold_is_where_the_documentation_says(name):
+    findings, value = BOUNDARIES[name]
+    assert decide(findings(value * 0.999))[0] is not Verdict.UNRELIABLE
+    assert decide(findings(value * 1.001))[0] is Verdict.UNRELIABLE
+
+
+def test_the_message_about_symmetries_begins_at_a_tenth():
+    messages = [decide(replace(MIXTURE, num_modes=9, unseen_probability=x))[1] for x in (0.1, 0.11)]
+    assert ["symmetry" in message for message in messages] == [False, True]

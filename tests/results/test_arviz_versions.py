@@ -76,3 +76,13 @@ def test_rhat_and_ess_by_variable():
     assert np.delete(ess.ravel(), 3).min() > 1500
     assert np.ndim(idt.rhat(draws[..., 0, 0])) == 0
     assert np.isnan(idt.rhat(np.ones((4, 100)))) or idt.rhat(np.ones((4, 100))) == 1.0
+
+
+@pytest.mark.parametrize("size", [100, 4000])
+def test_psis_smooths_the_tail_of_independent_draws(size):
+    """min(S / 5, 3 sqrt(S)) ratios, as for a relative efficiency of one."""
+    ratios = 2.0 * np.random.default_rng(3).standard_normal(size)
+    smoothed, _ = idt.psis(ratios)
+    change = smoothed - ratios
+    num_changed = np.count_nonzero(np.abs(change - np.median(change)) > 1e-12)
+    assert abs(num_changed - min(size / 5, 3 * np.sqrt(size))) <= 2

@@ -41,3 +41,20 @@ def test_a_large_mixture_takes_little_memory():
     # A few arrays of one chunk; without chunks there would be several arrays of 2 k² numbers.
     assert peak < 8 * chunks.MAX_CHUNK_NUMBERS * 8
     assert 2 * k**2 > 4 * chunks.MAX_CHUNK_NUMBERS
+
+
+@pytest.mark.parametrize("chains", [1, 4])
+def test_the_bound_holds_for_all_chains_together(monkeypatch, chains):
+    given = arguments(np.random.default_rng(0), chains, 8, 3, 25)
+    monkeypatch.setattr(chunks, "MAX_CHUNK_NUMBERS", 2048)
+    evaluate, sizes = base.log_prob_and_score, []
+
+    def recorded(points, means, variances, log_weights):
+        sizes.append(points.shape[-2] * variances.size)
+        return evaluate(points, means, variances, log_weights)
+
+    monkeypatch.setattr(base, "log_prob_and_score", recorded)
+    base.component_gradients(*given)
+    assert sum(sizes) == 200 * chains * 8
+    # Whole blocks of 16 points: at least half of the bound is used, and never more than it.
+    assert 1024 <= max(sizes) <= 2048 or (chains == 1 and sizes == [1600])

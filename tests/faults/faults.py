@@ -1,0 +1,416 @@
+"""The list of faults: a change of one place in the sources, and the tests that must notice it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A text in a file, the text that replaces it, and the tests that must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def applied_to(self, source: str) -> str:
+        """The source with the fault; the old text must occur exactly once."""
+        if source.count(self.old) != 1:
+            count = source.count(self.old)
+            raise ValueError(f"{self.name}: {self.file} has the text {count} times, not once")
+        return source.replace(self.old, self.new)
+
+
+LOCATE, DRAWS, CHAINS = "src/isogmm/locate/", "src/isogmm/draws/", "src/isogmm/draws/chains/"
+RECIPE, OPTIMIZE = "src/isogmm/recipe/", "src/isogmm/optimize/"
+MATCH = ("tests/locate/test_batch_and_match.py",)
+REJECTION = ("tests/draws/chains/test_delayed_rejection.py",)
+MASSES = ("tests/draws/test_masses.py",)
+WARMUP = ("tests/draws/chains/test_warmup.py",)
+CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
+AGREEMENT = ("tests/draws/test_agreement.py",)
+VERDICT = ("tests/recipe/test_verdict.py",)
+RULES = ("tests/optimize/updates/test_rules.py",)
+IMPORTANCE = ("tests/draws/test_importance.py", "tests/draws/test_masses.py")
+
+FAULTS = [
+    Fault(
+        "batch and match: weight of the mean term is 1",
+        LOCATE + "batch_and_match.py",
+        "weight = damping_factor / (1.0 + damping_factor)\n    draws, draw_mean",
+        "weight = 1.0\n    draws, draw_mean",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: no term of the mean gradient",
+        LOCATE + "batch_and_match.py",
+        "np.sqrt(weight) * scores.gradient_mean[:, None]",
+        "0.0 * scores.gradient_mean[:, None]",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: constant late damping",
+        LOCATE + "batch_and_match.py",
+        "return CONSTANT_DAMPING / max(1.0, float(iteration - CONSTANT_UNTIL))",
+        "return CONSTANT_DAMPING",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: width kept outside the support",
+        LOCATE + "batch_and_match.py",
+        "SHRINKAGE * candidates.factors[is_too_wide]",
+        "candidates.factors[is_too_wide]",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: diagonal covariance halved",
+        LOCATE + "batch_and_match.py",
+        "covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))",
+        "covariance = v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: undamped mean",
+        LOCATE + "batch_and_match.py",
+        "shift = weight * (pulled + scores.draw_mean)",
+        "shift = pulled + scores.draw_mean",
+        MATCH,
+    ),
+    Fault(
+        "batch and match: variances for standard deviations",
+        LOCATE + "batch_and_match.py",
+        "candidates.factors * np.sqrt(covariance)",
+        "candidates.factors * covariance",
+        MATCH,
+    ),
+    Fault(
+        "HMC: the third try without the rejections of the reverse path",
+        CHAINS + "delayed_rejection.py",
+        "decrease[inside] + reverse - log_rejected[inside]",
+        "decrease[inside] - log_rejected[inside]",
+        REJECTION,
+    ),
+    Fault(
+        "HMC: the second rejection does not count in the third try",
+        CHAINS + "hmc.py",
+        "log_rejected = log_rejected + log_rejection_probability(proposal.log_ratio)",
+        "pass",
+        REJECTION,
+    ),
+    Fault(
+        "HMC: momentum not reversed on the way back",
+        CHAINS + "delayed_rejection.py",
+        "-end_momenta[inside]",
+        "end_momenta[inside]",
+        REJECTION,
+    ),
+    Fault(
+        "HMC: mixed step sizes are tried again",
+        CHAINS + "hmc.py",
+        "has_retries = self.retry_factor and self.step_factors is None",
+        "has_retries = bool(self.retry_factor)",
+        REJECTION,
+    ),
+    Fault(
+        "HMC: full last step of the momentum",
+        CHAINS + "leapfrog.py",
+        "(1.0 if index < num_steps - 1 else 0.5)",
+        "1.0",
+        REJECTION,
+    ),
+    Fault(
+        "chains outside the support all become the same chain",
+        CHAINS + "state.py",
+        "finite[np.arange(is_bad.sum()) % len(finite)]",
+        "finite[0]",
+        REJECTION,
+    ),
+    Fault(
+        "systematic resampling in order",
+        DRAWS + "importance.py",
+        "return generator.permutation(systematic_indices(weights, count, generator))",
+        "return systematic_indices(weights, count, generator)",
+        IMPORTANCE,
+    ),
+    Fault(
+        "effective sample size without the square",
+        DRAWS + "importance.py",
+        "weights.sum() ** 2 / (weights**2).sum()",
+        "weights.sum() / (weights**2).sum()",
+        IMPORTANCE,
+    ),
+    Fault(
+        "tempering stops at once",
+        DRAWS + "importance.py",
+        "power *= TEMPERING_FACTOR",
+        "power = 0.0",
+        IMPORTANCE,
+    ),
+    Fault(
+        "shortage counts all weights",
+        DRAWS + "importance.py",
+        "np.maximum(weights / weights.mean() - factor, 0.0)",
+        "np.abs(weights / weights.mean() - factor)",
+        IMPORTANCE,
+    ),
+    Fault(
+        "bridge: inefficiency ignored",
+        DRAWS + "evidence.py",
+        "max(len(log_chains) / inefficiency, 1.0)",
+        "max(len(log_chains), 1.0)",
+        MASSES,
+    ),
+    Fault(
+        "bridge: no error of the chains",
+        DRAWS + "evidence.py",
+        "variance += _relative_variance(inverse_chains, effective)",
+        "pass",
+        MASSES,
+    ),
+    Fault(
+        "bridge: one iteration",
+        DRAWS + "evidence.py",
+        "if abs(new - log_r) < BRIDGE_TOLERANCE:",
+        "if True:",
+        MASSES,
+    ),
+    Fault(
+        "bridge: shares of the mixture ignored",
+        DRAWS + "evidence.py",
+        "log_masses[region] = log_ratio + np.log(share)",
+        "log_masses[region] = log_ratio",
+        ("tests/draws/test_evidence.py",),
+    ),
+    Fault(
+        "evidence: draws outside the support ignored",
+        DRAWS + "evidence.py",
+        "log_evidence=evidence.log_evidence + log_share",
+        "log_evidence=evidence.log_evidence",
+        ("tests/draws/test_masses.py", "tests/draws/test_evidence.py"),
+    ),
+    Fault(
+        "delivered chains are not weighted by the masses of their modes",
+        RECIPE + "select_draws.py",
+        "return ratio[regions].reshape(shape)",
+        "return np.ones(shape)",
+        MASSES,
+    ),
+    Fault(
+        "uncertain masses are used",
+        RECIPE + "select_draws.py",
+        "> MAX_USABLE_MASS_SE:",
+        "> np.inf:",
+        MASSES,
+    ),
+    Fault(
+        "tempering equalizes the masses of the starts",
+        RECIPE + "run_chains.py",
+        "weights[members] *= full[members].sum() / full.sum() / weights[members].sum()",
+        "weights[members] *= 1.0",
+        MASSES,
+    ),
+    Fault(
+        "agreement: the tails always agree",
+        DRAWS + "agreement.py",
+        "return bool(np.all(shares < max_share))",
+        "return True",
+        AGREEMENT,
+    ),
+    Fault(
+        "agreement: spread not compared",
+        DRAWS + "agreement.py",
+        "((draws, chains), (np.abs(draws), np.abs(chains)))",
+        "((draws, chains),)",
+        AGREEMENT,
+    ),
+    Fault(
+        "agreement: draws not weighted",
+        DRAWS + "agreement.py",
+        "of_chains.mean(axis=0) - self.weights @ of_draws",
+        "of_chains.mean(axis=0) - of_draws.mean(axis=0)",
+        AGREEMENT,
+    ),
+    Fault(
+        "agreement: error of the chains alone",
+        DRAWS + "agreement.py",
+        "np.sqrt(1.0 / len(positions) + 1.0 / self.ess)",
+        "np.sqrt(1.0 / len(positions) + 0.0 / self.ess)",
+        AGREEMENT,
+    ),
+    Fault(
+        "agreement: only the upper tail",
+        DRAWS + "agreement.py",
+        "np.maximum((chains < low).mean(axis=0), (chains > high).mean(axis=0))",
+        "(chains > high).mean(axis=0)",
+        AGREEMENT,
+    ),
+    Fault(
+        "warm-up not doubled after independence",
+        CHAINS + "warmup.py",
+        "max(self._length, self.independent_at + self.age)",
+        "max(self._length, self.independent_at)",
+        WARMUP,
+    ),
+    Fault(
+        "warm-up: new coordinates keep the old starting points",
+        CHAINS + "warmup.py",
+        "if self.age == 0:",
+        "if False:",
+        WARMUP,
+    ),
+    Fault(
+        "warm-up: settling of the coordinates ignored",
+        CHAINS + "warmup.py",
+        "max(self._length, self.sampler.coordinates.settled_at)",
+        "self._length",
+        WARMUP,
+    ),
+    Fault(
+        "warm-up: no budget",
+        CHAINS + "warmup.py",
+        "if num_gradients > MAX_WARMUP_SHARE * self.max_gradients:",
+        "if num_gradients > self.max_gradients:",
+        WARMUP,
+    ),
+    Fault(
+        "correlation with the start between modes",
+        CHAINS + "convergence.py",
+        "first, second = without_group_means(first, groups), without_group_means(second, groups)",
+        "first, second = first - first.mean(0), second - second.mean(0)",
+        CONVERGENCE,
+    ),
+    Fault(
+        "threshold of independence without the number of coordinates",
+        CHAINS + "convergence.py",
+        "np.sqrt(2.0 * np.log(2.0 * dim) / num_chains)",
+        "np.sqrt(2.0 * np.log(2.0) / num_chains)",
+        CONVERGENCE,
+    ),
+    Fault(
+        "drift: halves exchanged with the whole",
+        CHAINS + "convergence.py",
+        "part[:, half:].mean(axis=1) - part[:, :half].mean(axis=1)",
+        "part[:, half:].mean(axis=1) - part.mean(axis=1)",
+        CONVERGENCE,
+    ),
+    Fault(
+        "tail error: density of the normal distribution at the median",
+        CHAINS + "convergence.py",
+        "TAIL_DENSITY = 0.103",
+        "TAIL_DENSITY = 0.399",
+        CONVERGENCE,
+    ),
+    Fault(
+        "tail average with equal weights",
+        OPTIMIZE + "loop.py",
+        "[2.0 / (place + 2.0) for place in places]",
+        "[1.0 / (place + 1.0) for place in places]",
+        ("tests/optimize/test_loop.py",),
+    ),
+    Fault(
+        "tail with a constant step size",
+        OPTIMIZE + "loop.py",
+        "[largest * (1.0 - place / total) for place in places]",
+        "[largest for place in places]",
+        ("tests/optimize/test_loop.py",),
+    ),
+    Fault(
+        "trust region without the root of the dimension",
+        OPTIMIZE + "updates/trust_region.py",
+        "xp.sqrt(move.shape[-1] * mixture.variances)",
+        "xp.sqrt(mixture.variances)",
+        RULES,
+    ),
+    Fault(
+        "trust region: variances may fall without bound",
+        OPTIMIZE + "updates/trust_region.py",
+        "xp.clip(ratio, math.exp(-bound), math.exp(bound))",
+        "xp.clip(ratio, 0.0, math.exp(bound))",
+        RULES,
+    ),
+    Fault(
+        "chunks of the points ignore the chains",
+        OPTIMIZE + "gradients/base.py",
+        "math.prod(variances.shape)",
+        "variances.shape[-1]",
+        ("tests/optimize/gradients/test_chunks.py",),
+    ),
+    Fault(
+        "samples outside the support count",
+        OPTIMIZE + "gradients/base.py",
+        "weights = normalized_weights(finite, sample_weights)",
+        "weights = normalized_weights(finite | True, sample_weights)",
+        ("tests/optimize/gradients/test_component_gradients.py",),
+    ),
+    Fault(
+        "variance gradients without the dimension",
+        OPTIMIZE + "gradients/base.py",
+        "/ (d * variances)",
+        "/ variances",
+        ("tests/optimize/gradients/test_component_gradients.py",),
+    ),
+    Fault(
+        "standard error of a window from its variance",
+        OPTIMIZE + "stopping.py",
+        "variance = (np.diff(elbos, axis=0) ** 2).mean(axis=0) / 2.0",
+        "variance = elbos.var(axis=0)",
+        ("tests/optimize/test_stopping.py",),
+    ),
+    Fault(
+        "a shortened window decides",
+        OPTIMIZE + "stopping.py",
+        "if last.iterations < before.iterations:",
+        "if False:",
+        ("tests/optimize/test_stopping.py",),
+    ),
+    Fault(
+        "one chain cannot prolong the fit",
+        OPTIMIZE + "stopping.py",
+        "if on_average or by_chain.any() or not",
+        "if on_average or not",
+        ("tests/optimize/test_stopping.py",),
+    ),
+    Fault(
+        "seed of later chunks not advanced",
+        "src/isogmm/model/chunks.py",
+        "np.uint32((seed + begin) % 2**32)",
+        "np.uint32(seed % 2**32)",
+        ("tests/model/test_chunks.py",),
+    ),
+    Fault(
+        "PSIS with half the relative efficiency",
+        "src/isogmm/results/arviz_versions.py",
+        "array_stats.psislw(-flat, r_eff=1.0)",
+        "array_stats.psislw(-flat, r_eff=0.5)",
+        ("tests/results/test_arviz_versions.py",),
+    ),
+    Fault(
+        "R-hat without the noise of few draws",
+        RECIPE + "verdict.py",
+        "f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws",
+        "f.rhat > MAX_RHAT",
+        VERDICT,
+    ),
+    *(
+        Fault(
+            f"threshold {name} times {factor}",
+            RECIPE + "thresholds.py",
+            f"{name} = {value}",
+            f"{name} = {value * factor}",
+            VERDICT,
+        )
+        for name, value in {
+            "MAX_PARETO_K": 0.7,
+            "MAX_GOOD_K": 0.5,
+            "MAX_WEIGHT_EFFECT": 0.05,
+            "RHAT_NOISE": 10.0,
+            "MAX_MCSE_SD": 0.1,
+            "MAX_STUCK_SHARE": 0.02,
+            "MAX_NONFINITE_SHARE": 0.05,
+            "MAX_UNSEEN_PROBABILITY": 0.02,
+            "MAX_MASS_SE": 0.05,
+            "MAX_ELBO_GAP": 1.0,
+        }.items()
+        for factor in (1.5,)
+    ),
+]

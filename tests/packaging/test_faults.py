@@ -1,0 +1,24 @@
+"""The list of faults fits the sources, so that the script can introduce each of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "faults"))
+
+from faults import FAULTS  # noqa: E402
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_every_fault_can_be_introduced(fault):
+    source = (ROOT / fault.file).read_text()
+    changed = fault.applied_to(source)
+    assert changed != source
+    compile(changed, fault.file, "exec")
+    assert all((ROOT / test).is_file() for test in fault.tests)
+
+
+def test_the_names_are_distinct():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
