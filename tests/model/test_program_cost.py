@@ -7,7 +7,12 @@ import pytest
 
 from isogmm.model.log_density import LogDensity
 from isogmm.model.program_cost import WHILE_ITERATIONS, cost_of
-from isogmm.model.program_size import BATCH_ROWS, BATCH_ROWS_OF_LOOPS
+from isogmm.model.program_size import (
+    BATCH_ROWS,
+    BATCH_ROWS_OF_LOOPS,
+    MAX_WORKING_SET,
+    MIN_BATCH_ROWS,
+)
 
 pytestmark = pytest.mark.float32
 
@@ -83,12 +88,23 @@ def test_costly_loops_get_small_batches(monkeypatch):
     short, long = process(10), process(10_000)
     assert short.to_target().batch_size == BATCH_ROWS
     assert long.to_target().batch_size == BATCH_ROWS_OF_LOOPS
-    # Rows that are evaluated together profit from large batches at any cost per row.
-    assert regression(100_000).to_target().batch_size == BATCH_ROWS
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert process(10_001).to_target().batch_size == BATCH_ROWS
     given = LogDensity(lambda x: -(x**2).sum(), np.zeros(2), batch_size=5)
     assert given.to_target().batch_size == 5
+
+
+def test_batches_stay_in_the_cache(monkeypatch):
+    """The largest array of a batch has about 4 MiB; the sizes are powers of two."""
+    bytes_per_number = np.dtype(jax.dtypes.canonicalize_dtype(float)).itemsize
+    assert regression(1_000).to_target().batch_size == BATCH_ROWS
+    for size in (20_000, 100_000, 1_000_000):
+        rows = regression(size).to_target().batch_size
+        assert rows == MIN_BATCH_ROWS or rows * size * bytes_per_number <= MAX_WORKING_SET
+        assert rows == BATCH_ROWS or 2 * rows * size * bytes_per_number > MAX_WORKING_SET
+    assert regression(1_000_001).to_target().batch_size == MIN_BATCH_ROWS
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert regression(1_000_002).to_target().batch_size == BATCH_ROWS
 
 
 def test_the_batch_size_changes_no_value():

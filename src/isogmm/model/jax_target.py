@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
+from jax.extend.core import Jaxpr
 from jax.stages import Compiled
 from jaxtyping import Float, PyTree
 
@@ -17,7 +18,7 @@ from isogmm.model.background import compile_in_background
 from isogmm.model.chunks import in_chunks
 from isogmm.model.precision import in_precision
 from isogmm.model.prior import draws_or_nan
-from isogmm.model.program_cost import Cost, cost_of
+from isogmm.model.program_cost import Cost, cost_of, largest_bytes
 from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
 from isogmm.model.sharding import jitted, on_device, placed, shapes_of, spans_processes
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
@@ -43,8 +44,7 @@ class JaxPrograms:
     If a batch costs little more than a point, the point is evaluated as a row of a batch and has
     no program; see :meth:`few`.  The model is traced once for both programs.
 
-    The data are an input of the programs.  A second data set of the same shapes uses the same
-    programs (:meth:`bind`).
+    The data are an input, so that data sets of the same shapes share the programs (:meth:`bind`).
 
     Parameters
     ----------
@@ -113,14 +113,18 @@ class JaxPrograms:
     @functools.cached_property
     def cost(self) -> Cost:
         """What one row computes; the model is traced for it."""
+        return cost_of(self._point_jaxpr)
+
+    @functools.cached_property
+    def _point_jaxpr(self) -> Jaxpr:
         with self.precision():
-            traced = self._value_and_grad.trace(*self._shapes("point"), self._data_shapes)
-        return cost_of(traced.jaxpr.jaxpr)
+            return self._value_and_grad.trace(*self._shapes("point"), self._data_shapes).jaxpr.jaxpr
 
     @functools.cached_property
     def batch_size(self) -> int:
         """Rows of the batch program, fixed at the first use."""
-        return batch_rows(self.cost) if self._batch_size is None else self._batch_size
+        given = self._batch_size
+        return batch_rows(self.cost, largest_bytes(self._point_jaxpr)) if given is None else given
 
     @functools.cached_property
     def constrain_size(self) -> int:
@@ -196,10 +200,8 @@ class JaxPrograms:
                 traced = function.trace(*arguments, self._data_shapes)
                 lowered = traced.lower()
             self.num_programs += 1
-            options, after = None, []
-            if name == "constrain":
-                # Draws are constrained at the end of a fit: the other programs compile first.
-                after = list(self._compilations.values())
+            # Draws are constrained at the end of a fit: the other programs compile first.
+            options, after = None, list(self._compilations.values()) * (name == "constrain")
             numbers = cost_of(traced.jaxpr.jaxpr).numbers
             if name in RARELY_CALLED and numbers < MIN_OPTIMIZED_NUMBERS:
                 options = {"xla_backend_optimization_level": 0}

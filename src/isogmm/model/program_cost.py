@@ -51,6 +51,23 @@ def cost_of(jaxpr: Jaxpr) -> Cost:
     return Cost(total, has_loops)
 
 
+def largest_bytes(jaxpr: Jaxpr) -> int:
+    """Bytes of the largest intermediate array, those inside loops and functions included."""
+    largest = 0
+    for equation in jaxpr.eqns:
+        inner = [largest_bytes(called) for called in _called_jaxprs(equation)]
+        own = [] if inner else [_bytes(variable.aval) for variable in equation.outvars]
+        largest = max([largest, *inner, *own])
+    return largest
+
+
+def _bytes(value: object) -> int:
+    """Bytes of an array; 0 for values without a numeric type, such as random keys."""
+    dtype = getattr(value, "dtype", None)
+    size = int(np.prod(getattr(value, "shape", ()), dtype=float))
+    return size * dtype.itemsize if isinstance(dtype, np.dtype) else 0
+
+
 def _called_jaxprs(equation: JaxprEqn) -> Iterator[Jaxpr]:
     """The jaxprs that an equation calls: bodies of loops, branches and functions."""
     for value in equation.params.values():
