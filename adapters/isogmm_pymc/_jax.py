@@ -15,6 +15,7 @@ from pytensor.link.utils import fgraph_to_python
 
 from isogmm.arrays import Array
 from isogmm_pymc._jax_operations import Dispatcher, register_missing
+from isogmm_pymc._known_checks import remove_known_checks
 
 
 class NoJaxFormError(Exception):
@@ -83,6 +84,7 @@ def jaxify(
     )
     mode = JAX.excluding("fusion", "inplace").including(rewrite)
     graph = FunctionGraph(inputs=list(inputs), outputs=list(outputs), clone=True)
+    remove_known_checks(graph)
     with warnings.catch_warnings():
         # A compiled program cannot evaluate assertions about values.
         warnings.filterwarnings("ignore", message="Skipping .* Op")

@@ -1,0 +1,64 @@
+"""Checks of parameters that always hold are not compiled; all others are kept."""
+
+import numpy as np
+import pytest
+
+pm = pytest.importorskip("pymc")
+
+import pytensor.tensor as pt  # noqa: E402
+from pymc.logprob.utils import CheckParameterValue  # noqa: E402
+from pytensor.graph.fg import FunctionGraph  # noqa: E402
+
+from isogmm.model.to_target import to_target  # noqa: E402
+from isogmm_pymc._known_checks import remove_known_checks  # noqa: E402
+
+pytestmark = pytest.mark.pymc
+
+COUNTS = np.array([0, 1, 3])
+LINKS = {
+    "exp": (pm.math.exp, True),
+    "softplus": (pt.softplus, True),
+    "square and sum": (lambda x: x**2 + pm.math.exp(x), True),
+    "identity": (lambda x: x, False),
+    "difference": (lambda x: pm.math.exp(x) - 1.0, False),
+    "negative": (lambda x: -pm.math.exp(x), False),
+}
+
+
+def poisson(link):
+    with pm.Model() as model:
+        x = pm.Normal("x", shape=3, initval=np.array([0.5, 1.0, 1.5]))
+        pm.Poisson("y", link(x), observed=COUNTS)
+    return model
+
+
+def remaining_checks(model):
+    graph = FunctionGraph(list(model.value_vars), [model.logp()], clone=True)
+    remove_known_checks(graph)
+    return [str(n.op) for n in graph.toposort() if isinstance(n.op, CheckParameterValue)]
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_checks_that_always_hold_are_removed(name):
+    link, is_known = LINKS[name]
+    checks = remaining_checks(poisson(link))
+    assert any("mu >= 0" in check for check in checks) != is_known
+    # The constant sd of the prior is known to be positive too.
+    assert not any("sigma" in check for check in checks)
+
+
+def test_a_check_of_a_false_constant_is_kept():
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        pm.Normal("y", x, -1.0, observed=1.0)
+    assert any("sigma" in check for check in remaining_checks(model))
+
+
+@pytest.mark.parametrize("name", ["exp", "identity"])
+def test_values_do_not_change(name):
+    model = poisson(LINKS[name][0])
+    target = to_target(model, (), {}, 0)
+    points = np.array([[0.5, 1.0, 1.5], [-0.5, 1.0, 1.5]])
+    expected = [model.compile_logp(mode="FAST_COMPILE")({"x": point}) for point in points]
+    expected = np.where(np.isfinite(expected), expected, -np.inf)
+    np.testing.assert_allclose(target.evaluate(points)[0], expected, rtol=1e-10)
