@@ -51,15 +51,23 @@ def test_import_leaves_jax_as_it_was():
     assert fresh(program).strip() == "True"
 
 
-def test_import_costs_at_most_a_second_beyond_jax():
-    # Processor time of the process, not the clock: other work on the machine does not count.
+#: Of the processor time of ``import jax``.  Measured: ``import isogmm`` 0.001, rich's
+#: console 0.03, ``isogmm.model.target`` 0.04, pandas 0.3, ``scipy.stats`` 1.2.
+MAX_IMPORT_TIME = 0.01
+
+
+def test_import_adds_at_most_a_hundredth_of_the_import_of_jax():
+    # Processor time, relative to that of JAX in the same process: neither the speed of the machine
+    # nor other work on it counts.
     program = (
-        "import time, jax\n"
+        "import time\n"
         "begin = time.process_time()\n"
+        "import jax\n"
+        "middle = time.process_time()\n"
         "import isogmm\n"
-        "print(time.process_time() - begin)"
+        "print((time.process_time() - middle) / (middle - begin))"
     )
-    assert statistics.median(float(fresh(program)) for _ in range(5)) <= 1.0
+    assert statistics.median(float(fresh(program)) for _ in range(5)) <= MAX_IMPORT_TIME
 
 
 def test_every_public_name_loads_and_is_documented():
