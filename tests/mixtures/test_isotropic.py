@@ -234,8 +234,10 @@ def test_pooled_density_is_the_average_of_the_chains():
     x = np.random.default_rng(10).normal(size=(10, 3))
     average = np.mean([np.exp(mixture[chain].log_prob(x)) for chain in range(2)], axis=0)
     np.testing.assert_allclose(np.exp(mixture.pooled().log_prob(x)), average, rtol=1e-12)
-    assert mixture[0].pooled() is not None
-    assert mixture[0].pooled().num_components == 4
+    # One chain is pooled already.
+    single = mixture[0]
+    assert single.pooled().num_components == single.num_components == 4
+    np.testing.assert_array_equal(single.pooled().log_prob(x), single.log_prob(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -7,7 +7,7 @@ import pytest
 
 from helpers import transcription
 from helpers.targets import GaussianMixtureTruth, gaussian, isotropic_mixture
-from helpers.tolerances import assert_within_error
+from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError
 from isogmm.optimize.gradients import (
     GaussHermite,
@@ -243,7 +243,12 @@ def test_noise_has_the_promised_shape_and_pairs():
     np.testing.assert_array_equal(noise[:, :, :3], -noise[:, :, 3:])
     plain = MonteCarlo(5, antithetic=False).noise(np.random.default_rng(0), 2, 3, 4)
     assert plain.shape == (2, 3, 5, 4)
-    assert abs(plain.sum()) > 1e-6
+    # No draw is the opposite of another one of its component, and all of them are normal draws.
+    sums = plain[:, :, :, None] + plain[:, :, None, :]
+    assert np.abs(sums).max(axis=-1).min() > 0.0
+    many = MonteCarlo(20_000, antithetic=False).noise(np.random.default_rng(1), 1, 1, 4)[0, 0]
+    assert_within_error(many.mean(0), np.zeros(4), standard_error(many))
+    assert_within_error((many**2).mean(0), np.ones(4), standard_error(many**2))
 
 
 @pytest.mark.parametrize(
