@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 from isogmm.errors import OptionError
-from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.abstract import AbstractMixture, mixture_of
+from isogmm.mixtures.check_parameters import check_parameters
+from isogmm.mixtures.tables import read_tables
 from isogmm.model.target import Target
 from isogmm.results.groups import Result, arviz_name, get_group
 
 #: Names of coordinates that an error message lists.
 MAX_NAMES = 5
+#: The mixture of a result, as the subject of a message.
+STORED = "the mixture in the group 'fit' of the result"
 
 
 def mixture_from(idata: Result) -> AbstractMixture:
@@ -22,11 +26,13 @@ def resume_mixture(idata: Result, target: Target) -> AbstractMixture:
     Raises
     ------
     OptionError
-        If names or shapes of the variables differ: the message lists them.
+        If names or shapes of the variables differ: the message lists them.  Also if the stored
+        parameters are not those of a mixture.
     """
-    mixture = mixture_from(idata)
+    arrays, affine_map = read_tables(idata)
     check_coordinates(idata, target)
-    return mixture
+    check_parameters(arrays, STORED)
+    return mixture_of(arrays, affine_map)
 
 
 def check_coordinates(idata: Result, target: Target) -> None:

@@ -1,13 +1,14 @@
 """Earlier fits to continue: the mixture of a result, and the mixture of a running fit on disk."""
 
-import os
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from isogmm.errors import ModelError
+from isogmm.errors import IsogmmError, ModelError, warn_user
+from isogmm.mixtures.check_parameters import check_parameters
 from isogmm.model.target import Target
+from isogmm.recipe.checkpoint_file import damaged, read_arrays, write_arrays
 from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.start import Start
 from isogmm.results.groups import Result, get_group
@@ -52,13 +53,14 @@ class Checkpoint(Generic[Mixture]):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Path,
         target: Target,
         family: AbstractFamily[Mixture],
         seed: int,
     ) -> None:
         self.path, self.names = Path(path), target.coordinate_names
         self.family, self.seed = family, seed
+        self._has_warned = False
 
     def write(self, mixture: Mixture, centers: np.ndarray | None, iteration: int) -> None:
         """Replace the file in one step, so that a crash leaves the old file or the new one.
@@ -75,16 +77,18 @@ class Checkpoint(Generic[Mixture]):
         arrays: dict[str, Any] = self.family.arrays(mixture)
         if centers is not None:
             arrays["centers"] = centers
-        temporary = self.path.with_name(self.path.name + ".part")
-        with temporary.open("wb") as file:
-            np.savez(
-                file,
-                names=np.array(self.names),
-                iteration=iteration,
-                seed=self.seed,
-                **arrays,
-            )
-        os.replace(temporary, self.path)
+        fixed = {"names": np.array(self.names), "iteration": iteration, "seed": self.seed}
+        try:
+            write_arrays(self.path, {**fixed, **arrays})
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                warn_user(
+                    f"isogmm: the checkpoint {self.path} could not be written "
+                    f"({error.strerror or error}). The fit continues and tries again after every "
+                    "window; an earlier checkpoint is kept. Free space on the disk or make the "
+                    "folder writable."
+                )
 
     def start(self) -> Start[Mixture] | None:
         """What is stored, or None where no file is there yet.
@@ -92,18 +96,48 @@ class Checkpoint(Generic[Mixture]):
         Raises
         ------
         ModelError
-            If the file belongs to another model.
+            If the file belongs to another model or is damaged.
         """
-        if not self.path.exists():
+        stored = read_arrays(self.path)
+        if stored is None:
             return None
-        with np.load(self.path, allow_pickle=False) as stored:
-            names = stored["names"].tolist()
-            if names != self.names:
-                pairs = zip(names, self.names, strict=False)
-                different = [old for old, new in pairs if old != new]
-                raise ModelError(
-                    f"the checkpoint {self.path} belongs to another model: it has {len(names)} "
-                    f"coordinates, the model {len(self.names)}; the first that differ: "
-                    f"{different[:MAX_NAMES]}. Remove the file or give another path."
-                )
-            return Start(self.family.of_arrays(stored), stored.get("centers"))
+        if "names" not in stored:
+            raise damaged(self.path, "it holds no names of coordinates")
+        names = np.atleast_1d(stored["names"]).tolist()
+        if names != self.names:
+            pairs = zip(names, self.names, strict=False)
+            different = [old for old, new in pairs if old != new]
+            raise ModelError(
+                f"the checkpoint {self.path} belongs to another model: it has {len(names)} "
+                f"coordinates, the model {len(self.names)}; the first that differ: "
+                f"{different[:MAX_NAMES]}. Remove the file or give another path."
+            )
+        centers = stored.get("centers")
+        if centers is not None and not _are_points(centers, len(names)):
+            raise damaged(self.path, "the centers of its modes are not points")
+        return Start(self._mixture(stored), centers)
+
+    def _mixture(self, stored: dict[str, np.ndarray]) -> Mixture:
+        """The stored mixture, if its parameters are valid."""
+        try:
+            check_parameters(stored, "the mixture in it")
+            mixture = self.family.of_arrays(stored)
+            arrays = self.family.arrays(mixture)
+            dims = {arrays[name].shape[-1] for name in ("means", "map_center") if name in arrays}
+        except IsogmmError as error:
+            raise ModelError(
+                f"the checkpoint {self.path} cannot be continued: {error}. Remove the file to "
+                "start the fit anew, or give another path."
+            ) from error
+        except Exception as error:  # arrays of wrong shapes fail anywhere
+            detail = f"no {error} in it" if isinstance(error, KeyError) else ""
+            raise damaged(self.path, detail) from error
+        if dims != {len(self.names)}:
+            raise damaged(self.path, f"its means have {max(dims)} coordinates")
+        return mixture
+
+
+def _are_points(centers: np.ndarray, dim: int) -> bool:
+    """Whether an array holds finite points (m, d)."""
+    is_real = centers.dtype.kind == "f" and centers.ndim == 2
+    return is_real and centers.shape[1] == dim and bool(np.isfinite(centers).all())

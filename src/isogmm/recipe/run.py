@@ -14,6 +14,7 @@ from isogmm.model.workers.executors import checked_executor
 from isogmm.model.workers.rows import evaluated_by
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.progress.progress import Progress
+from isogmm.recipe.checkpoint_file import checked_path
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.fit import fit
@@ -41,6 +42,7 @@ def run(family_name: str, given: Arguments) -> Result:
     """
     family = FAMILIES[family_name].of(given)
     seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
+    given = {**given, "checkpoint": checked_path(given["checkpoint"])}
     with Progress(given["progressbar"], Stage.COMPILE.description) as line:
         progress = FitProgress(line, family.options)
         costs = progress.costs

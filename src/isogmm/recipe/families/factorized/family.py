@@ -9,9 +9,10 @@ import numpy as np
 
 from isogmm.errors import OptionError, warn_user
 from isogmm.locate.options import Locate, Whitening
+from isogmm.mixtures.check_parameters import check_parameters
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
-from isogmm.mixtures.stored import check_coordinates
+from isogmm.mixtures.stored import STORED, check_coordinates
 from isogmm.model.processes import agreed_seconds
 from isogmm.model.target import Target
 from isogmm.optimize.factorized.runner import FactorizedAlgorithm
@@ -178,9 +179,15 @@ class Factorized(AbstractFamily[FactorizedChains]):
                 "the result given as resume= contains no factorized mixture: continue it with the "
                 "function that made it (fit_isogmm or fit_gmmvi)"
             )
-        return FactorizedChains.of_arrays(
-            {name: fit[name].values for name in ("means", "variances")}
-        )
+        missing = [name for name in ("means", "variances") if name not in fit]
+        if missing:
+            raise OptionError(
+                f"the group 'fit' of the result has no {', '.join(missing)}: not all of its "
+                "variables were saved, so fit the model again"
+            )
+        arrays = {name: fit[name].values for name in ("means", "variances")}
+        check_parameters(arrays, STORED)
+        return FactorizedChains.of_arrays(arrays)
 
     def arrays(self, mixture: FactorizedChains) -> dict[str, np.ndarray]:
         """Means and variances of all chains."""
