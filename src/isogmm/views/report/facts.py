@@ -88,7 +88,7 @@ class Stage:
     name: str
     description: str
     seconds: float
-    gradients: int
+    gradients: float
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,12 @@ class Facts:
 
         The digits are enough to show the change.
         """
-        first, last = (float(self.trace[check].mean()) for check in (0, -1))
+        with np.errstate(all="ignore"):
+            first, last = (float(self.trace[check].mean()) for check in (0, -1))
         return change(first, last)
 
     @property
-    def cost_rows(self) -> list[tuple[str, str, float, int]]:
+    def cost_rows(self) -> list[tuple[str, str, float, float]]:
         """Name, description, seconds and gradients of every stage, and the totals."""
         rows = [(one.name, one.description, one.seconds, one.gradients) for one in self.stages]
         seconds = sum(one.seconds for one in self.stages)

@@ -13,8 +13,8 @@ MAX_NAME_LENGTH = 24
 #: Durations shorter than this, in seconds, are shown with two decimals.
 SHORT_DURATION = 10.0
 #: Unicode categories replaced by spaces: control and format characters, line and paragraph
-#: separators.
-_UNSAFE_CATEGORIES = ("Cc", "Cf", "Zl", "Zp")
+#: separators, and surrogates, which no terminal can print.
+_UNSAFE_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def clean(text: object) -> str:

@@ -14,6 +14,7 @@ from isogmm.results.labels import Stage as FitStage
 from isogmm.results.stop_reason import StopReason
 from isogmm.views.elbo_range import without_noisy_end
 from isogmm.views.report.convergence import convergence_rows
+from isogmm.views.report.damage import Damage, number_of
 from isogmm.views.report.facts import MAX_MODES, MAX_VARIABLES, Facts, Stage
 from isogmm.views.report.formatting import DASH, clean, number, seconds, with_error
 from isogmm.views.report.modes import modes_of
@@ -58,14 +59,19 @@ def gather(idata: Result) -> Facts:
             "compare results of other methods."
         )
     attrs, fit = attributes(idata), get_group(idata, "fit")
-    trace, gradients = _trace(idata)
-    variables, modes = variables_of(fit), modes_of(fit)
+    damage = Damage()
+    no_trace = np.empty((0, 0)), np.empty(0)
+    trace, gradients = damage.read("ELBO trace", lambda: _trace(idata), no_trace)
+    variables = damage.read("variables", lambda: variables_of(fit), ())
+    modes = damage.read("modes", lambda: modes_of(fit, damage), ())
+    stages = damage.read("costs", lambda: _stages(attrs), ())
+    rows = _rows(attrs, idata, damage)
     version = attrs.get("inference_library_version", "")
     return Facts(
         title=clean(f"isogmm {version}".strip()),
         verdict=clean(attrs.get("verdict", "unknown")),
         advice=clean(attrs.get("advice", "The result contains no verdict.")),
-        rows=_rows(attrs, idata),
+        rows=(*rows, *damage.rows),
         stop=_stop(attrs),
         modes=modes[:MAX_MODES] if len(modes) > 1 else (),
         num_modes=len(modes),
@@ -73,36 +79,41 @@ def gather(idata: Result) -> Facts:
         num_variables=len(variables),
         trace=trace,
         trace_gradients=gradients,
-        stages=_stages(attrs),
+        stages=stages,
         created_at=clean(str(attrs.get("created_at", ""))[:19].replace("T", " ")),
     )
 
 
-def _rows(attrs: Attributes, idata: Result) -> tuple[tuple[str, str], ...]:
+def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, str], ...]:
     """Labels and values of the summary, without those that the result does not contain."""
 
     def get(name: str) -> float:
-        value = attrs.get(name, np.nan)
-        return float(value) if isinstance(value, int | float) else np.nan
+        return number_of(attrs.get(name))
 
     evidence = with_error(get("log_evidence"), get("log_evidence_se"))
     if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
         evidence = "withheld: the mixture is too far from the posterior to estimate it"
     num_nonfinite = get("num_nonfinite")
     rows = [
-        ("draws", _draws(attrs, idata)),
-        *convergence_rows(idata, get("rhat_max"), str(attrs.get("rhat_max_name", ""))),
+        ("draws", damage.read("draws", lambda: _draws(attrs, idata), DASH)),
+        *damage.read("convergence of the draws", lambda: _convergence(attrs, idata), []),
         (_WEIGHTS.get(str(attrs.get("draws_from")), "importance weights"), _weights(get)),
-        ("components", _components(idata)),
+        ("components", damage.read("components", lambda: _components(idata), DASH)),
         ("ELBO", with_error(get("elbo"), get("elbo_se"))),
         ("log evidence", evidence),
-        *search_rows(attrs),
+        *search_rows(attrs, damage),
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         ("gradient evaluations", number(get("num_gradient_evaluations"), 0)),
         ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),
     ]
     return tuple((label, clean(text)) for label, text in rows if text != DASH)
+
+
+def _convergence(attrs: Attributes, idata: Result) -> list[tuple[str, str]]:
+    """Largest R-hat and smallest effective sample size."""
+    stored = number_of(attrs.get("rhat_max")), str(attrs.get("rhat_max_name", ""))
+    return convergence_rows(idata, *stored)
 
 
 def _weights(get: Callable[[str], float]) -> str:
@@ -147,7 +158,8 @@ def _trace(idata: Result) -> tuple[np.ndarray, np.ndarray]:
     elbo = stats["elbo"].transpose("check", "chain").values.astype(float)
     gradients = np.arange(float(len(elbo)))
     if "gradient_evaluations" in stats:
-        gradients = stats["gradient_evaluations"].values.astype(float)
+        stored = stats["gradient_evaluations"].values.astype(float)
+        gradients = stored if stored.shape == gradients.shape else gradients
     if "elbo_se" in stats:
         error = stats["elbo_se"].transpose("check", "chain").values.astype(float)
         gradients, elbo, _ = without_noisy_end(gradients, elbo, error)
@@ -155,20 +167,22 @@ def _trace(idata: Result) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stages(attrs: Attributes) -> tuple[Stage, ...]:
-    """Cost of each stage; empty if the result does not contain it or it cannot be read."""
-    try:
-        times = json.loads(str(attrs["stage_seconds"]))
-        gradients = json.loads(str(attrs.get("stage_gradient_evaluations", "{}")))
-        stages = [
-            Stage(
-                clean(name), _DESCRIPTIONS.get(name, ""), float(time), int(gradients.get(name, 0))
-            )
-            for name, time in times.items()
-        ]
-        total = float(attrs.get("sampling_time", np.nan))
-        rest = total - sum(stage.seconds for stage in stages)
-        if rest > MIN_OTHER_SHARE * total:  # a file of an earlier version
-            stages.append(Stage("other", "everything else", rest, 0))
-        return tuple(stages)
-    except (KeyError, ValueError, TypeError, AttributeError):
+    """Cost of each stage; empty if the result does not contain it."""
+    if "stage_seconds" not in attrs:
         return ()
+    times = json.loads(str(attrs["stage_seconds"]))
+    gradients = json.loads(str(attrs.get("stage_gradient_evaluations", "{}")))
+    stages = [
+        Stage(
+            clean(name),
+            _DESCRIPTIONS.get(name, ""),
+            number_of(time),
+            number_of(gradients.get(name, 0)),
+        )
+        for name, time in times.items()
+    ]
+    total = number_of(attrs.get("sampling_time"))
+    rest = total - sum(stage.seconds for stage in stages)
+    if rest > MIN_OTHER_SHARE * total:  # a file of an earlier version
+        stages.append(Stage("other", "everything else", rest, 0.0))
+    return tuple(stages)

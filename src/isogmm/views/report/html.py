@@ -45,7 +45,7 @@ def _trace(facts: Facts) -> str:
     first, last, difference = facts.trace_ends
     return (
         f"<h4>ELBO trace</h4>{picture}<p>from {first} to {last} nats ({difference}) "
-        f"in {facts.trace_gradients[-1]:,.0f} gradient evaluations</p>"
+        f"in {number(facts.trace_gradients[-1], 0)} gradient evaluations</p>"
     )
 
 
@@ -65,8 +65,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], css_class: str 
 
 
 def _bar(share: float) -> _Cell:
-    """A cell with a bar whose length is proportional to a share between 0 and 1."""
-    width = round(BAR_WIDTH * min(max(share, 0.0), 1.0))
+    """A cell with a bar whose length is proportional to a share between 0 and 1; empty for NaN."""
+    width = round(BAR_WIDTH * min(max(share, 0.0), 1.0)) if share == share else 0
     return _Cell(
         f'<td class="isogmm-bar"><span class="isogmm-share" style="width:{width}px"></span></td>'
     )

@@ -5,6 +5,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.results.fit_group import coordinate_labels
+from isogmm.views.report.damage import Damage, column
 from isogmm.views.report.facts import Mode
 from isogmm.views.report.formatting import clean, short_name
 
@@ -14,14 +15,14 @@ NUM_COORDINATES = 3
 MIN_SCALE = 1e-300
 
 
-def modes_of(fit: xr.Dataset) -> tuple[Mode, ...]:
+def modes_of(fit: xr.Dataset, damage: Damage) -> tuple[Mode, ...]:
     """All modes, the largest mass first."""
     if "mode_mass" not in fit:
         return ()
-    masses = fit["mode_mass"].values
-    errors = fit["mode_mass_se"].values if "mode_mass_se" in fit else np.full(len(masses), np.nan)
+    masses, errors = (column(fit, name, "mode") for name in ("mode_mass", "mode_mass_se"))
     members = fit["component_mode"].values.ravel() if "component_mode" in fit else np.empty(0)
-    means = _means(fit, len(masses))
+    unknown: list[tuple[tuple[str, float], ...]] = [()] * len(masses)
+    means = damage.read("means of the modes", lambda: _means(fit, len(masses)), unknown)
     return tuple(
         Mode(
             number=int(mode),
@@ -43,7 +44,8 @@ def _means(fit: xr.Dataset, num_modes: int) -> list[tuple[tuple[str, float], ...
     # A mode without draws has no finite mean.
     low = np.where(np.isfinite(means), means, np.inf).min(axis=0)
     high = np.where(np.isfinite(means), means, -np.inf).max(axis=0)
-    separation = np.maximum(high - low, 0.0) / _scales(fit)
+    with np.errstate(all="ignore"):
+        separation = np.maximum(high - low, 0.0) / _scales(fit)
     names = coordinate_labels(fit)
     top = np.argsort(-separation, kind="stable")[:NUM_COORDINATES]
     return [tuple((short_name(clean(names[i])), float(row[i])) for i in top) for row in means]

@@ -1,32 +1,49 @@
 """The rows of a report about the search for modes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from isogmm.views.report.damage import Damage
+from isogmm.views.report.formatting import DASH
 
 #: Number of modes whose paths are listed.
 MAX_LISTED = 8
 
+Attributes = Mapping[str, str | int | float]
 
-def search_rows(attrs: Mapping[str, str | int | float]) -> list[tuple[str, str]]:
+
+def search_rows(attrs: Attributes, damage: Damage) -> list[tuple[str, str]]:
     """How the modes were searched, and how likely it is that one was missed."""
     if "starts_by_source" not in attrs:
         return []
-    sources: dict[str, int] = json.loads(str(attrs["starts_by_source"]))
+    readers: dict[str, Callable[[Attributes], str]] = {
+        "modes": _modes,
+        "starting points": _starting_points,
+        "end of the search": lambda attrs: str(attrs["search_end"]),
+        "chance of a new mode": _chance,
+    }
+    return [
+        (label, damage.read(label, lambda reader=reader: reader(attrs), DASH))  # type: ignore[misc]
+        for label, reader in readers.items()
+    ]
+
+
+def _modes(attrs: Attributes) -> str:
     counts: list[int] = json.loads(str(attrs["paths_by_mode"]))
     listed = ", ".join(f"{count:,}" for count in counts[:MAX_LISTED])
     listed += ", ..." if len(counts) > MAX_LISTED else ""
+    return f"{len(counts):,} ({_paths(listed, counts)})"
+
+
+def _starting_points(attrs: Attributes) -> str:
+    sources: dict[str, int] = json.loads(str(attrs["starts_by_source"]))
     named = ", ".join(f"{count:,} {source}" for source, count in sources.items() if count)
-    bound = float(attrs["unseen_mode_bound"])
-    since, points = int(attrs["num_starts_since_new_mode"]), int(attrs["num_screened_points"])
-    return [
-        ("modes", f"{len(counts):,} ({_paths(listed, counts)})"),
-        ("starting points", f"{named}; {points:,} further points evaluated once"),
-        ("end of the search", str(attrs["search_end"])),
-        (
-            "chance of a new mode",
-            f"at most {bound:.2g} for the next path (the last {since:,} found none)",
-        ),
-    ]
+    return f"{named}; {int(attrs['num_screened_points']):,} further points evaluated once"
+
+
+def _chance(attrs: Attributes) -> str:
+    bound, since = float(attrs["unseen_mode_bound"]), int(attrs["num_starts_since_new_mode"])
+    return f"at most {bound:.2g} for the next path (the last {since:,} found none)"
 
 
 def _paths(listed: str, counts: list[int]) -> str:

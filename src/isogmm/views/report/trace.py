@@ -20,15 +20,17 @@ OVERSHOOT = 0.05
 
 
 def limits(trace: Float[np.ndarray, "t c"]) -> tuple[float, float] | None:
-    """The range of the ELBO to show; None if no entry is finite."""
+    """The range of the ELBO to show; None if no entry is finite, or the range has no number."""
     finite = trace[np.isfinite(trace)]
     if not finite.size:
         return None
     high = float(finite.max())
+    if high - float(finite.min()) == np.inf:
+        return None
     low = lower_limit(trace, float(finite.min()), high, MIN_SPREAD)
-    if high > low:
-        return low, high
-    return low - HALF_RANGE_OF_CONSTANT, high + HALF_RANGE_OF_CONSTANT
+    if not high > low:
+        low, high = low - HALF_RANGE_OF_CONSTANT, high + HALF_RANGE_OF_CONSTANT
+    return (low, high) if high > low and high - low < np.inf else None
 
 
 def svg(trace: Float[np.ndarray, "t c"], gradients: np.ndarray) -> str:
@@ -42,14 +44,17 @@ def svg(trace: Float[np.ndarray, "t c"], gradients: np.ndarray) -> str:
         return ""
     low, high = bounds
     gradients = gradients.astype(float)
-    across = (gradients - gradients[0]) / max(gradients[-1] - gradients[0], 1e-300)
+    with np.errstate(all="ignore"):
+        across = (gradients - gradients[0]) / max(gradients[-1] - gradients[0], 1e-300)
     across = across * (WIDTH - 2 * PAD) + PAD
     lines = []
     for chain in range(trace.shape[1]):
         level = np.clip((trace[:, chain] - low) / (high - low), -OVERSHOOT, 1 + OVERSHOOT)
         down = HEIGHT - PAD - level * (HEIGHT - 2 * PAD)
         points = " ".join(
-            f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True) if np.isfinite(y)
+            f"{x:.1f},{y:.1f}"
+            for x, y in zip(across, down, strict=True)
+            if np.isfinite(x) and np.isfinite(y)
         )
         css_class = f"isogmm-chain isogmm-chain-{chain % NUM_COLORS}"
         # Attributes for pages that remove the style sheet, which has precedence over them.

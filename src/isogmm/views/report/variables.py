@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from isogmm.results.fit_group import coordinate_labels
+from isogmm.views.report.damage import column
 from isogmm.views.report.facts import Variable
 from isogmm.views.report.formatting import clean
 
@@ -15,14 +16,16 @@ def variables_of(fit: xr.Dataset) -> tuple[Variable, ...]:
     """All variables, the largest shift first."""
     if "mean_shift" not in fit:
         return ()
-    num_coordinates = fit.sizes["coordinate"]
-
-    def column(name: str) -> np.ndarray:
-        return fit[name].values if name in fit else np.full(num_coordinates, np.nan)
-
-    mean_shift, log_sd_shift = column("mean_shift"), column("log_sd_shift")
-    correlation, drift = column("refine_memory"), column("refine_drift")
-    drift_se = column("refine_drift_se")
+    mean_shift, log_sd_shift, correlation, drift, drift_se = (
+        column(fit, name, "coordinate")
+        for name in (
+            "mean_shift",
+            "log_sd_shift",
+            "refine_memory",
+            "refine_drift",
+            "refine_drift_se",
+        )
+    )
     shift = np.abs(np.nan_to_num(mean_shift)) + np.abs(
         np.nan_to_num(log_sd_shift, posinf=INFINITE_LOG_SD_SHIFT, neginf=-INFINITE_LOG_SD_SHIFT)
     )
