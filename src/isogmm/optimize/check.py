@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.errors import warn_user
+
 #: Fields of :class:`Check` that the history stores.
 HISTORY = (
     "iteration",
@@ -53,9 +55,26 @@ class Check:
 
 
 def asks_to_end(observer: Callable[[Check], Any], check: Check) -> bool:
-    """Show a check to an observer; whether it returns True or raises StopIteration."""
+    """Show a check to an observer; whether it returns True or raises StopIteration.
+
+    Any other exception ends the fit too, which then returns what it has: an error in a callback
+    must not lose the work before it.
+
+    Warns
+    -----
+    FitWarning
+        If the observer fails: the warning names the exception.
+    """
     try:
         answer = observer(check)
     except StopIteration:
+        return True
+    except Exception as error:
+        name = getattr(observer, "__qualname__", type(observer).__qualname__)
+        warn_user(
+            f"isogmm: the callback {name} raised {type(error).__name__}: {error}. The fit ends at "
+            f"iteration {check.iteration:,} and returns what it has so far. Correct the callback, "
+            "then continue with resume=idata."
+        )
         return True
     return isinstance(answer, bool | np.bool_) and bool(answer)

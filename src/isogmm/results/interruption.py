@@ -1,10 +1,10 @@
-"""Stages of a fit that Ctrl-C or the time limit can end."""
+"""Stages of a fit that Ctrl-C, the time limit or a lack of memory can end."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from isogmm.errors import DeadlineReachedError
+from isogmm.errors import DeadlineReachedError, warn_user
 from isogmm.model.fit_target import FitTarget
 from isogmm.results.stop_reason import StopReason
 
@@ -16,8 +16,8 @@ class Interruption:
     Parameters
     ----------
     reason
-        ``INTERRUPTED`` (Ctrl-C), ``MAX_SECONDS`` (the time limit), or None where the stage ended
-        by itself.
+        ``INTERRUPTED`` (Ctrl-C or a lack of memory), ``MAX_SECONDS`` (the time limit), or None
+        where the stage ended by itself.
     """
 
     reason: StopReason | None = None
@@ -25,11 +25,16 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible(target: FitTarget) -> Iterator[Interruption]:
-    """Run a stage of a fit; Ctrl-C or the time limit ends the stage, not the fit.
+    """Run a stage of a fit; Ctrl-C, the time limit or a lack of memory ends the stage, not the fit.
 
     The only place of the library that handles interrupts.  The code after the block reads the
     reason and states what is delivered instead.  The time limit is removed after an interruption,
     so that the remaining stages can finish.
+
+    Warns
+    -----
+    FitWarning
+        If the memory is not sufficient for the stage.
 
     Examples
     --------
@@ -47,3 +52,24 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
         target.deadline = None
         is_deadline = isinstance(stop, DeadlineReachedError)
         interruption.reason = StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        target.deadline = None
+        warn_of_memory(error)
+        interruption.reason = StopReason.INTERRUPTED
+
+
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether an exception of Python or of JAX says that the memory is not sufficient."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def warn_of_memory(error: Exception) -> None:
+    """Say that a stage ended because the memory was not sufficient."""
+    cause = f": {error}" if str(error) else ""
+    warn_user(
+        f"isogmm: the memory was not sufficient ({type(error).__name__}{cause}). The stage ends "
+        "there, and the fit returns what it has so far. Pass fewer draws, chains or components "
+        "(draws=, chains=, num_components=), or use a machine with more memory."
+    )

@@ -30,7 +30,7 @@ from isogmm.recipe.start import Start
 from isogmm.recipe.summarize import Fitted, summarize
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
-from isogmm.results.interruption import interruptible
+from isogmm.results.interruption import interruptible, is_lack_of_memory, warn_of_memory
 from isogmm.results.labels import Stage
 from isogmm.results.stop_reason import StopReason
 
@@ -119,8 +119,24 @@ class MixtureFamily(AbstractFamily[Mixture]):
     def finish(
         self, context: FitContext, start: Start[Mixture], rounds: AbstractRounds
     ) -> FitResult | Start[Mixture]:
-        """Deliver draws, judge them and summarize the fit; or start again with further modes."""
+        """Deliver draws, judge them and summarize the fit; or start again with further modes.
+
+        Where the memory is not sufficient, the draws are those of the mixture.
+        """
         assert isinstance(rounds, MixtureRounds)
+        try:
+            return self._finished(context, start, rounds)
+        except (MemoryError, RuntimeError) as error:
+            if not is_lack_of_memory(error):
+                raise
+            warn_of_memory(error)
+        rounds.optimized = replace(rounds.optimized, stop_reason=StopReason.INTERRUPTED)
+        return self._finished(context, start, rounds)
+
+    def _finished(
+        self, context: FitContext, start: Start[Mixture], rounds: "MixtureRounds[Mixture]"
+    ) -> FitResult | Start[Mixture]:
+        """The result, or the start of another fit."""
         deadline = context.target.deadline
         context.costs.begin(Stage.REFINE)
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
