@@ -22,6 +22,7 @@ from isogmm.model.program_cost import Cost, cost_of, largest_bytes
 from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
 from isogmm.model.sharding import jitted, on_device, placed, shapes_of, spans_processes
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
+from isogmm.model.tracing import TRACING
 
 #: The programs of a model.
 Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]
@@ -117,7 +118,7 @@ class JaxPrograms:
 
     @functools.cached_property
     def _point_jaxpr(self) -> Jaxpr:
-        with self.precision():
+        with TRACING, self.precision():
             return self._value_and_grad.trace(*self._shapes("point"), self._data_shapes).jaxpr.jaxpr
 
     @functools.cached_property
@@ -135,7 +136,7 @@ class JaxPrograms:
     @functools.cached_property
     def _generated_shapes(self) -> PyTree:
         """Shapes and types of the generated values of one row."""
-        with self.precision():
+        with TRACING, self.precision():
             key = jax.eval_shape(jax.random.key, np.uint32(0))
             return jax.eval_shape(self._generate, *self._shapes("point"), key, self._data_shapes)
 
@@ -193,6 +194,13 @@ class JaxPrograms:
 
     def _compilation(self, name: Program) -> Future[Compiled]:
         """The compilation of a program, started at the first call."""
+        if name in self._compilations:  # without waiting for models that other threads trace
+            return self._compilations[name]
+        with TRACING:
+            return self._traced(name)
+
+    def _traced(self, name: Program) -> Future[Compiled]:
+        """The compilation of a program, for the thread that may trace."""
         if name not in self._compilations:
             with self.precision():
                 function = jitted(self._functions[name], self._data_shapes)

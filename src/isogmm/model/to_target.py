@@ -6,6 +6,7 @@ from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
+from isogmm.model.tracing import TRACING
 
 
 def to_target(
@@ -39,4 +40,5 @@ def to_target(
                 f"and the keywords {sorted(model_kwargs)}"
             )
         return model if isinstance(model, Target) else model.to_target(seed)
-    return find_adapter(model).to_target(model, model_args, model_kwargs, seed)
+    with TRACING:
+        return find_adapter(model).to_target(model, model_args, model_kwargs, seed)

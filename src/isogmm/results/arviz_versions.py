@@ -7,7 +7,6 @@ result, and PSIS, R-hat and ESS need only ``arviz_stats``.  On 0.x all of these 
 
 import functools
 import importlib
-import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -24,6 +23,7 @@ from isogmm.results.groups import (
     plain,
 )
 from isogmm.results.labels import DrawSource
+from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.results.working_directory import existing_directory
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
     largest = np.partition(flat, -(num_largest := _tail_length(flat.size)))[-num_largest:]
     if largest.min() > -MIN_TAIL_LOG_RANGE:
         return _normalized(ratios), 0.0
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # k shows every problem that ArviZ warns about
+    with np.errstate(all="ignore"), kept_filters():
+        ignore()  # k shows every problem that ArviZ warns about
         if is_first_generation():
             import arviz
 
@@ -158,8 +158,8 @@ def ess(draws: Float[np.ndarray, "c n *v"], *, method: str = "bulk") -> Float[np
 @existing_directory()
 def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
     """A diagnostic of ArviZ for draws (c, n, ...), by the name of its function."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # 0 / 0 for constant variables
+    with np.errstate(all="ignore"), kept_filters():
+        ignore(RuntimeWarning)  # 0 / 0 for constant variables
         if is_first_generation():
             import arviz
             import xarray
@@ -236,10 +236,10 @@ def loo(idata: Result, *, var_name: str | None = None) -> Loo:
         return _loo_of_mixture(values, stats["lp"].values - stats["log_q"].values)
     import arviz
 
-    with warnings.catch_warnings():
+    with kept_filters():
         # Warnings of large k and of overflow in the fit of the tail; the result contains k.
-        warnings.simplefilter("ignore", UserWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
+        ignore(UserWarning)
+        ignore(RuntimeWarning)
         result = arviz.loo(idata, pointwise=True, var_name=var_name, reff=1.0)
     fields = ("elpd_loo", "p_loo") if is_first_generation() else ("elpd", "p")
     elpd, p = (float(getattr(result, field)) for field in fields)
