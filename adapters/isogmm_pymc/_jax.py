@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -14,6 +13,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.link.utils import fgraph_to_python
 
 from isogmm.arrays import Array
+from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm_pymc._jax_operations import Dispatcher, register_missing
 from isogmm_pymc._known_checks import remove_known_checks
 
@@ -85,9 +85,9 @@ def jaxify(
     mode = JAX.excluding("fusion", "inplace").including(rewrite)
     graph = FunctionGraph(inputs=list(inputs), outputs=list(outputs), clone=True)
     remove_known_checks(graph)
-    with warnings.catch_warnings():
+    with kept_filters():
         # A compiled program cannot evaluate assertions about values.
-        warnings.filterwarnings("ignore", message="Skipping .* Op")
+        ignore(message="Skipping .* Op")
         mode.optimizer.rewrite(graph)
         try:
             return fgraph_to_python(graph, dispatcher, type_conversion_fn=_constant)
@@ -102,13 +102,10 @@ def ignore_cast_warnings() -> Iterator[None]:
 
     It has an effect only in the main thread, because the filters of warnings are global.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    with warnings.catch_warnings():
+    with kept_filters():
         # JAX issues these warnings for float32 models, which are meant to be in single precision.
-        warnings.filterwarnings("ignore", message="Explicitly requested dtype")
-        warnings.filterwarnings("ignore", message="scatter inputs have incompatible types")
+        ignore(message="Explicitly requested dtype")
+        ignore(message="scatter inputs have incompatible types")
         yield
 
 

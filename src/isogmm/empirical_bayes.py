@@ -2,7 +2,6 @@
 
 import functools
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +23,7 @@ from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import Result, add_group, attributes, get_group
 from isogmm.results.result_options import ResultOptions
+from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q that estimate the expected log joint density, in two chains.
@@ -217,9 +217,9 @@ class _EMStep:
         with self.target.precision():
             fields = self._hyperparameters.bind(self.vectors.to_values(vector))
             bound = replace(self.target, **fields)
-        with warnings.catch_warnings():
+        with kept_filters():
             # Only the final fit is reported to the user.
-            warnings.simplefilter("ignore", FitWarning)
+            ignore(FitWarning)
             result = fit_isogmm(
                 bound,
                 random_seed=self._seed,

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import warnings
 
 from isogmm.errors import MissingPackageError
 from isogmm.model.adapter import find_adapter
@@ -10,6 +9,7 @@ from isogmm.results.arviz_versions import from_groups, is_first_generation, read
 from isogmm.results.groups import Result
 from isogmm.results.prediction_labels import warn_of_loading, warn_of_saving
 from isogmm.results.stored_labels import with_original_labels, with_stored_labels
+from isogmm.results.warning_filters import ignore, kept_filters
 
 #: Storage engine of netCDF files; both generations of ArviZ have it.
 FILE_ENGINE = "h5netcdf"
@@ -49,9 +49,9 @@ def save(idata: Result, path: str | os.PathLike[str]) -> None:
     _require_zarr(path)
     # ArviZ 0.x does not support zarr 3, but a DataTree does.
     tree = stored.to_datatree() if is_first_generation() else stored
-    with warnings.catch_warnings():
+    with kept_filters():
         # Version 3 of the format does not specify bytes, which a later zarr might read otherwise.
-        warnings.filterwarnings("ignore", message="The data type .*Bytes")
+        ignore(message="The data type .*Bytes")
         tree.to_zarr(path, mode="w", consolidated=False)
 
 

@@ -15,13 +15,13 @@ def kept_filters() -> contextlib.AbstractContextManager[object]:
     return warnings.catch_warnings() if in_main_thread() else contextlib.nullcontext()
 
 
-def ignore(category: type[Warning] = Warning) -> None:
-    """Ignore warnings of a category until the block of :func:`kept_filters` ends.
+def ignore(category: type[Warning] = Warning, message: str = "") -> None:
+    """Ignore warnings of a category and a text until the block of :func:`kept_filters` ends.
 
     In other threads than the main one nothing happens, and the warnings are shown.
     """
     if in_main_thread():
-        warnings.simplefilter("ignore", category)
+        warnings.filterwarnings("ignore", message, category)
 
 
 def in_main_thread() -> bool:
