@@ -15,7 +15,7 @@ from isogmm.results.stop_reason import StopReason
 from isogmm.views.elbo_range import without_noisy_end
 from isogmm.views.report.convergence import convergence_rows
 from isogmm.views.report.damage import Damage, number_of
-from isogmm.views.report.facts import MAX_MODES, MAX_VARIABLES, Facts, Stage
+from isogmm.views.report.facts import MAX_MODES, MAX_VARIABLES, Facts, Mode, Stage, Variable
 from isogmm.views.report.formatting import DASH, clean, number, seconds, with_error
 from isogmm.views.report.modes import modes_of
 from isogmm.views.report.search import search_rows
@@ -60,11 +60,14 @@ def gather(idata: Result) -> Facts:
         )
     attrs, fit = attributes(idata), get_group(idata, "fit")
     damage = Damage()
+    no_variables: tuple[Variable, ...] = ()
+    no_modes: tuple[Mode, ...] = ()
+    no_stages: tuple[Stage, ...] = ()
     no_trace = np.empty((0, 0)), np.empty(0)
     trace, gradients = damage.read("ELBO trace", lambda: _trace(idata), no_trace)
-    variables = damage.read("variables", lambda: variables_of(fit), ())
-    modes = damage.read("modes", lambda: modes_of(fit, damage), ())
-    stages = damage.read("costs", lambda: _stages(attrs), ())
+    variables = damage.read("variables", lambda: variables_of(fit), no_variables)
+    modes = damage.read("modes", lambda: modes_of(fit, damage), no_modes)
+    stages = damage.read("costs", lambda: _stages(attrs), no_stages)
     rows = _rows(attrs, idata, damage)
     version = attrs.get("inference_library_version", "")
     return Facts(
@@ -94,9 +97,10 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
     if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
         evidence = "withheld: the mixture is too far from the posterior to estimate it"
     num_nonfinite = get("num_nonfinite")
+    no_rows: list[tuple[str, str]] = []
     rows = [
         ("draws", damage.read("draws", lambda: _draws(attrs, idata), DASH)),
-        *damage.read("convergence of the draws", lambda: _convergence(attrs, idata), []),
+        *damage.read("convergence of the draws", lambda: _convergence(attrs, idata), no_rows),
         (_WEIGHTS.get(str(attrs.get("draws_from")), "importance weights"), _weights(get)),
         ("components", damage.read("components", lambda: _components(idata), DASH)),
         ("ELBO", with_error(get("elbo"), get("elbo_se"))),
