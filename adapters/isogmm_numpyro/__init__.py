@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 
 from isogmm.errors import require
 from isogmm.model.adapter import AbstractAdapter
@@ -71,6 +72,16 @@ class NumPyroAdapter(AbstractAdapter):
         assert callable(model), "the adapter recognizes callables only"
         return to_target(model, tuple(args), dict(kwargs), random_seed)
 
+    def with_data(
+        self, model: object, data: object, kwargs: Mapping[str, object]
+    ) -> AbstractContextManager[tuple[tuple[object, ...], Mapping[str, object]]]:
+        """The arguments of one data set; see ``AbstractAdapter.with_data``.
+
+        Real numbers become arrays, so that data sets with other numbers share the compiled
+        programs.
+        """
+        return super().with_data(model, _with_arrays(data), kwargs)
+
     def baselines(self) -> Mapping[str, Callable[..., object]]:
         """NumPyro's own inference methods by name.
 
@@ -83,6 +94,17 @@ class NumPyroAdapter(AbstractAdapter):
         from isogmm_numpyro._baselines import BASELINES
 
         return dict(BASELINES)
+
+
+def _with_arrays(data: object) -> object:
+    """The data with an array in place of each real number among the arguments."""
+    import jax.numpy as jnp
+
+    if isinstance(data, Mapping):
+        return {name: _with_arrays(value) for name, value in data.items()}
+    if isinstance(data, tuple):
+        return tuple(map(_with_arrays, data)) if type(data) is tuple else data
+    return jnp.asarray(data) if isinstance(data, float) else data
 
 
 def _is_no_model(model: object) -> bool:

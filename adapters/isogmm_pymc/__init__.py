@@ -1,11 +1,12 @@
 """The adapter for PyMC and Bambi models; importing this package imports neither."""
 
+import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 
-from isogmm.errors import ModelError, require
+from isogmm.errors import ModelError, OptionError, require
 from isogmm.model.adapter import AbstractAdapter
 from isogmm.model.target import Target
 from isogmm_pymc._languages import is_bambi, is_model_of
@@ -95,6 +96,27 @@ class PyMCAdapter(AbstractAdapter):
             from isogmm_pymc._target import to_target
 
         return to_target(model, random_seed)
+
+    @contextlib.contextmanager
+    def with_data(
+        self, model: object, data: object, kwargs: Mapping[str, object]
+    ) -> Iterator[tuple[tuple[object, ...], Mapping[str, object]]]:
+        """A context in which the ``pm.Data`` of the model have the values of a data set.
+
+        Raises
+        ------
+        OptionError
+            If the data name something else than ``pm.Data``, or for a Bambi model.
+        """
+        if is_bambi(model):
+            raise OptionError(
+                "fit_many cannot put other data into a Bambi model. Write the model in PyMC with "
+                "pm.Data, or fit one bambi.Model for each data set in a loop."
+            )
+        from isogmm_pymc._datasets import with_data
+
+        with with_data(self.of_context(model), data):
+            yield (), kwargs
 
     def of_context(self, model: object) -> object:
         """The model; None stands for that of the open context."""

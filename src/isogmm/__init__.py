@@ -22,6 +22,9 @@ from isogmm.errors import WorkersLostError as WorkersLostError
 _MODULE_OF = {
     "fit_isogmm": "isogmm.api",
     "fit_gmmvi": "isogmm.api",
+    "fit_many": "isogmm.studies.fit_many",
+    "FailedFit": "isogmm.studies.work",
+    "enable_compilation_cache": "isogmm.studies.compilation_cache",
     "LogDensity": "isogmm.model.log_density",
     "Target": "isogmm.model.target",
     "IsotropicMixture": "isogmm.mixtures.isotropic",

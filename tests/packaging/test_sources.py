@@ -50,6 +50,7 @@ def test_types_are_named(top, most):
 WITH_MANY_PARAMETERS = {
     "fit_isogmm",
     "fit_gmmvi",
+    "fit_many",
     "fit_factorized",
     "LogDensity.__init__",
     "empirical_bayes",

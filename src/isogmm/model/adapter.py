@@ -3,10 +3,11 @@
 import abc
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
 from typing import Any
 
-from isogmm.errors import ModelError, how_to_install, warn_user
+from isogmm.errors import ModelError, OptionError, how_to_install, warn_user
 from isogmm.model.not_a_model import what_to_pass
 from isogmm.model.target import Target
 
@@ -78,6 +79,38 @@ class AbstractAdapter(abc.ABC):
         By default nothing is done.  A language overrides the method if its predictions compare
         labels and cannot do so for all types of labels.
         """
+
+    def with_data(
+        self, model: object, data: object, kwargs: Mapping[str, object]
+    ) -> AbstractContextManager[tuple[tuple[object, ...], Mapping[str, object]]]:
+        """A context in which the model has one data set of :func:`isogmm.fit_many`.
+
+        The context yields the arguments of :meth:`to_target`.  By default a tuple has positional
+        arguments, a mapping has keyword arguments, and any other object is the only argument.
+
+        Parameters
+        ----------
+        model
+            The model.
+        data
+            The data set.
+        kwargs
+            Keyword arguments that all data sets share.
+
+        Raises
+        ------
+        OptionError
+            If the model cannot take the data.
+        """
+        if isinstance(data, list):
+            raise OptionError(
+                "a data set of a model function must be a tuple of its positional arguments or a "
+                f"dict of its keyword arguments, not a list of {len(data)}: write tuple(data), or "
+                "(data,) if the list is one argument"
+            )
+        if isinstance(data, Mapping):
+            return nullcontext(((), {**kwargs, **data}))
+        return nullcontext((data if isinstance(data, tuple) else (data,), kwargs))
 
     def of_context(self, model: object) -> object:
         """The model itself; for None, the model of the open context of the language."""

@@ -10,7 +10,7 @@ import sysconfig
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from types import ModuleType
@@ -78,7 +78,7 @@ def recipe_of(
         model, language = adapter.of_context(model), adapter.name
         settings = tuple(adapter.worker_settings().items())
     try:
-        parts = [_pickled(part) for part in (model, (args, dict(kwargs), seed))]
+        parts = [pickled(part) for part in (model, (args, dict(kwargs), seed))]
     except Exception as error:  # objects may raise any exception when they are pickled
         raise OptionError(
             f"executor= needs a model that can be sent to other processes, and {model!r} cannot "
@@ -92,12 +92,20 @@ def recipe_of(
     return ModelRecipe(digest.hexdigest(), x64, language, settings, *parts)
 
 
-def _pickled(part: object) -> bytes:
+def pickled(part: object, parts: Iterable[object] = ()) -> bytes:
     """Bytes of an object; functions of the user's own files by value.
 
     Workers on other machines do not have these files.
+
+    Parameters
+    ----------
+    part
+        The object.
+    parts
+        Objects inside it that may hold such functions.
     """
-    modules = {module.__name__: module for module in _modules(part) if _is_of_user(module)}
+    found = (module for inner in (part, *parts) for module in _modules(inner))
+    modules = {module.__name__: module for module in found if _is_of_user(module)}
     with contextlib.ExitStack() as stack:
         for name, module in modules.items():
             if name not in cloudpickle.list_registry_pickle_by_value():

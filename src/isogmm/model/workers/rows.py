@@ -92,7 +92,7 @@ class WorkerRows:
                     if outcome is None:
                         outcome = self._submit(self.recipe, positions[rows]).result()
                 except Exception as error:
-                    if not _is_lost(error):
+                    if not is_lost(error):
                         raise
                     outcome = error
                 yield rows, outcome
@@ -141,7 +141,7 @@ class WorkerRows:
         return failure
 
 
-def _is_lost(error: Exception) -> bool:
+def is_lost(error: Exception) -> bool:
     """Whether an error means that a worker was lost; dask's errors are known by their package."""
     return isinstance(error, LOST) or type(error).__module__.partition(".")[0] == "distributed"
 
