@@ -30,9 +30,7 @@ Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]
 #: The programs that a fit calls once or twice.
 RARELY_CALLED = frozenset({"constrain", "prior"})
 #: Numbers computed by a program that is rarely called, below which XLA does not optimize it.  A
-#: program that runs for milliseconds once does not repay the optimization.  It took 0.15 s of
-#: processor time for the draws of eight schools and 0.25 s for those of seeds, and 0.15 s to 1.5 s
-#: for draws of the prior.
+#: program that runs for milliseconds once does not repay the optimization, which took 0.15 to 1.5 s.
 MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows of the program that draws from the prior.  It computes one row after the other, so that
 #: models with large arrays need the memory of one row, and padding costs at most as many rows.
@@ -118,8 +116,9 @@ class JaxPrograms:
 
     @functools.cached_property
     def _point_jaxpr(self) -> Jaxpr:
+        arguments = *self._shapes("point"), self._data_shapes
         with TRACING, self.precision():
-            return self._value_and_grad.trace(*self._shapes("point"), self._data_shapes).jaxpr.jaxpr
+            return self._value_and_grad.trace(*arguments).jaxpr.jaxpr
 
     @functools.cached_property
     def batch_size(self) -> int:
