@@ -30,7 +30,7 @@ Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]
 #: The programs that a fit calls once or twice.
 RARELY_CALLED = frozenset({"constrain", "prior"})
 #: Numbers computed by a program that is rarely called, below which XLA does not optimize it.  A
-#: program that runs for milliseconds once does not repay the optimization, which took 0.15 to 1.5 s.
+#: program that runs for milliseconds once does not repay the optimization, 0.15 to 1.5 s.
 MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows of the program that draws from the prior.  It computes one row after the other, so that
 #: models with large arrays need the memory of one row, and padding costs at most as many rows.
