@@ -182,6 +182,8 @@ def test_invalid_options_and_data_are_errors():
 
 
 def test_ctrl_c_ends_the_study():
+    # A shell starts background jobs with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     calls = []
 
     def interrupt(check):
@@ -189,10 +191,13 @@ def test_ctrl_c_ends_the_study():
         if len(calls) == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.warns(FitWarning, match="the study was interrupted before this fit ended"):
-        results = isogmm.fit_many(
-            log_density(), [as_dict(pair) for pair in DATA], callback=interrupt, **OPTIONS
-        )
+    try:
+        with pytest.warns(FitWarning, match="the study was interrupted before this fit ended"):
+            results = isogmm.fit_many(
+                log_density(), [as_dict(pair) for pair in DATA], callback=interrupt, **OPTIONS
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert attributes(results[0])["stop_reason"] == "interrupted"
     assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
 

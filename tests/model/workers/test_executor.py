@@ -181,9 +181,12 @@ def test_two_workers_halve_the_time_of_an_expensive_target():
             evaluated_by(executor, target, (model, (), {}, 0)) as remote,
         ):
             remote.evaluate(np.zeros((2 * workers, 2)))  # the workers start
-            begin = time.perf_counter()
-            remote.evaluate(np.zeros((200, 2)))
-            seconds[workers] = time.perf_counter() - begin
+            rounds = []
+            for _ in range(5):  # other work on the machine delays single rounds
+                begin = time.perf_counter()
+                remote.evaluate(np.zeros((100, 2)))
+                rounds.append(time.perf_counter() - begin)
+            seconds[workers] = min(rounds)
     assert seconds[1] > 1.9 * seconds[2]
 
 
