@@ -3,10 +3,15 @@
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from isogmm.errors import require
 from isogmm.model.adapter import AbstractAdapter
+from isogmm.model.simulation import Simulations
 from isogmm.model.target import Target
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Top-level packages whose callable objects belong to another adapter.
 _FOREIGN_PACKAGES = frozenset({"pymc", "bambi", "isogmm", "cmdstanpy", "bridgestan", "pytensor"})
@@ -81,6 +86,29 @@ class NumPyroAdapter(AbstractAdapter):
         programs.
         """
         return super().with_data(model, _with_arrays(data), kwargs)
+
+    def simulate(
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
+        *,
+        n: int = 1,
+        posterior: "xr.Dataset | None" = None,
+    ) -> Simulations:
+        """Data simulated by ``Predictive``; see ``AbstractAdapter.simulate``.
+
+        Raises
+        ------
+        ModelError
+            If the model has no observed site, or a site from which nothing can be drawn.
+        """
+        require("numpyro", extra="numpyro")
+        from isogmm_numpyro._simulate import simulate
+
+        assert callable(model), "the adapter recognizes callables only"
+        return simulate(model, args, dict(kwargs), random_seed, n=n, posterior=posterior)
 
     def baselines(self) -> Mapping[str, Callable[..., object]]:
         """NumPyro's own inference methods by name.

@@ -5,11 +5,16 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from isogmm.errors import ModelError, OptionError, require
 from isogmm.model.adapter import AbstractAdapter
+from isogmm.model.simulation import Simulations
 from isogmm.model.target import Target
 from isogmm_pymc._languages import is_bambi, is_model_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Characters of the user's arguments that an error message shows.
 MAX_ARGUMENT_CHARACTERS = 200
@@ -117,6 +122,31 @@ class PyMCAdapter(AbstractAdapter):
 
         with with_data(self.of_context(model), data):
             yield (), kwargs
+
+    def simulate(
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
+        *,
+        n: int = 1,
+        posterior: "xr.Dataset | None" = None,
+    ) -> Simulations:
+        """Data simulated by PyMC's predictive functions; see ``AbstractAdapter.simulate``.
+
+        Raises
+        ------
+        ModelError
+            If the model has no observed variable, or one with missing values, or a potential.
+        """
+        require("pymc", extra="pymc")
+        from isogmm_pymc._bambi import built_pymc_model
+        from isogmm_pymc._simulate import simulate
+
+        model = self.of_context(model)
+        model = built_pymc_model(model) if is_bambi(model) else model
+        return simulate(model, random_seed, n=n, posterior=posterior)
 
     def of_context(self, model: object) -> object:
         """The model; None stands for that of the open context."""

@@ -23,6 +23,8 @@ _MODULE_OF = {
     "fit_isogmm": "isogmm.api",
     "fit_gmmvi": "isogmm.api",
     "fit_many": "isogmm.studies.fit_many",
+    "calibrate": "isogmm.studies.calibrate",
+    "plot_calibration": "isogmm.views.plots.calibration",
     "FailedFit": "isogmm.studies.work",
     "enable_compilation_cache": "isogmm.studies.compilation_cache",
     "LogDensity": "isogmm.model.log_density",

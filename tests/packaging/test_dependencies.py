@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"model", "optimize", "recipe", "results"},
     "baselines": {"model", "progress", "results", "samplers", "validation"},
     "empirical_bayes": {"api", "arrays", "errors", "model", "progress", "results", "validation"},
-    "studies": {"api", "errors", "model", "progress", "results", "validation"},
+    "studies": {"api", "arrays", "errors", "model", "progress", "results", "validation"},
     # The public names load their modules on first use: see the test of dynamic imports.
     "": {"errors"},
 }

@@ -51,6 +51,7 @@ WITH_MANY_PARAMETERS = {
     "fit_isogmm",
     "fit_gmmvi",
     "fit_many",
+    "calibrate",
     "fit_factorized",
     "LogDensity.__init__",
     "empirical_bayes",

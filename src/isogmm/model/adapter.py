@@ -5,11 +5,15 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isogmm.errors import ModelError, OptionError, how_to_install, warn_user
 from isogmm.model.not_a_model import what_to_pass
+from isogmm.model.simulation import Simulations
 from isogmm.model.target import Target
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 ENTRY_POINT_GROUP = "isogmm.adapters"
 
@@ -111,6 +115,38 @@ class AbstractAdapter(abc.ABC):
         if isinstance(data, Mapping):
             return nullcontext(((), {**kwargs, **data}))
         return nullcontext((data if isinstance(data, tuple) else (data,), kwargs))
+
+    def simulate(
+        self,
+        model: object,
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        random_seed: int,
+        *,
+        n: int = 1,
+        posterior: "xr.Dataset | None" = None,
+    ) -> Simulations:
+        """Data simulated from the model, for :func:`isogmm.calibrate`.
+
+        Parameters
+        ----------
+        model, args, kwargs
+            The model with data, which fix the shapes.
+        random_seed
+            Seed of the simulation.
+        n
+            Number of data sets, each simulated from its own draw of the prior.
+        posterior
+            Draws of the posterior ``(chain, draw, ...)``.  Then one data set is simulated from
+            each draw, and the model to fit has the data of the user in addition to the simulated
+            data.
+
+        Raises
+        ------
+        ModelError
+            If data cannot be simulated from the model.
+        """
+        raise ModelError(f"the adapter {self.name!r} cannot simulate data from its models")
 
     def of_context(self, model: object) -> object:
         """The model itself; for None, the model of the open context of the language."""

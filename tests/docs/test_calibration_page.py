@@ -1,0 +1,21 @@
+"""The programs of the page about calibration."""
+
+import pytest
+
+from helpers.pages import blocks, page, run
+from isogmm.studies.uniformity import detectable
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_page_about_calibration():
+    programs = blocks("calibration.md")
+    names = run(text.replace("n=50", "n=15, draws=200") for text in programs)  # shorter
+    assert names["result"].attrs["calibrated"] == 1
+    assert "consistent with correct fits" in names["__printed__"]
+
+
+def test_the_table_of_the_power():
+    found = detectable(100, 5)
+    assert f"| 100 | {found.shift:.2f} | {found.ratio:.1f} |" in page("calibration.md")

@@ -1,0 +1,184 @@
+"""Simulation-based calibration of conjugate models, and of fits that are wrong on purpose."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import uniform
+
+import isogmm
+from isogmm.errors import FitWarning, ModelError, OptionError
+from isogmm.model.adapter import find_adapter
+from isogmm.results.groups import group_names
+
+pytestmark = [
+    pytest.mark.usefixtures("unchecked"),
+    # PyMC's predictive functions warn of their own use of PyTensor.
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),
+]
+
+OPTIONS = {"random_seed": 1, "draws": 100, "chains": 2, "refine": 0, "progressbar": False}
+Y = np.array([0.3, 1.1, 0.7, -0.2])
+
+
+def normal(y):
+    import numpyro
+    import numpyro.distributions as dist
+
+    mu = numpyro.sample("mu", dist.Normal(0, 2))
+    numpyro.deterministic("twice", 2 * mu)
+    with numpyro.plate("row", len(y)):
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+
+def normal_pymc():
+    import pymc as pm
+
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 2)
+        pm.Deterministic("twice", 2 * mu)
+        pm.Normal("y", mu, 1, observed=Y)
+    return model
+
+
+def called(language):
+    return (normal, (Y,)) if language == "numpyro" else (normal_pymc(), ())
+
+
+each_language = pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("numpyro", marks=pytest.mark.numpyro),
+        pytest.param("pymc", marks=pytest.mark.pymc),
+    ],
+)
+
+
+@each_language
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_conjugate_model_is_calibrated(language, conditional):
+    model, args = called(language)
+    result = isogmm.calibrate(model, *args, n=30, conditional=conditional, **OPTIONS)
+    group = "posterior_sbc" if conditional else "prior_sbc"
+    pit = result[group]
+    assert tuple(pit["mu"].dims) == ("chain", "draw")
+    assert pit["mu"].shape == (1, 30)
+    np.testing.assert_array_equal(pit["twice"], pit["mu"])
+    assert result.attrs["calibrated"] == 1
+    assert "consistent with correct fits" in result.attrs["calibration"]
+    assert json.loads(result.attrs["verdicts"]) == {"good": 30}
+    assert set(result["uniformity"]["quantity"].values) == {"mu", "twice"}
+    assert group in group_names(result)
+
+
+@each_language
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_simulated_data_and_their_model(language, conditional):
+    """The truths are draws of the prior or posterior; the fits are exact for the data."""
+    import xarray as xr
+
+    model, args = called(language)
+    posterior, n = None, 400
+    if conditional:
+        mu = np.random.default_rng(0).normal(0.5, 0.1, (1, n))
+        posterior = xr.Dataset({"mu": (("chain", "draw"), mu)})
+    simulated = find_adapter(model).simulate(model, args, {}, 3, n=n, posterior=posterior)
+    truth, data = simulated.truth["mu"], simulated.datasets
+    assert len(truth) == len(data) == n
+    if conditional:
+        np.testing.assert_array_equal(truth, mu[0])
+    else:
+        assert abs(truth.mean()) < 5 * 2 / np.sqrt(n)
+        assert abs(truth.std() - 2) < 5 * 2 / np.sqrt(2 * n)
+    y = np.array([np.ravel(next(iter(each.get("replicate", each).values()))) for each in data])
+    noise = y - truth[:, None]
+    assert abs(noise.mean()) < 5 / np.sqrt(noise.size)
+    assert abs(noise.std() - 1) < 5 / np.sqrt(2 * noise.size)
+    (fit,) = isogmm.fit_many(
+        simulated.model, data[:1], model_kwargs=simulated.model_kwargs, **OPTIONS
+    )
+    seen = np.concatenate([y[0], Y]) if conditional else y[0]
+    variance = 1 / (len(seen) + 1 / 4)
+    draws = fit["posterior"]["mu"].values
+    assert abs(draws.mean() - variance * seen.sum()) < 5 * np.sqrt(variance / draws.size)
+    assert abs(draws.std() / np.sqrt(variance) - 1) < 5 / np.sqrt(2 * draws.size)
+
+
+def narrow(*args, **kwargs):
+    """A fit whose posterior has a third of the sd."""
+    result = isogmm.fit_isogmm(*args, **kwargs)
+    values = result["posterior"]["mu"].values
+    values[...] = values.mean() + (values - values.mean()) / 3
+    return result
+
+
+def shifted(*args, **kwargs):
+    """A fit whose posterior is too high by two sd."""
+    result = isogmm.fit_isogmm(*args, **kwargs)
+    values = result["posterior"]["mu"].values
+    values[...] = values + 2 * values.std()
+    return result
+
+
+@pytest.mark.numpyro
+@pytest.mark.parametrize(("fit", "words"), [(narrow, "too narrow"), (shifted, "too high")])
+def test_a_wrong_fit_is_detected(fit, words):
+    with pytest.warns(FitWarning, match=f"not calibrated: the posterior of mu is {words}"):
+        result = isogmm.calibrate(normal, Y, n=25, fit=fit, **OPTIONS)
+    assert result.attrs["calibrated"] == 0
+    # The errors are larger than the smallest ones that the tests detect.
+    assert result.attrs["detectable_shift"] < 2
+    assert result.attrs["detectable_ratio"] < 3
+
+
+@pytest.mark.numpyro
+def test_what_cannot_be_simulated_is_an_error():
+    import numpyro
+    import numpyro.distributions as dist
+
+    def factor(y):
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+        numpyro.factor("term", -(mu**2))
+
+    def improper(y):
+        mu = numpyro.sample("mu", dist.ImproperUniform(dist.constraints.real, (), ()))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+    with pytest.raises(ModelError, match=r"term is a numpyro\.factor"):
+        isogmm.calibrate(factor, Y, **OPTIONS)
+    with pytest.raises(ModelError, match="give every variable a proper prior"):
+        isogmm.calibrate(improper, Y, **OPTIONS)
+    with pytest.raises(OptionError, match="LogDensity cannot simulate data"):
+        isogmm.calibrate(isogmm.LogDensity(lambda x: -(x**2).sum(), np.zeros(1)))
+    with pytest.raises(OptionError, match="n must be a whole number of at least 10"):
+        isogmm.calibrate(normal, Y, n=3, **OPTIONS)
+
+
+@pytest.mark.pymc
+def test_pymc_models_that_cannot_be_simulated():
+    import pymc as pm
+
+    with normal_pymc() as model:
+        pm.Potential("term", -(model["mu"] ** 2))
+    with pytest.raises(ModelError, match=r"term is a pm\.Potential"):
+        isogmm.calibrate(model, **OPTIONS)
+
+
+@pytest.mark.numpyro
+def test_arviz_and_the_plot_take_the_result():
+    import arviz as az
+
+    result = isogmm.calibrate(normal, Y, n=20, **OPTIONS)
+    axes = isogmm.plot_calibration(result)
+    assert len(axes.lines) == 3  # the reference, mu and twice
+    if hasattr(az, "plot_ecdf_pit"):
+        az.plot_ecdf_pit(result)
+    else:
+        values = result["prior_sbc"]["mu"].values.ravel()
+        points = np.linspace(0.01, 0.99, 50)
+        az.plot_ecdf(
+            values, cdf=uniform.cdf, eval_points=points, difference=True, confidence_bands=True
+        )
+    with pytest.raises(OptionError, match="no PIT values"):
+        isogmm.plot_calibration(isogmm.fit_isogmm(normal, Y, **OPTIONS))
