@@ -3,11 +3,13 @@
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from isogmm.errors import FitWarning, OptionError
 from isogmm.results.groups import Result
+from isogmm.results.warning_filters import in_main_thread
 from isogmm.studies.datasets import Job, bound
 
 #: Modeling languages have global state: the threads of a process fit one after another.
@@ -73,8 +75,7 @@ class Work:
 
     def run(self, job: Job) -> Outcome:
         """Fit one data set.  The result of an error is a :class:`FailedFit`."""
-        with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", FitWarning)
+        with _one_at_a_time, _recorded() as caught:
             result: Result | FailedFit
             try:
                 result = self._fit(job)
@@ -97,6 +98,17 @@ class Work:
                 **self.options,
             )
         return result if self.reduce is None else self.reduce(job, result)
+
+
+@contextmanager
+def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+    """Records warnings in the main thread; the filters belong to all threads of the process."""
+    if not in_main_thread():
+        yield []
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FitWarning)
+        yield caught
 
 
 def concerns_all(outcome: Outcome) -> OptionError | None:
