@@ -159,7 +159,9 @@ def test_saving_labels_that_files_store_does_not_warn(kind, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", FitWarning)
         save(idata, path)
-        load(path)
+        again = load(path)
+    found, expected = (get_group(each, "posterior")["group"].values for each in (again, idata))
+    assert found.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("kind", {**OF_PARTS, **WITH_MISSING})
