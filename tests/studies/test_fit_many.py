@@ -1,8 +1,10 @@
 """One model, many data sets: NumPyro, PyMC and LogDensity."""
 
+import errno
 import os
 import signal
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -297,6 +299,23 @@ def test_finished_data_sets_are_skipped(tmp_path, monkeypatch):
         "00002.nc",
         "study.json",
     ]
+
+
+def test_a_result_that_cannot_be_written_does_not_end_the_study(tmp_path, monkeypatch):
+    def full(idata, path):
+        Path(path).write_bytes(b"part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("isogmm.studies.folder.save", full)
+    sets, folder = [as_dict(pair) for pair in DATA], tmp_path / "study"
+    with pytest.warns(FitWarning, match="No space left on device.*returns all results") as found:
+        results = isogmm.fit_many(log_density(), sets, folder=folder, **OPTIONS)
+    assert len([w for w in found if "could not be written" in str(w.message)]) == 1
+    np.testing.assert_array_equal(
+        slopes(results), slopes(isogmm.fit_many(log_density(), sets, **OPTIONS))
+    )
+    # Only the description is there: neither results nor temporary files.
+    assert [path.name for path in folder.iterdir()] == ["study.json"]
 
 
 def test_a_folder_of_something_else_is_an_error(tmp_path):

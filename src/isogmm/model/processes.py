@@ -17,4 +17,7 @@ def agreed_seed(target: Target, seed: int) -> int:
     """The seed of process 0, which differs from that of the others if the user gave none."""
     if not target.spans_processes:
         return seed
-    return int(multihost_utils.broadcast_one_to_all(np.int32(seed)))
+    # JAX has no integers of 64 bits in single precision.
+    words = np.array([seed >> 32, seed & 0xFFFFFFFF], dtype=np.uint32)
+    high, low = np.asarray(multihost_utils.broadcast_one_to_all(words)).tolist()
+    return (high << 32) | low

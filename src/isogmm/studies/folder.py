@@ -3,7 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -81,11 +82,14 @@ class StudyFolder:
         """Store a result in one step, so that a crash leaves no incomplete file."""
         self._replace(self._file(job), lambda part: save(result, os.fspath(part)))
 
-    def _replace(self, path: Path, write: object) -> None:
-        part = path.with_name(f".part-{path.name}")
-        assert callable(write)
-        write(part)
-        os.replace(part, path)
+    def _replace(self, path: Path, write: Callable[[Path], object]) -> None:
+        # Processes that share a folder do not write to the same temporary file.
+        part = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
+        try:
+            write(part)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _file(self, job: Job) -> Path:
         name = f"{job.label:05d}" if isinstance(job.label, int) else quote(str(job.label), safe=" ")

@@ -3,7 +3,7 @@
 import os
 from concurrent.futures import Executor
 
-from isogmm.errors import OptionError
+from isogmm.errors import OptionError, warn_user
 from isogmm.progress.progress import Progress, duration
 from isogmm.results.groups import Result, attributes
 from isogmm.results.stop_reason import StopReason
@@ -35,6 +35,7 @@ class Study:
         known = stored if seed is None else seed
         self.seed = seed_of(None) if known is None else known
         self._outcomes: dict[int, Outcome] = {}
+        self._has_warned = False
 
     def run(self, jobs: list[Job], executor: object, progressbar: bool) -> list[Result | FailedFit]:
         """Fit the data sets that have no stored result; returns all results in order.
@@ -72,8 +73,23 @@ class Study:
                 continue
             if attributes(outcome.result).get("stop_reason") == StopReason.INTERRUPTED.value:
                 raise KeyboardInterrupt  # the fit has returned what it had
-            if self._folder is not None:
-                self._folder.write(job, outcome.result)
+            self._store(job, outcome.result)
+
+    def _store(self, job: Job, result: Result) -> None:
+        """Write a result to the folder; a failure does not lose the results in memory."""
+        if self._folder is None:
+            return
+        try:
+            self._folder.write(job, result)
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                warn_user(
+                    f"isogmm.fit_many: the result of data set {job.label!r} could not be written "
+                    f"to {self._folder.path} ({error.strerror or error}). The study continues and "
+                    "returns all results. Free space on the disk or make the folder writable, and "
+                    "another call fits the data sets without a file."
+                )
 
     def _has_result(self) -> bool:
         return any(not isinstance(each.result, FailedFit) for each in self._outcomes.values())

@@ -1,6 +1,7 @@
 """The warning at the end of a study."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from isogmm.errors import warn_user
 from isogmm.results.groups import attributes
@@ -57,7 +58,7 @@ def warn_of_problems(outcomes: dict[str | int, Outcome]) -> None:
         warn_user("isogmm.fit_many: " + ". ".join(sentences))
 
 
-def _names(names: object) -> str:
-    listed = [repr(name) for name in names]  # type: ignore[attr-defined]
+def _names(names: Iterable[str | int]) -> str:
+    listed = [repr(name) for name in names]
     rest = ", ..." if len(listed) > MAX_SHOWN else ""
     return ", ".join(listed[:MAX_SHOWN]) + rest

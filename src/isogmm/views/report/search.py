@@ -22,17 +22,19 @@ def search_rows(attrs: Attributes, damage: Damage) -> list[tuple[str, str]]:
         "end of the search": lambda attrs: str(attrs["search_end"]),
         "chance of a new mode": _chance,
     }
-    return [
+    rows = [
         (label, damage.read(label, lambda reader=reader: reader(attrs), DASH))  # type: ignore[misc]
         for label, reader in readers.items()
     ]
+    return [(label, value) for label, value in rows if value]
 
 
 def _modes(attrs: Attributes) -> str:
     counts: list[int] = json.loads(str(attrs["paths_by_mode"]))
     listed = ", ".join(f"{count:,}" for count in counts[:MAX_LISTED])
     listed += ", ..." if len(counts) > MAX_LISTED else ""
-    return f"{len(counts):,} ({_paths(listed, counts)})"
+    # No path ends in a mode whose density has no maximum; the end of the search says so.
+    return f"{len(counts):,}" + (f" (paths that ended there: {listed})" if any(counts) else "")
 
 
 def _starting_points(attrs: Attributes) -> str:
@@ -42,12 +44,8 @@ def _starting_points(attrs: Attributes) -> str:
 
 
 def _chance(attrs: Attributes) -> str:
+    """The bound on the chance of a new mode; empty if no path ended in a mode."""
+    if not any(json.loads(str(attrs["paths_by_mode"]))):
+        return ""
     bound, since = float(attrs["unseen_mode_bound"]), int(attrs["num_starts_since_new_mode"])
     return f"at most {bound:.2g} for the next path (the last {since:,} found none)"
-
-
-def _paths(listed: str, counts: list[int]) -> str:
-    """How many paths ended in each mode."""
-    if not any(counts):
-        return "no path ended in it" if len(counts) == 1 else "no path ended in one"
-    return f"paths that ended there: {listed}"
