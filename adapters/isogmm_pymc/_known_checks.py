@@ -17,7 +17,7 @@ from pytensor.tensor.math import All
 #: Operations without negative results.
 _NON_NEGATIVE = (ps.Exp, ps.Sqr, ps.Abs, ps.Sqrt, ps.Sigmoid, ps.Softplus, ps.Cosh)
 #: Operations whose results are not negative if no input is.
-_KEEP_SIGN = (ps.Add, ps.Mul, ps.TrueDiv, ps.Maximum, ps.Minimum, ps.Cast, ps.Identity)
+_KEEP_SIGN = (ps.Add, ps.Mul, ps.TrueDiv, ps.ScalarMaximum, ps.ScalarMinimum, ps.Cast, ps.Identity)
 
 
 def remove_known_checks(graph: FunctionGraph) -> None:

@@ -2,7 +2,7 @@
 
 >>> import isogmm
 >>> sorted(isogmm.__all__)[:3]
-['FactorizedMixture', 'FitWarning', 'GaussianMixture']
+['FactorizedMixture', 'FailedFit', 'FitWarning']
 """
 
 import importlib

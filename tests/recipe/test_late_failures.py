@@ -43,7 +43,9 @@ def assert_complete(idata):
 
 
 @pytest.mark.parametrize(
-    "function", [isogmm.fit_isogmm, isogmm.fit_gmmvi, isogmm.fit_factorized], ids=str
+    "function",
+    [isogmm.fit_isogmm, isogmm.fit_gmmvi, isogmm.fit_factorized],
+    ids=lambda f: f.__name__,
 )
 @pytest.mark.parametrize("error", [ValueError, KeyError, OSError, MemoryError, AttributeError])
 def test_a_callback_that_fails(function, error, target):
