@@ -5,9 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Name of the group with the truths of the prior, and with those of the posterior.
-PRIOR, POSTERIOR = "prior", "posterior"
-
 
 @dataclass(frozen=True)
 class Simulations:
