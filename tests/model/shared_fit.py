@@ -3,8 +3,12 @@
 python shared_fit.py PROCESS PORT
 """
 
+import os
 import sys
 import warnings
+
+# pymc.sampling.jax asks for 100 devices, in the environment that this process inherits.
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=1"
 
 import jax
 import jax.numpy as jnp
