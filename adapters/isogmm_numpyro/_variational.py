@@ -3,8 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import jax
 import numpy as np
@@ -35,9 +34,8 @@ _DOCUMENTATION = """{description}
         Seed of the optimization and of the draws.
     draws, chains
         Shape of the result.
-    **options
-        ``num_steps`` (20,000), ``step_size`` (0.01) and ``num_particles``, the number of samples
-        in each step (1).
+    num_steps, step_size, num_particles
+        Number of steps, their size, and samples of the guide in each step.
 
     Returns
     -------
@@ -60,26 +58,9 @@ class _Optimization:
         Samples of the guide in each step.
     """
 
-    num_steps: int = 20_000
-    step_size: float = 0.01
-    num_particles: int = 1
-
-
-def _optimization(name: str, options: Mapping[str, Any]) -> _Optimization:
-    """The options of the baseline with this name.
-
-    Raises
-    ------
-    TypeError
-        If it has no option of some name.
-    """
-    known = [field.name for field in fields(_Optimization)]
-    for option in options:
-        if option not in known:
-            raise TypeError(
-                f"{name}() got an unexpected keyword argument {option!r}; its options are {known}"
-            )
-    return _Optimization(**options)
+    num_steps: int
+    step_size: float
+    num_particles: int
 
 
 def variational(
@@ -109,9 +90,11 @@ def variational(
         random_seed: int = 0,
         draws: int = 1000,
         chains: int = 4,
-        **options: object,
+        num_steps: int = 20_000,
+        step_size: float = 0.01,
+        num_particles: int = 1,
     ) -> Result:
-        optimization = _optimization(name, options)
+        optimization = _Optimization(num_steps, step_size, num_particles)
         read = read_model(model, model_args, dict(model_kwargs or {}))
         make = make_loss or _elbo_of(read)
         loss = make(optimization.num_particles)

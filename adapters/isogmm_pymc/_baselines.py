@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 import pymc as pm
 import pytensor
+from pymc.step_methods import STEP_METHODS
 
+from isogmm.model.keywords import check_keywords, names_of, passes_on
 from isogmm.model.precision import in_precision
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm_pymc._baseline_results import add_log_likelihood, pymc_model_of, with_attributes
@@ -18,6 +20,18 @@ from isogmm_pymc._variational import variational
 JAX_SAMPLERS = ("numpyro", "blackjax")
 
 
+#: Keyword arguments of ``pm.sample``, which passes some of them on to the step methods.  It ignores
+#: others without an error.
+_SAMPLE_OPTIONS = frozenset(
+    (
+        *names_of(pm.sample),
+        *(step.name for step in STEP_METHODS),
+        *names_of(*(base.__init__ for step in STEP_METHODS for base in step.__mro__)),
+    )
+)
+
+
+@passes_on(_SAMPLE_OPTIONS, is_complete=False)
 def nuts(
     model: pm.Model | BambiModel | None = None,
     *,
@@ -42,6 +56,8 @@ def nuts(
     ------
     OptionError
         If ``model_kwargs`` are given: a PyMC model takes none.
+    KeywordError
+        If ``pm.sample`` does not have an option.
     """
     pymc_model = on_full_data(pymc_model_of(model, model_kwargs))
     options: dict[str, object] = {
@@ -54,6 +70,9 @@ def nuts(
     }
     # Bambi calls the option by another name.
     sampler = options.get("nuts_sampler", options.get("inference_method"))
+    if sampler in (None, "pymc") and not is_bambi(model):
+        known = ("random_seed", "draws", "chains", "tune", *sorted(_SAMPLE_OPTIONS))
+        check_keywords("nuts", sample_options, known, model)
     is_jax_sampler = sampler in JAX_SAMPLERS
     if not is_jax_sampler:
         # The warm-up is kept to count its steps, and removed below.

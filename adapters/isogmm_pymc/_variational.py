@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import xarray as xr
+from pymc.variational.inference import Inference
+from pymc.variational.opvi import ObjectiveFunction
 
+from isogmm.model.keywords import names_of, passes_on
 from isogmm.results.groups import Result, add_group, get_group
 from isogmm_pymc import _bambi
 from isogmm_pymc._baseline_results import add_log_likelihood, pymc_model_of, with_attributes
@@ -16,10 +19,18 @@ from isogmm_pymc._languages import BambiModel, is_bambi
 #: Number of particles of ``pm.fit(method="svgd")`` if the user gives none.
 DEFAULT_SVGD_PARTICLES = 100
 
+#: Keyword arguments that ``pm.fit`` takes or passes on, without those that are set here.
+_FIT_OPTIONS = tuple(
+    name
+    for name in names_of(pm.fit, Inference.fit, ObjectiveFunction.step_function)
+    if name not in ("n", "method", "model")
+)
+
 
 def variational(method: str, description: str) -> Callable[..., Result]:
     """The baseline of a method of ``pm.fit``."""
 
+    @passes_on(_FIT_OPTIONS)
     def fit(
         model: pm.Model | BambiModel | None = None,
         *,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isogmm.model.adapter import find_adapter
+from isogmm.model.keywords import check_options
 from isogmm.model.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
@@ -32,6 +33,9 @@ __all__ = [
     "svgd",
 ]
 
+#: Arguments that every method has.
+_ARGUMENTS = ("model", "model_kwargs", "random_seed", "draws", "chains", "progressbar")
+
 
 def _run(
     name: str,
@@ -49,8 +53,10 @@ def _run(
     if not isinstance(model, Target | LogDensity):
         methods = find_adapter(model).baselines()
     begin = time.perf_counter()
+    method = methods[name] if name in methods else METHODS[name]
+    check_options(name, method, options, _ARGUMENTS, model)
     if name in methods:
-        result = methods[name](
+        result = method(
             model,
             *model_args,
             model_kwargs=dict(model_kwargs),
@@ -62,7 +68,7 @@ def _run(
     else:
         target = to_target(model, model_args, model_kwargs, seed)
         check_result(target)
-        result = METHODS[name](target, seed, draws, chains, **options)
+        result = method(target, seed, draws, chains, **options)
     for key, value in (("sampling_time", time.perf_counter() - begin), ("algorithm", name)):
         if key not in result.attrs:
             result.attrs[key] = value
@@ -110,6 +116,8 @@ def _method(name: str, summary: str, options: str) -> Callable[..., Result]:
 
     Raises
     ------
+    KeywordError
+        If the method has no option of some name; the message names the one to use.
     MissingPackageError
         If the package that runs the method is not installed; the message names the extra.
     ModelError

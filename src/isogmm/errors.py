@@ -21,6 +21,10 @@ class OptionError(IsogmmError, ValueError):
     """An option has an invalid value; the message names the option and the valid values."""
 
 
+class KeywordError(OptionError, TypeError):
+    """A function does not have this keyword argument; the message names the one to use."""
+
+
 class MissingPackageError(IsogmmError, ImportError):
     """A package that this call needs is not installed; the message names the extra."""
 

@@ -7,7 +7,9 @@ import pytest
 import isogmm
 from isogmm import baselines
 from isogmm.errors import OptionError
-from isogmm.model.keywords import HINTS, explains_keywords
+from isogmm.model.keyword_hints import HINTS
+from isogmm.model.keywords import explains_keywords, names_of
+from isogmm.samplers.density_methods import METHODS
 from isogmm.validation import OTHER_METHODS
 
 
@@ -66,9 +68,109 @@ def test_the_signature_stays_explicit():
     assert isogmm.fit_isogmm.__doc__.startswith("Fit a mixture")
 
 
-def test_no_hint_is_for_an_argument_that_exists():
-    parameters = inspect.signature(isogmm.fit_isogmm).parameters
-    assert HINTS.keys() & parameters.keys() <= {"model_args"}  # *model_args is no keyword
+def test_every_argument_that_a_hint_names_exists():
+    functions = (isogmm.fit_isogmm, isogmm.fit_many, isogmm.nuts_from, *METHODS.values())
+    known = {*names_of(*functions), "iterations", "obj_optimizer", "max_treedepth"}  # PyMC
+    known |= {"max_tree_depth", "target_accept_prob"}  # NumPyro
+    named = {argument for _, hints in HINTS for argument, _ in hints} - {None}
+    assert named <= known
+
+
+def test_every_name_has_one_row_of_hints():
+    names = [name for row, _ in HINTS for name in row.split()]
+    assert len(names) == len(set(names))
+
+
+#: The sampler is called with valid options only; no fit runs.
+BASELINE_CASES = [
+    ("nuts", {"seed": 1}, "'seed': Use random_seed="),
+    ("nuts", {"progress_bar": False}, "progressbar=False"),
+    ("nuts", {"num_warmup": 5}, "Use tune="),
+    ("nuts", {"n": 5}, r"Use draws=\.\.\. and tune="),
+    ("advi", {"tune": 5}, "'tune': There is no warm-up"),
+    ("advi", {"num_chains": 5}, "Use chains="),
+    ("advi", {"drwas": 5}, "Did you mean 'draws'"),
+]
+OF_NUMPYRO = [
+    (
+        "nuts",
+        {"y": 1, "target_accept": 0.9},
+        "'y' is a parameter of the model.*target_accept_prob=",
+    ),
+    ("nuts", {"max_tree_dept": 5}, "Did you mean 'max_tree_depth'"),
+    ("nuts", {"learning_rate": 5}, "There is no optimizer"),
+    ("flow", {"iterations": 5}, "Use num_steps="),
+    ("advi", {"learning_rate": 5}, "use step_size="),
+    ("pathfinder", {"n": 5}, "Use maxiter="),
+    ("svgd", {"cores": 5}, "cannot be chosen here"),
+]
+OF_PYMC = [
+    ("nuts", {"target_accept_prob": 0.9}, "Use target_accept="),
+    ("nuts", {"target_acept": 0.9}, "Did you mean 'target_accept'"),
+    ("nuts", {"unheard_of": 1}, "The keyword arguments are .* and others"),
+    ("advi", {"n": 5}, "Use iterations="),
+    ("advi", {"learning_rate": 5}, "Use obj_optimizer="),
+]
+
+
+@pytest.mark.numpyro
+@pytest.mark.parametrize(("name", "given", "message"), [*BASELINE_CASES, *OF_NUMPYRO])
+def test_baselines_explain_keywords_with_numpyro(name, given, message):
+    pytest.importorskip("numpyro")
+    with pytest.raises(TypeError, match=message):
+        getattr(baselines, name)(regression, 1, **given)
+
+
+@pytest.mark.pymc
+@pytest.mark.parametrize(("name", "given", "message"), [*BASELINE_CASES, *OF_PYMC])
+def test_baselines_explain_keywords_with_pymc(name, given, message):
+    pm = pytest.importorskip("pymc")
+    with pm.Model() as model:
+        pm.Normal("x")
+    with pytest.raises(TypeError, match=message):
+        getattr(baselines, name)(model, draws=5, chains=1, **given)
+
+
+@pytest.mark.pymc
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        (
+            "nuts",
+            {"target_accept": 0.9, "cores": 1, "tune": 5, "quiet": True, "initvals": {"x": 1}},
+        ),
+        ("nuts", {"nuts": {"max_treedepth": 3}, "tune": 5, "compute_convergence_checks": False}),
+        ("advi", {"obj_n_mc": 2, "callbacks": [], "iterations": 5}),
+    ],
+)
+def test_options_of_pymc_pass_through(name, options):
+    pm = pytest.importorskip("pymc")
+    with pm.Model() as model:
+        pm.Normal("x")
+    result = getattr(baselines, name)(model, draws=5, chains=1, random_seed=0, **options)
+    assert result["posterior"]["x"].shape == (1, 5)
+
+
+@pytest.mark.numpyro
+def test_studies_check_the_options_of_their_own_fit():
+    pytest.importorskip("numpyro")
+
+    def normal(y):
+        import numpyro
+        import numpyro.distributions as dist
+
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+    options = {"random_seed": 0, "progressbar": False, "draws": 5, "chains": 1}
+    (result,) = isogmm.fit_many(normal, [(1.0,)], fit=baselines.nuts, tune=5, **options)
+    assert result["posterior"]["mu"].shape == (1, 5)
+    with pytest.raises(OptionError, match="'num_warmup': Use tune="):
+        isogmm.fit_many(normal, [(1.0,)], fit=baselines.nuts, num_warmup=5, **options)
+    with pytest.raises(TypeError, match="'n_jobs': Use executor="):
+        isogmm.fit_many(normal, [(1.0,)], n_jobs=2, **options)
+    with pytest.raises(TypeError, match="'refine'"):
+        isogmm.fit_many(normal, [(1.0,)], fit=isogmm.fit_factorized, refine=0, **options)
 
 
 def test_arguments_and_results_pass_through():

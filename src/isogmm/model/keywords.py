@@ -3,89 +3,26 @@
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from isogmm.errors import KeywordError
+from isogmm.model.keyword_hints import hint_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Keyword arguments of other libraries, separated by blanks, and what stands for them here.
-_EQUIVALENTS = (
-    (
-        "seed rng rng_key rng_seed key prng_key random_key random_state",
-        "Use random_seed=..., which takes an int, a list of ints, a NumPy Generator or a JAX key.",
-    ),
-    (
-        "tune warmup num_warmup n_tune n_warmup iter_warmup",
-        "There is no warm-up to choose. The HMC chains of a fit have their own: "
-        "refine=isogmm.Refine(min_warmup=...). For NUTS use isogmm.baselines.nuts(model, "
-        "tune=...).",
-    ),
-    (
-        "n_draws num_draws ndraws iter_sampling n_samples nsamples samples size",
-        "Use draws=..., the number of draws of each chain.",
-    ),
-    (
-        "n iter iterations n_iter num_iter niter maxiter max_iter num_iterations n_iterations "
-        "steps num_steps n_steps max_steps epochs",
-        "Use max_iterations=... for the number of iterations, and draws=... for that of draws. "
-        "Without max_iterations the fit ends when the ELBO no longer improves.",
-    ),
-    ("num_chains n_chains nchains", "Use chains=..."),
-    (
-        "progress progress_bar show_progress progressbar_theme verbose quiet",
-        "Use progressbar=False to switch the progress line off.",
-    ),
-    (
-        "cores n_jobs num_cores parallel_chains chain_method parallel mp_ctx threads blas_cores",
-        "All chains run together in one process, so there is nothing to choose. Leave it out.",
-    ),
-    (
-        "nuts_sampler nuts_sampler_kwargs sampler step kernel nuts nuts_kwargs",
-        "The fit has no sampler to choose. For NUTS use isogmm.baselines.nuts(model).",
-    ),
-    (
-        "target_accept target_accept_prob adapt_delta max_tree_depth max_treedepth step_size "
-        "stepsize dense_mass adapt_step_size",
-        "The fit chooses its step sizes. For NUTS with its own settings use "
-        "isogmm.baselines.nuts(model, ...).",
-    ),
-    (
-        "initvals init_params initial_values inits start init_strategy init_loc_fn "
-        "jitter_max_retries",
-        "The fit finds its starting points. For others use init=..., or resume=... with an earlier "
-        "result.",
-    ),
-    (
-        "return_inferencedata keep_warning_stat compute_convergence_checks discard_tuned_samples",
-        "The result always is an ArviZ object with its diagnostics. Leave it out.",
-    ),
-    (
-        "data observed obs args kwargs model_args",
-        "Pass data of a NumPyro model after the model, or as model_kwargs={...}.",
-    ),
-    (
-        "log_likelihood log_prior include_transformed dims coords",
-        "Use idata_kwargs={...} with this name as the key.",
-    ),
-    (
-        "optimizer optim obj_optimizer learning_rate lr obj_n_mc num_particles loss",
-        "There is no optimizer to choose; method=... takes one of the update rules.",
-    ),
-    ("guide", "There is no guide: the family is a mixture with num_components Gaussians."),
-    ("k n_components components num_mixtures mixture_size", "Use num_components=..."),
-    ("tol tol_rel_obj rtol eps", "Use tolerance=..., in nats."),
-    ("timeout max_time time_limit", "Use max_seconds=..."),
-    ("callbacks on_step", "Use callback=..., one function."),
-    ("backend device", 'Use array_backend="numpy" or array_backend="jax".'),
-    ("trace", "Use resume=... to continue an earlier result."),
-    ("var_names", "The result has all variables. Select from it after the fit."),
-)
-#: What stands here for each keyword argument of another library.
-HINTS: Mapping[str, str] = MappingProxyType(
-    {name: hint for names, hint in _EQUIVALENTS for name in names.split()}
-)
+#: Names that a message lists; the functions of this library have at most 30 arguments.
+MAX_LISTED = 30
+#: Attribute of a function: the options that it passes on.
+_PASSED_ON = "isogmm_passed_on"
+
+
+class _PassedOn(NamedTuple):
+    """Names of the options that ``**options`` of a function may have; all or some of them."""
+
+    names: tuple[str, ...] = ()
+    is_complete: bool = False
 
 
 def explains_keywords(
@@ -100,35 +37,120 @@ def explains_keywords(
     function
         A public function with a parameter ``model``.
     also
-        Functions that take the keyword arguments which ``function`` passes on.
+        Functions that take the keyword arguments which ``function`` passes on.  If a call has the
+        argument ``fit``, a function, this one takes them.
 
     Raises
     ------
-    TypeError
+    KeywordError
         At a call with a keyword argument that none of the functions has.
     """
-    known = [
-        name
-        for each in (function, *also)
-        for name, parameter in inspect.signature(each).parameters.items()
-        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-
+    own = names_of(function)
     position = list(inspect.signature(function).parameters).index("model")
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        unknown = [name for name in kwargs if name not in known]
-        if unknown:
+        if any(name not in own for name in kwargs):
             model = args[position] if len(args) > position else kwargs.get("model")
-            raise TypeError(_message(getattr(function, "__name__", ""), unknown, known, model))
+            fit = kwargs.get("fit")
+            takers = [fit] if callable(fit) else list(also)
+            if not any(map(_takes_any, takers)):  # such a function checks them itself
+                known = dict.fromkeys([*own, *names_of(*takers)])
+                check_keywords(getattr(function, "__name__", ""), kwargs, known, model)
         return function(*args, **kwargs)
 
     return checked
 
 
-def _message(name: str, unknown: list[str], known: list[str], model: object) -> str:
-    """The message for the unknown keyword arguments of a call."""
+def passes_on(
+    names: Iterable[str], *, is_complete: bool = True
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: ``**options`` of the function may have these names.
+
+    Parameters
+    ----------
+    names
+        The names.
+    is_complete
+        Whether other names are errors.
+    """
+
+    def decorator(function: Callable[P, R]) -> Callable[P, R]:
+        setattr(function, _PASSED_ON, _PassedOn(tuple(names), is_complete))
+        return function
+
+    return decorator
+
+
+def names_of(*functions: Callable[..., object]) -> list[str]:
+    """Names of the keyword arguments of functions, with those that they pass on."""
+    names: list[str] = []
+    for function in functions:
+        for name, parameter in inspect.signature(function).parameters.items():
+            if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                names += [name] if name != "self" else []
+        names.extend(_passed_on(function).names)
+    return names
+
+
+def check_options(
+    name: str,
+    method: Callable[..., object],
+    options: Iterable[str],
+    known: Iterable[str],
+    model: object,
+) -> None:
+    """Check the names of the options with which a method will be called.
+
+    Parameters
+    ----------
+    name
+        Name of the public function, for the message.
+    method
+        The function that takes the options, as keyword-only arguments.  If it passes on options
+        whose names are not all known, only parameters of the model and names of other libraries
+        are errors.
+    options
+        What the user passed.
+    known
+        The arguments of the public function.
+    model
+        The model.
+
+    Raises
+    ------
+    KeywordError
+        If a name is not known.
+    """
+    parameters = inspect.signature(method).parameters.values()
+    own = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    valid = dict.fromkeys([*known, *own, *_passed_on(method).names])
+    if _takes_any(method):
+        foreign = parameters_of(model)[0]
+        options = [one for one in options if one in foreign or hint_for(one, valid)]
+    check_keywords(name, options, valid, model)
+
+
+def check_keywords(name: str, given: Iterable[str], known: Collection[str], model: object) -> None:
+    """Check names of keyword arguments.
+
+    Parameters
+    ----------
+    name
+        Name of the public function, for the message.
+    given, known
+        The names in a call, and those that are valid.
+    model
+        The model.
+
+    Raises
+    ------
+    KeywordError
+        If a name is not known.
+    """
+    unknown = [each for each in given if each not in known]
+    if not unknown:
+        return
     listed = ", ".join(map(repr, unknown))
     which = "unexpected keyword arguments" if len(unknown) > 1 else "an unexpected keyword argument"
     message = f"{name}() got {which} {listed}."
@@ -144,12 +166,12 @@ def _message(name: str, unknown: list[str], known: list[str], model: object) -> 
     for each in unknown:
         if each not in of_model:
             message += _hint(each, known, takes_any)
-    return message
+    raise KeywordError(message)
 
 
-def _hint(unknown: str, known: list[str], model_takes_any: bool) -> str:
+def _hint(unknown: str, known: Collection[str], model_takes_any: bool) -> str:
     """A sentence about one unknown keyword argument, with a leading blank."""
-    hint = HINTS.get(unknown.lower())
+    hint = hint_for(unknown, known)
     if hint is not None:
         return f" For {unknown!r}: {hint}"
     close = difflib.get_close_matches(unknown.lower(), known, n=1)
@@ -157,9 +179,10 @@ def _hint(unknown: str, known: list[str], model_takes_any: bool) -> str:
         return f" Did you mean {close[0]!r}?"
     if model_takes_any:
         return f" Pass it to the model as model_kwargs={{{unknown!r}: ...}}."
-    names = ", ".join(name for name in known if name != "model")
+    names = [name for name in known if name != "model"]
+    listed = ", ".join(names[:MAX_LISTED]) + (" and others" if len(names) > MAX_LISTED else "")
     return (
-        f" The keyword arguments are {names}; arguments of the model are passed as "
+        f" The keyword arguments are {listed}; arguments of the model are passed as "
         "model_kwargs={...}."
     )
 
@@ -178,3 +201,17 @@ def parameters_of(model: object) -> tuple[list[str], bool]:
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
     return names, any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def _passed_on(function: Callable[..., object]) -> _PassedOn:
+    """The options that a function passes on."""
+    found = getattr(function, _PASSED_ON, None)
+    return found if isinstance(found, _PassedOn) else _PassedOn()
+
+
+def _takes_any(function: Callable[..., object]) -> bool:
+    """Whether a function takes keyword arguments whose names are not known."""
+    return not _passed_on(function).is_complete and any(
+        parameter.kind is parameter.VAR_KEYWORD
+        for parameter in inspect.signature(function).parameters.values()
+    )

@@ -28,7 +28,15 @@ class NumPyroGuide:
     name: str
 
     def __call__(
-        self, target: Target, seed: int, draws: int, chains: int, **options: object
+        self,
+        target: Target,
+        seed: int,
+        draws: int,
+        chains: int,
+        *,
+        num_steps: int = 20_000,
+        step_size: float = 0.01,
+        num_particles: int = 1,
     ) -> Result:
         """Draws of the guide fitted to a target, as a NumPyro model of one flat vector.
 
@@ -36,8 +44,8 @@ class NumPyroGuide:
         ----------
         target, seed, draws, chains
             The target, the seed, and the shape of the result.
-        **options
-            Options of the method in NumPyro.
+        num_steps, step_size, num_particles
+            Steps of Adam, their size, and samples of the guide in each step.
 
         Raises
         ------
@@ -63,7 +71,15 @@ class NumPyroGuide:
 
         fit = adapter.baselines()[self.name]
         with target.precision():
-            found = fit(model, random_seed=seed, draws=draws, chains=chains, **options)
+            found = fit(
+                model,
+                random_seed=seed,
+                draws=draws,
+                chains=chains,
+                num_steps=num_steps,
+                step_size=step_size,
+                num_particles=num_particles,
+            )
         positions = np.asarray(get_group(found, "posterior")["position"].values, np.float64)
         attributes = {
             "algorithm": self.name,
