@@ -23,15 +23,22 @@ _Call: TypeAlias = tuple[tuple[object, ...], dict[str, object]]
 def warn_without_data(
     model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
 ) -> tuple[str, ...]:
-    """Warn if the posterior of the model is its prior.
+    """Warn if data were probably forgotten: those of all sites, or those of some of them.
+
+    Without any data the posterior of the model is its prior.  If other sites are observed, a site
+    without data is a latent variable.  This is meant if the data depend on it.  If they do not,
+    its draws are predictions.
 
     Returns
     -------
     tuple of str
-        The warning, for the report; empty for a model with an observed site or a ``factor``.
+        The warning, for the report; empty if no data were forgotten.
     """
     if sites.observed or sites.factors:
-        return ()
+        note = _predicted_data(model, args, kwargs, sites)
+        if note:
+            warn_user(note + " Ignore this warning if you want the predictions.")
+        return (note[0].upper() + note[1:],) if note else ()
     note = "the model has no observed site and no factor, so its posterior is the prior."
     latent = [*sites.free, *sites.discrete]
     remedy = " Give the data to a site: numpyro.sample(name, distribution, obs=data)."
@@ -77,6 +84,35 @@ def forgotten_data(
         )
     top = next(iter(found)).partition(".")[0]
     return f"{sentences} Pass the data, for example as model_kwargs={{'{top}': ...}}."
+
+
+def _predicted_data(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
+) -> str:
+    """Sentences about latent sites that nothing depends on and an argument would observe."""
+    if not any(True for _ in _empty_arguments(model, args, kwargs)):
+        return ""
+    leaves = _without_dependents(model, args, kwargs, sites)
+    found = forgotten_data(model, args, kwargs, sites, leaves) if leaves else ""
+    if not found:
+        return ""
+    return (
+        "data are given for some sites only, and the draws of the others are predictions." + found
+    )
+
+
+def _without_dependents(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
+) -> list[str]:
+    """The latent sites on which no other site depends."""
+    try:
+        from numpyro.infer.inspect import get_dependencies
+
+        upstream = get_dependencies(model, args, dict(kwargs))["prior_dependencies"]
+    except Exception:  # NumPyro cannot analyze every model that can be fitted
+        return []
+    used = {name for site, names in upstream.items() for name in names if name != site}
+    return [name for name in (*sites.free, *sites.discrete) if name not in used]
 
 
 def _observed_by(model: Model, fill: Callable[[np.ndarray], _Call], sites: Sites) -> set[str]:

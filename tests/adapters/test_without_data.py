@@ -67,6 +67,44 @@ class TestNumPyro:
         assert self.to_target(self.with_potential).notes == ()
         assert self.to_target(conditioned, X).notes == ()
 
+    def two_outcomes(self, x, y1=None, y2=None, scale=None, k=None):
+        """Both outcomes depend on ``scale``, which is a parameter if it is not given."""
+        dist = self.numpyro.distributions
+        slope = self.numpyro.sample("slope", dist.Normal())
+        scale = self.numpyro.sample("scale", dist.HalfNormal(), obs=scale)
+        with self.numpyro.plate("rows", len(x)):
+            self.numpyro.sample("first", dist.Normal(slope * x, scale), obs=y1)
+            second = self.numpyro.sample("second", dist.Normal(slope * x, scale), obs=y2)
+            self.numpyro.deterministic("twice", 2 * second)
+            self.numpyro.sample("label", dist.Bernoulli(logits=slope * x), obs=k)
+
+    def test_data_of_some_sites(self):
+        k = np.ones(12, int)
+        for given, site, argument in (
+            ({"y1": X, "k": k}, "second", "y2"),
+            ({"y2": X, "k": k}, "first", "y1"),
+            ({"y1": X, "y2": X}, "label", "k"),
+        ):
+            message = f"the draws of the others are predictions. The site '{site}' is latent "
+            message += f"because the argument '{argument}' is None"
+            with pytest.warns(FitWarning, match=message) as caught:
+                target = self.to_target(self.two_outcomes, X, **given)
+            assert "'scale'" not in str(caught[0].message)
+            assert "are predictions" in target.notes[0]
+
+    def chained(self, x=None, y=None, weights=None):
+        """A missing ``x`` is a parameter: ``y`` depends on it."""
+        normal = self.numpyro.distributions.Normal
+        x = self.numpyro.sample("x", normal().expand([12]).to_event(1), obs=x)
+        slope = self.numpyro.sample("slope", normal())
+        self.numpyro.sample("y", normal(slope * x, 1.0 if weights is None else weights), obs=y)
+
+    @pytest.mark.filterwarnings("error:data are given for some sites only")
+    def test_sites_that_are_meant_to_be_latent(self):
+        k = np.ones(12, int)
+        assert self.to_target(self.two_outcomes, X, X, X, k=k).notes == ()
+        assert self.to_target(self.chained, y=X).notes == ()
+
     def test_forgotten_counts_are_named(self):
         """Without its data a Poisson site is discrete and latent, which is another error."""
         with pytest.raises(ModelError, match="'k' is latent because the argument 'k' is None"):
