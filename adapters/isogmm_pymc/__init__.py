@@ -182,6 +182,13 @@ class PyMCAdapter(AbstractAdapter):
 
         make_comparable(built_pymc_model(model) if is_bambi(model) else model)
 
+    def has_other_labels(self, model: object, coord: "xr.DataArray") -> bool:
+        """Whether PyMC takes the labels of a dimension of a result for other labels."""
+        from isogmm_pymc._bambi import built_pymc_model
+        from isogmm_pymc._labels import has_other_labels
+
+        return has_other_labels(built_pymc_model(model) if is_bambi(model) else model, coord)
+
 
 def _context_model(pymc: ModuleType) -> object:
     """The PyMC model of the open context, or None."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pymc as pm
+import xarray as xr
 from numpy.typing import DTypeLike
 
 from isogmm.results.label_index import NUMBER_KINDS, label_index
@@ -56,3 +57,11 @@ def make_comparable(model: pm.Model) -> None:
             is_number = values.dtype.kind in NUMBER_KINDS and not values.hasnans
             if not (is_text or is_number):
                 model._coords[name] = ComparableLabels(labels)
+
+
+def has_other_labels(model: pm.Model, coord: xr.DataArray) -> bool:
+    """Whether the model has other labels for this dimension, by the comparison that PyMC makes."""
+    labels = model.coords.get(str(coord.name))
+    if labels is None:
+        return False
+    return len(labels) != coord.size or not bool(np.all(coord.data == labels))

@@ -29,9 +29,9 @@ from isogmm.results.groups import arviz_name as arviz_name
 from isogmm.results.groups import attributes as attributes
 from isogmm.results.groups import get_group as get_group
 from isogmm.results.groups import group_names as group_names
+from isogmm.results.prediction_labels import with_original_labels as with_original_labels
+from isogmm.results.prediction_labels import with_stored_labels as with_stored_labels
 from isogmm.results.result_options import ResultOptions
-from isogmm.results.stored_labels import with_original_labels as with_original_labels
-from isogmm.results.stored_labels import with_stored_labels as with_stored_labels
 
 
 def to_inference_data(

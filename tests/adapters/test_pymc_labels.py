@@ -11,8 +11,16 @@ import pytest
 
 from helpers.labels import LABELS, OF_PARTS, WITH_MISSING
 from isogmm.errors import FitWarning
-from isogmm.inference_data import get_group, is_first_generation, load, save
+from isogmm.inference_data import (
+    get_group,
+    is_first_generation,
+    load,
+    save,
+    with_original_labels,
+    with_stored_labels,
+)
 from isogmm.model.to_target import to_target
+from isogmm.results.arviz_versions import read_netcdf
 from isogmm.results.from_draws import result_of_draws
 
 pytestmark = pytest.mark.pymc
@@ -151,6 +159,38 @@ def test_saving_labels_as_text_warns_with_pymc_5_alone(kind, tmp_path):
     messages = [str(w.message) for w in found if issubclass(w.category, FitWarning)]
     assert len(messages) == is_first_generation()
     assert all("labels of 'group' as text. Read it with isogmm" in text for text in messages)
+
+
+@pytest.mark.parametrize("kind", ["intervals", "Enum"])
+def test_files_of_xarray_warn_and_are_restored(kind, tmp_path):
+    """``to_netcdf`` of ArviZ after ``with_stored_labels``, and a plain reader."""
+    path = str(tmp_path / "labels.nc")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        with_stored_labels(result_of(model_with(LABELS[kind]))).to_netcdf(path, engine="h5netcdf")
+    messages = [str(w.message) for w in found if issubclass(w.category, FitWarning)]
+    assert ["labels of 'group' as text" in text for text in messages] == (
+        [True] if is_first_generation() else []
+    )
+    model = model_with(LABELS[kind])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FitWarning)
+        idata = with_original_labels(read_netcdf(path, "h5netcdf"), model)
+    check_predictions(idata, model, kind)
+
+
+@pytest.mark.parametrize("kind", ["intervals", "pairs", "text"])
+def test_labels_that_differ_from_those_of_the_model_are_named(kind, tmp_path):
+    path, labels = tmp_path / "labels.nc", list(ALL[kind])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the file stores the labels")
+        save(result_of(model_with(labels)), path)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        load(path, model_with(labels[::-1]))
+    messages = [str(w.message) for w in found if issubclass(w.category, FitWarning)]
+    assert len(messages) == is_first_generation()
+    assert all("labels of 'group' in the result differ" in text for text in messages)
 
 
 @pytest.mark.parametrize("kind", ["mixed", "text", "whole numbers", "dates", "booleans", "bytes"])

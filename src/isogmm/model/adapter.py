@@ -84,6 +84,13 @@ class AbstractAdapter(abc.ABC):
         labels and cannot do so for all types of labels.
         """
 
+    def has_other_labels(self, model: object, coord: "xr.DataArray") -> bool:
+        """Whether the language takes the labels of a dimension of a result for other labels.
+
+        By default it does not.  A language overrides the method if its predictions compare labels.
+        """
+        return False
+
     def with_data(
         self, model: object, data: object, kwargs: Mapping[str, object]
     ) -> AbstractContextManager[tuple[tuple[object, ...], Mapping[str, object]]]:

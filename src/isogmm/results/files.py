@@ -4,11 +4,9 @@ import importlib.util
 import os
 
 from isogmm.errors import MissingPackageError
-from isogmm.model.adapter import find_adapter
 from isogmm.results.arviz_versions import from_groups, is_first_generation, read_netcdf
 from isogmm.results.groups import Result
-from isogmm.results.prediction_labels import warn_of_loading, warn_of_saving
-from isogmm.results.stored_labels import with_original_labels, with_stored_labels
+from isogmm.results.prediction_labels import with_original_labels, with_stored_labels
 from isogmm.results.warning_filters import ignore, kept_filters
 
 #: Storage engine of netCDF files; both generations of ArviZ have it.
@@ -42,7 +40,6 @@ def save(idata: Result, path: str | os.PathLike[str]) -> None:
         If the result belongs to a model of PyMC 5 and has labels that only :func:`load` restores.
     """
     path, stored = os.fspath(path), with_stored_labels(idata)
-    warn_of_saving(stored)
     if not path.endswith(ZARR):
         stored.to_netcdf(path, engine=FILE_ENGINE)
         return
@@ -63,9 +60,9 @@ def load(path: str | os.PathLike[str], model: object = None) -> Result:
     path
         Path of a netCDF file, or of a zarr store, whose name ends with ``.zarr``.
     model
-        The model of the result, if predictions will be made with it.  Only PyMC models whose
-        labels are tuples or NaN need it, in a program that has not fitted the model: PyMC can
-        compare such labels with those of the result only after this call.
+        The model of the result, if predictions will be made with it; its labels are compared with
+        those of the result.  PyMC models whose labels are tuples or NaN need it, in a program that
+        has not fitted the model: PyMC can compare such labels only after this call.
 
     Raises
     ------
@@ -75,16 +72,10 @@ def load(path: str | os.PathLike[str], model: object = None) -> Result:
     Warns
     -----
     FitWarning
-        If the result belongs to a model of PyMC 5 that can compare its labels only if ``model``
-        is given.
+        If the result belongs to a model of PyMC 5 whose labels differ, or can be compared only if
+        ``model`` is given.
     """
-    path = os.fspath(path)
-    if model is not None:
-        find_adapter(model).make_comparable(model)
-    idata = with_original_labels(_read(path))
-    if model is None:
-        warn_of_loading(idata)
-    return idata
+    return with_original_labels(_read(os.fspath(path)), model)
 
 
 def _read(path: str) -> Result:

@@ -33,11 +33,11 @@ class _Codec(NamedTuple):
     decode: Callable[..., object]
 
 
-def with_stored_labels(idata: Result) -> Result:
+def labels_as_text(idata: Result) -> Result:
     """The result with labels that files can store.
 
     Labels of other types than numbers, text, bytes and dates are replaced by text.  An attribute
-    of the coordinate has the original labels; :func:`with_original_labels` restores them.  The
+    of the coordinate has the original labels; :func:`labels_from_text` restores them.  The
     result itself does not change.
 
     Parameters
@@ -53,8 +53,8 @@ def with_stored_labels(idata: Result) -> Result:
     return _with_groups(idata, _stored)
 
 
-def with_original_labels(idata: Result) -> Result:
-    """The result with the labels that it had before :func:`with_stored_labels`.
+def labels_from_text(idata: Result) -> Result:
+    """The result with the labels that it had before :func:`labels_as_text`.
 
     Parameters
     ----------
