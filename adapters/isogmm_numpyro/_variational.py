@@ -3,7 +3,8 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ from numpyro.infer import SVI, Trace_ELBO, TraceEnum_ELBO
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.infer.elbo import ELBO
 
+from isogmm.model.keywords import passes_on
 from isogmm.results.groups import Result
 from isogmm_numpyro._inference import inference_arguments, inference_model
 from isogmm_numpyro._read import ReadModel, read_model
@@ -34,8 +36,9 @@ _DOCUMENTATION = """{description}
         Seed of the optimization and of the draws.
     draws, chains
         Shape of the result.
-    num_steps, step_size, num_particles
-        Number of steps, their size, and samples of the guide in each step.
+    **options
+        ``num_steps`` (20,000), ``step_size`` (0.01) and ``num_particles``, the number of samples
+        in each step (1).
 
     Returns
     -------
@@ -58,9 +61,9 @@ class _Optimization:
         Samples of the guide in each step.
     """
 
-    num_steps: int
-    step_size: float
-    num_particles: int
+    num_steps: int = 20_000
+    step_size: float = 0.01
+    num_particles: int = 1
 
 
 def variational(
@@ -83,6 +86,7 @@ def variational(
         From the number of particles to the loss; the negative ELBO by default.
     """
 
+    @passes_on(field.name for field in fields(_Optimization))
     def fit(
         model: Model,
         *model_args: object,
@@ -90,11 +94,9 @@ def variational(
         random_seed: int = 0,
         draws: int = 1000,
         chains: int = 4,
-        num_steps: int = 20_000,
-        step_size: float = 0.01,
-        num_particles: int = 1,
+        **options: Any,
     ) -> Result:
-        optimization = _Optimization(num_steps, step_size, num_particles)
+        optimization = _Optimization(**options)
         read = read_model(model, model_args, dict(model_kwargs or {}))
         make = make_loss or _elbo_of(read)
         loss = make(optimization.num_particles)
