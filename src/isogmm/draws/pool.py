@@ -80,8 +80,8 @@ def _elbo(log_ratios: Float[np.ndarray, " n"]) -> tuple[float, float]:
 def draw_pool(
     target: Target, mixture: AbstractMixture, generator: np.random.Generator, num_draws: int
 ) -> Pool:
-    """Draw ``num_draws`` for every chain, in strata over the components, and evaluate them."""
-    positions, components = mixture.sample(generator, num_draws)
+    """Draw ``num_draws`` for every chain, balanced over components and space; evaluate them."""
+    positions, components = mixture.sample(generator, num_draws, is_balanced=True)
     log_density, _ = target.evaluate(positions)
     chains = len(positions)
     own = np.stack([mixture[chain].log_prob(positions[chain]) for chain in range(chains)])

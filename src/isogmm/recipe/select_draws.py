@@ -66,10 +66,32 @@ def by_weights(
     *,
     may_repeat: bool = False,
 ) -> Selection:
-    """Draws of the mixture chosen with probabilities proportional to their weights."""
+    """Draws of the mixture chosen with probabilities proportional to their weights.
+
+    The draws are chosen in the order of one coordinate.  In every interval of this coordinate the
+    number of chosen draws then differs from its expectation by less than one or two.
+    """
     weights = log_weights.reshape(pool.log_density.shape)
-    index = np.stack([chosen(part, draws, generator, may_repeat=may_repeat) for part in weights])
+    column = _coordinate_of_weights(pool, log_weights)
+    order = np.argsort(pool.positions[..., column], axis=1)
+    index = np.stack(
+        [
+            members[chosen(part[members], draws, generator, may_repeat=may_repeat)]
+            for part, members in zip(weights, order, strict=True)
+        ]
+    )
     return _selected(pool, index, DrawSource.IMPORTANCE)
+
+
+def _coordinate_of_weights(pool: Pool, log_weights: Float[np.ndarray, " cn"]) -> int:
+    """The coordinate with the largest correlation between weights and distances from its mean."""
+    positions = pool.positions.reshape(len(log_weights), -1)
+    weights = np.exp(log_weights - log_weights.max())
+    distances = np.abs(positions - positions.mean(axis=0))
+    distances -= distances.mean(axis=0)
+    with np.errstate(all="ignore"):
+        correlations = (weights - weights.mean()) @ distances / np.linalg.norm(distances, axis=0)
+    return int(np.argmax(np.nan_to_num(np.abs(correlations))))
 
 
 def _selected(
