@@ -171,7 +171,7 @@ class TestTheRecipe:
 
         def noisy(target, mixture, generator, num_draws):
             pool = draw_pool(target, mixture, generator, num_draws)
-            noise = 0.102 * generator.standard_normal(pool.log_density.shape)
+            noise = 0.105 * generator.standard_normal(pool.log_density.shape)
             pools.append(replace(pool, log_density=pool.log_density + noise))
             return pools[-1]
 
@@ -204,9 +204,9 @@ class TestTheRecipe:
         assert len(np.unique(draws, axis=0)) == 4000
         first, more = sizes
         # E[max(w - f, 0)] of a log-normal weight is 0.005 at these f (the least is 1.25 times).
-        # Twenty weights of 4,000 are larger: an error of a quarter, and f goes in steps of 10 %.
+        # Twenty weights of 4,000 are larger: a standard error of a quarter.
         factor = {0.99: 1.25, 0.7: 3.75}[share]
-        assert (first + more) / 1000 == pytest.approx(factor, rel=0.35 if share < 0.9 else 0.001)
+        assert (first + more) / 1000 == pytest.approx(factor, rel=0.5 if share < 0.9 else 0.001)
 
     def test_slopes_beyond_all_squares_raise_no_warnings(self):
         """Paths that end on a cliff have them; here a warning is an error."""
