@@ -15,6 +15,7 @@ from pytensor.graph.replace import clone_replace
 from isogmm.arrays import Array, size_of, split
 from isogmm.errors import ModelError
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation
+from isogmm.model.time_limit import check_time
 from isogmm_pymc._generated import generated_graphs
 from isogmm_pymc._graphs import ModelGraphs
 
@@ -133,6 +134,7 @@ class PyTensorConstrain:
         """
         rows = []
         for position in np.asarray(positions):
+            check_time()
             parts = split(position, self._shapes)
             values = [part.astype(d) for part, d in zip(parts, self._dtypes, strict=True)]
             with np.errstate(all="ignore"):

@@ -28,7 +28,6 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
-from isogmm.recipe.families import mixture_family
 from isogmm.recipe.families.isotropic import growth
 from isogmm.recipe.fit import fit
 from isogmm.results.groups import get_group
@@ -464,18 +463,6 @@ class TestInterrupts:
             first.evaluate(np.zeros(2))
         fit_isogmm(target, **QUICK, max_seconds=60.0)
         assert np.isfinite(FitTarget.of(target).evaluate(np.zeros(2))[0])
-
-    def test_the_draws_are_judged_without_a_time_limit(self, monkeypatch):
-        """A limit that passed while the draws are judged would lose the fit."""
-        deadlines, summarize = [], mixture_family.summarize
-
-        def watched(target, *arguments):
-            deadlines.append(target.deadline)
-            return summarize(target, *arguments)
-
-        monkeypatch.setattr(mixture_family, "summarize", watched)
-        fit_isogmm(correlated_gaussian(2).target(), **QUICK, max_seconds=60.0, refine=10)
-        assert deadlines == [None]
 
     def test_a_warning_names_the_line_of_the_caller(self):
         with pytest.warns(FitWarning, match="time limit") as caught:

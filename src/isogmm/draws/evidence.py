@@ -175,7 +175,7 @@ def evidence_by_mode(
         if num_modes > 1:
             chain_regions = regions_of(draws, pooled, modes)
         found = bridge(ratios, regions, chain_ratios, chain_regions, num_modes, BRIDGE_INEFFICIENCY)
-    return _with_outside(found, finite)
+    return _with_outside(found, finite[pool.is_evaluated])
 
 
 def _with_outside(evidence: Evidence, finite: Bool[np.ndarray, " n"]) -> Evidence:

@@ -30,6 +30,10 @@ class SmoothedWeights:
 
 def weigh(pool: Pool) -> SmoothedWeights:
     """Smooth the importance ratios of a pool (Vehtari et al. 2024, arXiv 1507.02646)."""
-    ratios = np.where(np.isfinite(pool.log_ratios), pool.log_ratios, -np.inf)
-    log_weights, pareto_k = psis(ratios)
-    return SmoothedWeights(log_weights, pareto_k, pool.importance_ess() / pool.log_ratios.size)
+    evaluated = pool.is_evaluated
+    if not evaluated.any():
+        evaluated = np.ones_like(evaluated)  # equal weights and an infinite k
+    ratios = pool.log_ratios[evaluated]
+    log_weights = np.full(evaluated.shape, -np.inf)
+    log_weights[evaluated], pareto_k = psis(np.where(np.isfinite(ratios), ratios, -np.inf))
+    return SmoothedWeights(log_weights, pareto_k, pool.importance_ess() / len(ratios))

@@ -74,6 +74,15 @@ def candidate_at_end(target: Target, path: Path) -> Candidate:
     return Candidate(Place.END, path.end, factor)
 
 
+def candidate_of(path: Path) -> Candidate:
+    """The Gaussian of the BFGS estimate at the last iterate, which needs no evaluation.
+
+    Beyond ``MAX_DENSE_DIM`` dimensions there is no estimate, and all standard deviations are one.
+    """
+    is_large = len(path.end) > MAX_DENSE_DIM
+    return Candidate(Place.END, path.end, np.ones(len(path.end)) if is_large else path.end_factor())
+
+
 def _candidate_on(path: Path, place: Place) -> Candidate:
     """The Gaussian of the BFGS estimate at an iterate; only ``START`` takes the first one."""
     last = len(path.positions) - 1

@@ -4,17 +4,20 @@ import numpy as np
 
 from isogmm.errors import DeadlineReachedError
 from isogmm.locate.best_gaussian import check_alive
-from isogmm.locate.candidates import candidate_at_end
+from isogmm.locate.candidates import candidate_at_end, candidate_of
 from isogmm.locate.located import Located
 from isogmm.locate.options import Locate
+from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.search import Search
-from isogmm.locate.starts import paths_from
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.results.interruption import interruptible
 from isogmm.results.stop_reason import StopReason
 
 __all__ = ["Locate", "Located", "locate"]
+
+#: Starting points that are tried if the search was interrupted before the end of a path.
+NUM_LATE_STARTS = 4
 
 
 def locate(
@@ -47,16 +50,30 @@ def locate(
     return _interrupted(search, interruption.reason or StopReason.INTERRUPTED)
 
 
+def _short_path(search: Search) -> Path | None:
+    """A path from the first starting point with a finite log density, or None.
+
+    The time limit ends the path, not this function.
+    """
+    for start in search.target.initial_positions(search.generator, NUM_LATE_STARTS):
+        (path,) = follow_paths(search.target, start[None])
+        if path is not None:
+            return path
+    return None
+
+
 def _interrupted(search: Search, reason: StopReason) -> Located:
-    """The best result so far; at least the Laplace approximation at the end of one path."""
+    """The best result so far; at least a Gaussian at the end of one path."""
     state, target = search.state, search.target
     leader = state.leader()
     if leader is not None:
         check_alive(leader)
         return Located.interrupted(leader.candidate, reason)
+    with interruptible(target), target.limit.extended():
+        if state.path is None:
+            state.path = _short_path(search)
+        if state.path is not None:
+            return Located.interrupted(candidate_at_end(target, state.path), reason)
     if state.path is None:
-        paths, _ = paths_from(target, search.generator, 1, [], wide=False)
-        if not paths:
-            raise DeadlineReachedError if reason is StopReason.MAX_SECONDS else KeyboardInterrupt
-        state.path = paths[0]
-    return Located.interrupted(candidate_at_end(target, state.path), reason)
+        raise DeadlineReachedError if reason is StopReason.MAX_SECONDS else KeyboardInterrupt
+    return Located.interrupted(candidate_of(state.path), reason)

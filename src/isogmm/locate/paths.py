@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
 
+from isogmm.errors import DeadlineReachedError
 from isogmm.locate.factors import factor_of, inverse_hessian
 from isogmm.locate.lockstep import Evaluate, in_lockstep
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
@@ -215,18 +216,21 @@ def _follow_path(
     objective = _Objective(start, is_known, affine_map, evaluate)
     if not objective.is_finite_at_start:
         return None
-    solution = minimize(
-        objective,
-        objective.start_point,
-        jac=True,
-        method="L-BFGS-B",
-        callback=objective.accept,
-        options={
-            "maxcor": NUM_CORRECTIONS,
-            "maxfun": max_evaluations,
-            "maxiter": max_evaluations,
-            "ftol": LOG_DENSITY_TOLERANCE,
-            "gtol": GRADIENT_TOLERANCE,
-        },
-    )
+    try:
+        solution = minimize(
+            objective,
+            objective.start_point,
+            jac=True,
+            method="L-BFGS-B",
+            callback=objective.accept,
+            options={
+                "maxcor": NUM_CORRECTIONS,
+                "maxfun": max_evaluations,
+                "maxiter": max_evaluations,
+                "ftol": LOG_DENSITY_TOLERANCE,
+                "gtol": GRADIENT_TOLERANCE,
+            },
+        )
+    except DeadlineReachedError:  # the next evaluation raises it again
+        return objective.path(met_tolerance=False)
     return objective.path(met_tolerance=solution.status == 0)

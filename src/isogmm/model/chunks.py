@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import PyTree, Shaped
 
+from isogmm.model.time_limit import check_time
+
 
 def in_chunks(
     program: Callable[[np.ndarray, np.uint32], PyTree],
@@ -29,6 +31,8 @@ def in_chunks(
     """
     results: PyTree = None
     for begin in range(0, len(positions), size):
+        if begin:
+            check_time()
         chunk = positions[begin : begin + size]
         padding = np.repeat(chunk[:1], size - len(chunk), axis=0)
         part = program(np.concatenate([chunk, padding]), np.uint32((seed + begin) % 2**32))

@@ -1,6 +1,8 @@
 """A target with the gradient count and the time limit of one fit."""
 
+import functools
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -8,7 +10,13 @@ from jaxtyping import Float
 
 from isogmm.errors import DeadlineReachedError
 from isogmm.model.processes import agreed_seconds
-from isogmm.model.target import Target
+from isogmm.model.program_size import BATCH_ROWS
+from isogmm.model.target import MAX_PENDING_CHUNKS, Chunk, Groups, Target
+from isogmm.model.time_limit import TimeLimit, checked_by
+
+#: Seconds of a batch above which no further batch is requested ahead while a limit is set.  A
+#: request ahead saves about a tenth of a millisecond, but it cannot be cancelled.
+MAX_SECONDS_AHEAD = 0.05
 
 
 @dataclass(kw_only=True, eq=False)
@@ -17,26 +25,50 @@ class FitTarget(Target):
 
     Every fit makes its own.  Two fits of one target share only the compiled programs.
 
+    Parameters
+    ----------
+    limit
+        The time limit.  Copies of the target share it.
+
     Attributes
     ----------
     num_gradient_evaluations
         Number of points evaluated so far.
-    deadline
-        Time of ``time.perf_counter`` after which :meth:`evaluate` raises; None for no limit.
     """
 
+    limit: TimeLimit = field(default_factory=TimeLimit)
     num_gradient_evaluations: int = field(default=0, init=False)
-    deadline: float | None = field(default=None, init=False)
 
     @classmethod
     def of(cls, target: Target, max_seconds: float | None = None) -> "FitTarget":
         """The target of a fit that may take ``max_seconds``; a FitTarget is returned unchanged."""
         if isinstance(target, FitTarget):
             return target
-        own = cls(**{part.name: getattr(target, part.name) for part in fields(target)})
-        if max_seconds is not None:
-            own.deadline = time.perf_counter() + max_seconds
+        parts = [part.name for part in fields(target) if part.init]
+        own = cls(**{name: getattr(target, name) for name in parts}, limit=TimeLimit(max_seconds))
+        own.constrain = functools.partial(_constrain, own.check_time, target.constrain)
         return own
+
+    @property
+    def deadline(self) -> float | None:
+        """Time of ``time.perf_counter`` after which evaluations raise; None for no limit."""
+        return self.limit.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float | None) -> None:
+        self.limit.deadline = deadline
+
+    def check_time(self) -> None:
+        """Raise an error if the deadline has passed.
+
+        Raises
+        ------
+        DeadlineReachedError
+            If it has passed.
+        """
+        deadline = self.deadline
+        if deadline is not None and agreed_seconds(self, time.perf_counter() - deadline) > 0:
+            raise DeadlineReachedError
 
     def evaluate(
         self, positions: Float[np.ndarray, "*n d"]
@@ -46,11 +78,44 @@ class FitTarget(Target):
         Raises
         ------
         DeadlineReachedError
-            If the deadline has passed.
+            If the deadline has passed, also between two batches.
         """
-        deadline = self.deadline
-        if deadline is not None and agreed_seconds(self, time.perf_counter() - deadline) > 0:
-            raise DeadlineReachedError
-        values, gradients = super().evaluate(positions)
-        self.num_gradient_evaluations += values.size
-        return values, gradients
+        self.check_time()
+        with checked_by(self.check_time):
+            return super().evaluate(positions)
+
+    def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
+        """The results in chunks; the deadline is checked before each of them."""
+        if self.evaluate_rows is not None and self.deadline is not None:
+            chunks = self._evaluate_slices(positions)
+        else:
+            chunks = super()._evaluate_chunks(positions)
+        begin = time.perf_counter()
+        for chunk in chunks:
+            yield chunk
+            rows, end = chunk[0], time.perf_counter()
+            self.num_gradient_evaluations += rows.stop - rows.start
+            if self.deadline is not None:
+                is_slow = end - begin > MAX_SECONDS_AHEAD
+                self._max_pending = 0 if is_slow else MAX_PENDING_CHUNKS
+            if rows.stop < len(positions):
+                self.check_time()
+            begin = end
+
+    def _evaluate_slices(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
+        """The results of workers in slices.  Each row has the same result in any slice."""
+        assert self.evaluate_rows is not None
+        for begin in range(0, len(positions), BATCH_ROWS):
+            rows = slice(begin, min(begin + BATCH_ROWS, len(positions)))
+            yield (rows, *self.evaluate_rows(positions[rows]))
+
+
+def _constrain(
+    check: Callable[[], None],
+    constrain: Callable[[np.ndarray, int], Groups],
+    positions: Float[np.ndarray, "n d"],
+    seed: int,
+) -> Groups:
+    """``Target.constrain`` with checks of the deadline between its parts."""
+    with checked_by(check):
+        return constrain(positions, seed)

@@ -12,6 +12,7 @@ from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.program_size import BATCH_ROWS
 from isogmm.model.structure import Structure
 from isogmm.model.target import Groups, ModelFields, PointEvaluation
+from isogmm.model.time_limit import check_time
 
 #: Errors that mean a point outside the support, where the density is zero.  BridgeStan raises
 #: RuntimeError there.
@@ -115,6 +116,7 @@ class PlainFunction:
         repeated = (itertools.repeat(argument) for argument in arguments)
         results = apply(_CatchOutsideSupport(self.value_and_grad), self._points(rows), *repeated)
         for row, returned in enumerate(results):
+            check_time()
             if isinstance(returned, _OutsideSupport):
                 self._warn_outside(returned.message)
                 continue
@@ -151,7 +153,10 @@ class PlainFunction:
                 for group, named in many.items()
             }
         else:
-            rows = [self.generated(point, arguments) for point in self._points(positions)]
+            rows = []
+            for point in self._points(positions):
+                check_time()
+                rows.append(self.generated(point, arguments))
             arrays = {
                 group: {name: np.stack([row[group][name] for row in rows]) for name in named}
                 for group, named in rows[0].items()

@@ -1,6 +1,5 @@
 """The interface between a model and the library: a compiled log density with names and labels."""
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,7 +25,7 @@ DrawPositions: TypeAlias = Callable[[np.random.Generator, int], np.ndarray]
 Maximize: TypeAlias = Sequence[str] | Mapping[str, str] | None
 
 #: Rows of a batch with their log densities and gradients, padding included.
-_Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]
+Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]
 
 #: Number of chunks that JAX evaluates while the result of the first is awaited.
 MAX_PENDING_CHUNKS = 3
@@ -84,8 +83,7 @@ class Hyperparameters:
 
 def names_of_coordinates(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     """One name for each flat coordinate of variables of these shapes: ``mu``, ``theta[0]``."""
-    parts = (entry_names(name, shape) for name, shape in shapes.items())
-    return list(itertools.chain.from_iterable(parts))
+    return [entry for name, shape in shapes.items() for entry in entry_names(name, shape)]
 
 
 def _unchanged(result: Any) -> Any:
@@ -210,6 +208,7 @@ class Target:
     placeholder: Callable[[], Groups] | None = None
     explain: Callable[[np.ndarray], str | None] = lambda positions: None
     notes: Sequence[str] = ()
+    _max_pending: int = field(default=MAX_PENDING_CHUNKS, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.dim < 1:
@@ -268,7 +267,7 @@ class Target:
         gradients[~is_finite] = 0.0
         return values.reshape(positions.shape[:-1]), gradients.reshape(positions.shape)
 
-    def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[_Chunk]:
+    def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
         """The results of all rows in chunks.
 
         JAX returns before a result is computed, so several chunks are requested ahead.
@@ -277,11 +276,11 @@ class Target:
             yield (slice(0, len(positions)), *self.evaluate_rows(positions))
             return
         size = 1 if len(positions) <= self.few() else self.batch_size
-        pending: deque[_Chunk] = deque()
+        pending: deque[Chunk] = deque()
         for begin in range(0, len(positions), size):
             rows = slice(begin, min(begin + size, len(positions)))
             pending.append((rows, *self._evaluate_chunk(positions[rows], size)))
-            if len(pending) > MAX_PENDING_CHUNKS:
+            if len(pending) > self._max_pending:
                 yield pending.popleft()
         yield from pending
 

@@ -126,7 +126,6 @@ def deliver(
             _refine(context, options, mixture, component_modes, state)
     reason = interruption.reason
     corrects_flat = state.needs_weights and is_flat
-    context.target.deadline = None  # choosing and judging the draws is short
     evidence = evidence_by_mode(state.pool, state.refined, mixture, component_modes)
     draws = options.draws
     if state.refined is not None:
@@ -180,6 +179,8 @@ def _is_optional(options: Options) -> bool:
 def _source(importance: When, state: _State) -> DrawSource:
     """Whether to choose draws by their weights, where no chains ran."""
     weights = state.weights
+    if not state.pool.is_evaluated.all():
+        return DrawSource.MIXTURE  # a time limit left draws without a weight
     is_flat = weights.relative_ess > FLAT_RELATIVE_ESS
     is_reliable = weights.pareto_k <= MAX_PARETO_K
     is_reliable = is_reliable and weights.relative_ess >= MIN_IMPORTANCE_RELATIVE_ESS

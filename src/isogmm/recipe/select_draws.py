@@ -45,7 +45,7 @@ def from_mixture(pool: Pool, log_weights: Float[np.ndarray, " cn"], draws: int) 
 
     Draws outside the support are left out.
     """
-    usable = np.isfinite(pool.log_density)
+    usable = ~np.isneginf(pool.log_density)
     index = np.stack(
         [
             _in_strata(components, good, draws)

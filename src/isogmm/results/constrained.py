@@ -48,7 +48,7 @@ def constrained(
     flat = positions.reshape(-1, dim)
     if known is not None:
         kept = {group: arrays for group, arrays in known.items() if group not in unwanted}
-        return by_chain(_narrowed(kept, flat.dtype), chains)
+        return by_chain(narrowed(kept, flat.dtype), chains)
     rows = len(flat)
     if unwanted:
         entries = max(sum(np.size(array) for array in target.observed_data.values()), dim)
@@ -58,9 +58,9 @@ def constrained(
         part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
         kept = {group: arrays for group, arrays in part.items() if group not in unwanted}
         if rows >= len(flat):
-            joined = _narrowed(kept, flat.dtype)
+            joined = narrowed(kept, flat.dtype)
             break
-        _insert(joined, _narrowed(kept, flat.dtype), first, len(flat))
+        _insert(joined, narrowed(kept, flat.dtype), first, len(flat))
     return by_chain(joined, chains)
 
 
@@ -75,7 +75,7 @@ def _insert(joined: Groups, part: Groups, first: int, total: int) -> None:
         joined.setdefault(group, {})
 
 
-def _narrowed(groups: Mapping[str, Mapping[str, np.ndarray]], dtype: np.dtype) -> Groups:
+def narrowed(groups: Mapping[str, Mapping[str, np.ndarray]], dtype: np.dtype) -> Groups:
     """The arrays; a larger floating type is converted to ``dtype``."""
     return {
         group: {

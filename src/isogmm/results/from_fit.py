@@ -7,12 +7,8 @@ import numpy as np
 import xarray as xr
 
 from isogmm.model.target import Target
-from isogmm.results.constrained import (
-    constrained,
-    is_left_out,
-    log_likelihood_bytes,
-    seed_of_model,
-)
+from isogmm.results.constrained import is_left_out, log_likelihood_bytes, seed_of_model
+from isogmm.results.constrained_in_time import constrained_in_time
 from isogmm.results.datasets import dataset
 from isogmm.results.fit_group import fit_group, history_group
 from isogmm.results.fit_result import Attributes, FitResult
@@ -65,9 +61,7 @@ def result_groups(
     if result.positions.shape[1]:
         unwanted = {group for group in OPTIONAL_GROUPS if wanted[group] is False}
         seed = seed_of_model(result.attributes)
-        generated = constrained(
-            result.target, result.positions, seed, unwanted, known=result.constrained
-        )
+        result, generated = constrained_in_time(result, seed, unwanted)
         draws = {"posterior": generated["posterior"], "sample_stats": result.statistics()}
         for group in OPTIONAL_GROUPS:
             draws[group] = _choose(generated.get(group, {}), wanted[group], group)

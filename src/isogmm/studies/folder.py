@@ -142,6 +142,8 @@ class StudyFolder:
                 stored = stats["lp"].values[0, :NUM_COMPARED]
                 # Rounding of sums over data; another model differs by far more.
                 precision = np.finfo(np.float32 if target.single_precision else np.float64).eps
+                # Draws that a time limit left without a log density agree with any model.
+                stored = np.where(np.isnan(stored), values, stored)
                 if np.allclose(values, stored, rtol=np.sqrt(precision), atol=np.sqrt(precision)):
                     return
         raise OptionError(

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from isogmm.draws.pool import Pool, draw_pool
+from isogmm.draws.pool import Pool, draw_pool, draw_pool_in_time
 from isogmm.locate.coordinates import geometric_scale
 from isogmm.locate.extend import extend
 from isogmm.locate.located import Located
@@ -137,13 +137,14 @@ class MixtureFamily(AbstractFamily[Mixture]):
         self, context: FitContext, start: Start[Mixture], rounds: "MixtureRounds[Mixture]"
     ) -> FitResult | Start[Mixture]:
         """The result, or the start of another fit."""
-        deadline = context.target.deadline
         context.costs.begin(Stage.REFINE)
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
         new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
         if new and start.num_extensions < MAX_EXTENSIONS:
-            context.target.deadline = deadline
-            return self._extended(context, start, new)
+            with interruptible(context.target) as interruption:
+                return self._extended(context, start, new)
+            # The draws of the known modes are complete, but others are missing.
+            delivery = replace(delivery, stop_reason=interruption.reason)
         context.costs.begin(Stage.DELIVER)
         fitted = Fitted(start.located, rounds.optimized, rounds.pool, delivery, context.costs)
         return summarize(context.target, self.options, fitted)
@@ -214,7 +215,8 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
                 found = family.without_rounds(context, start, self.num_draws)
             reason = interruption.reason
         if reason is not None:
-            found = OptimizeResult(start.mixture, {}, reason, 0, None), self._draw(start.mixture)
+            pool = self._draw_in_time(start.mixture)
+            found = OptimizeResult(start.mixture, {}, reason, 0, None), pool
         if found is not None:
             self.optimized, self.pool = found
             return
@@ -238,7 +240,7 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
             pool = self._draw(optimized.mixture)
         if interruption.reason is not None:
             optimized = replace(optimized, stop_reason=interruption.reason)
-            pool = self._draw(optimized.mixture)
+            pool = self._draw_in_time(optimized.mixture)
         if not self._has_result:
             self.optimized, self.pool, self._has_result, self._grows = optimized, pool, True, True
         elif self.family.has_gained(self.pool, pool):
@@ -265,6 +267,10 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
 
     def _draw(self, mixture: AbstractMixture) -> Pool:
         return draw_pool(self.context.target, mixture, self.context.generator, self.num_draws)
+
+    def _draw_in_time(self, mixture: AbstractMixture) -> Pool:
+        context = self.context
+        return draw_pool_in_time(context.target, mixture, context.generator, self.num_draws)
 
 
 def joined(

@@ -165,7 +165,6 @@ class Factorized(AbstractFamily[FactorizedChains]):
             is_planned = has_fixed_length and reason is StopReason.MAX_ITERATIONS
             if reason in REMEDIES and not is_planned:
                 warn_user(f"isogmm: {reason.event}{REMEDIES[reason]}")
-        context.target.deadline = None  # the last stage, which every user needs
         return fit_result(context, rounds.results, self.options.draws)
 
     # --- storage --------------------------------------------------------------------------

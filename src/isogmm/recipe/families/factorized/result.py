@@ -44,10 +44,10 @@ def fit_result(context: FitContext, results: Sequence[OptimizeResult], draws: in
         ]
     )
     log_density = np.full(positions.shape[:2], np.nan)
-    with interruptible(target):
+    with interruptible(target), target.limit.extended():
         # One at a time: a batch of them may not fit into memory.
-        for index in np.ndindex(*log_density.shape):
-            log_density[index] = target.evaluate(positions[index])[0]
+        for draw, chain in np.ndindex(num_draws, len(results)):
+            log_density[chain, draw] = target.evaluate(positions[chain, draw])[0]
     log_q = np.stack(
         [result.mixture.log_prob(chain) for result, chain in zip(results, positions, strict=True)]
     )
