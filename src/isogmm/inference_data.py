@@ -14,7 +14,6 @@ from isogmm.results.arviz_versions import is_first_generation as is_first_genera
 from isogmm.results.arviz_versions import loo as loo
 from isogmm.results.arviz_versions import preload as preload
 from isogmm.results.arviz_versions import psis as psis
-from isogmm.results.arviz_versions import rhat as rhat
 from isogmm.results.arviz_versions import summary as summary
 from isogmm.results.files import load as load
 from isogmm.results.files import save as save
@@ -32,6 +31,7 @@ from isogmm.results.groups import group_names as group_names
 from isogmm.results.prediction_labels import with_original_labels as with_original_labels
 from isogmm.results.prediction_labels import with_stored_labels as with_stored_labels
 from isogmm.results.result_options import ResultOptions
+from isogmm.results.rhat import rhat as rhat
 
 
 def to_inference_data(

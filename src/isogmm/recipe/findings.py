@@ -13,9 +13,9 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.deliver import Delivery
 from isogmm.recipe.thresholds import MAX_STUCK_SHARE
 from isogmm.recipe.verdict import Findings
-from isogmm.results.arviz_versions import rhat
 from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource
+from isogmm.results.rhat import rhat
 from isogmm.results.stop_reason import StopReason
 
 #: Standard errors by which an ELBO must be below the best for the difference to count.
@@ -44,7 +44,7 @@ def findings_of(
         The direction along which the density has no finite integral, or an empty string.
     """
     draws, source = delivery.selection.positions, delivery.selection.source
-    rhats = np.nan_to_num(np.atleast_1d(rhat(draws)), nan=1.0) if len(draws) > 1 else np.ones(1)
+    rhats = np.nan_to_num(rhat(draws), nan=1.0, posinf=np.inf) if len(draws) > 1 else np.ones(1)
     worst = int(np.argmax(rhats))
     num_modes = len(np.unique(delivery.component_modes))
     masses_se = mode_masses(delivery.evidence)[1]

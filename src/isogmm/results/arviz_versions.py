@@ -2,7 +2,7 @@
 
 A result is an ``InferenceData`` in ArviZ 0.x and an xarray ``DataTree`` in ArviZ 1.x.  Each
 function imports the part of ArviZ that it needs.  On 1.x, xarray alone builds, reads and saves a
-result, and PSIS, R-hat and ESS need only ``arviz_stats``.  On 0.x all of these need ``arviz``.
+result, and PSIS and ESS need only ``arviz_stats``.  On 0.x all of these need ``arviz``.
 """
 
 import functools
@@ -145,19 +145,10 @@ def _normalized(log_weights: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum())
 
 
-def rhat(draws: Float[np.ndarray, "c n *v"]) -> Float[np.ndarray, "*v"]:
-    """Rank-normalized split R-hat (Vehtari et al. 2021), the larger of bulk and tail R-hat."""
-    return _diagnostic("rhat", np.asarray(draws), "rank")
-
-
+@existing_directory()
 def ess(draws: Float[np.ndarray, "c n *v"], *, method: str = "bulk") -> Float[np.ndarray, "*v"]:
     """Effective sample size of all chains; ``method`` as in ArviZ (bulk, tail, mean, ...)."""
-    return _diagnostic("ess", np.asarray(draws), method)
-
-
-@existing_directory()
-def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
-    """A diagnostic of ArviZ for draws (c, n, ...), by the name of its function."""
+    draws = np.asarray(draws)
     with np.errstate(all="ignore"), kept_filters():
         ignore(RuntimeWarning)  # 0 / 0 for constant variables
         if is_first_generation():
@@ -166,11 +157,10 @@ def _diagnostic(name: str, draws: np.ndarray, method: str) -> np.ndarray:
 
             dims = [f"x_dim_{axis}" for axis in range(draws.ndim - 2)]
             dataset = xarray.Dataset({"x": (("chain", "draw", *dims), draws)})
-            return np.asarray(getattr(arviz, name)(dataset, method=method)["x"].values)
+            return np.asarray(arviz.ess(dataset, method=method)["x"].values)
         from arviz_stats.base import array_stats
 
-        function = getattr(array_stats, name)
-        return np.asarray(function(draws, chain_axis=0, draw_axis=1, method=method))
+        return np.asarray(array_stats.ess(draws, chain_axis=0, draw_axis=1, method=method))
 
 
 @existing_directory()
