@@ -8,6 +8,7 @@ from isogmm import inference_data as idt
 from isogmm.errors import FitWarning
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
+from isogmm.recipe import build_result as module
 from isogmm.recipe.build_result import build_result
 from isogmm.results import constrained
 from isogmm.results.fit_result import FitResult
@@ -43,16 +44,19 @@ def target(**changes):
     return Target(**{**fields, **changes})
 
 
-def build(model, **idata_kwargs):
-    result = FitResult(
+def result_of(model, mixture=IsotropicMixture):
+    return FitResult(
         target=model,
-        mixture=IsotropicMixture(np.zeros((2, 1, 3)), np.ones((2, 1)), np.zeros((2, 1))),
+        mixture=mixture(np.zeros((2, 1, 3)), np.ones((2, 1)), np.zeros((2, 1))),
         positions=POSITIONS,
         log_density=np.zeros((CHAINS, DRAWS)),
         log_q=np.zeros((CHAINS, DRAWS)),
         attributes={"random_seed": 1},
     )
-    return build_result(result, idata_kwargs)
+
+
+def build(model, **idata_kwargs):
+    return build_result(result_of(model), idata_kwargs)
 
 
 def check_draws(idata):
@@ -125,22 +129,42 @@ def test_an_interruption_while_the_result_is_built_leaves_the_draws():
         check_draws(build(target(constrain=interrupted)))
 
 
-def test_an_error_of_the_mixture_is_raised():
-    class Broken(IsotropicMixture):
-        def tables(self):
-            raise RuntimeError("no tables")
+class Broken(IsotropicMixture):
+    def tables(self):
+        raise RuntimeError("no tables")
 
+
+def test_a_mixture_that_cannot_be_stored_leaves_the_draws():
+    result = result_of(target(), Broken)
+    result.attributes |= {"verdict": "good", "advice": "", "odd": object()}
+    with pytest.warns(FitWarning, match=r"only the unconstrained draws, .*RuntimeError: no tables"):
+        idata = build_result(result, None)
+    np.testing.assert_array_equal(idt.get_group(idata, "posterior")["scale"], POSITIONS)
+    assert idt.get_group(idata, "sample_stats")["lp"].shape == (CHAINS, DRAWS)
+    # Draws on another scale than that of the model have no trusted verdict.
+    assert idt.attributes(idata)["verdict"] == "unreliable"
+    assert "unconstrained coordinates" in idata.attrs["advice"]
+    assert idata.attrs["random_seed"] == 1
+
+
+def test_a_result_that_cannot_be_built_leaves_the_draws(monkeypatch):
+    def fails(*arguments, **options):
+        raise OSError("the converter fails")
+
+    monkeypatch.setattr(module, "to_inference_data", fails)
+    with pytest.warns(FitWarning, match=r"only the unconstrained draws, .*OSError"):
+        idata = build(target())
+    np.testing.assert_array_equal(idt.get_group(idata, "posterior")["scale"], POSITIONS)
+    assert idt.get_group(idata, "fit")["means"].shape == (2, 1, 3)
+
+
+def test_where_no_object_can_be_made_the_first_error_is_raised(monkeypatch):
+    def fails(*arguments, **options):
+        raise OSError("no object")
+
+    monkeypatch.setattr(module, "minimal_result", fails)
     with pytest.raises(RuntimeError, match="no tables"):
-        build_result(
-            FitResult(
-                target=target(),
-                mixture=Broken(np.zeros((2, 1, 3)), np.ones((2, 1)), np.zeros((2, 1))),
-                positions=POSITIONS,
-                log_density=np.zeros((CHAINS, DRAWS)),
-                log_q=np.zeros((CHAINS, DRAWS)),
-            ),
-            None,
-        )
+        build_result(result_of(target(), Broken), None)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -161,3 +185,4 @@ def test_a_fit_returns_its_draws():
         )
     assert calls
     assert idt.get_group(idata, "posterior")["scale"].shape == (2, 50, 3)
+    assert isogmm.report(idata).verdict == "unreliable"

@@ -11,6 +11,7 @@ from isogmm.model.target import Target
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
 from isogmm.results.interruption import interruptible
+from isogmm.results.minimal_result import as_unconstrained, minimal_result
 
 #: Characters of an error that a warning shows.
 MAX_ERROR_CHARACTERS = 300
@@ -48,7 +49,15 @@ def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -
         if not problem:
             problem = "was interrupted" if error is None else _in_words(error)
         last = error
-    raise last if last is not None else KeyboardInterrupt
+    try:
+        idata = minimal_result(result)
+    except Exception:  # also ArviZ fails: the first cause is the one to report
+        raise last if last is not None else KeyboardInterrupt from None
+    warn_user(
+        "isogmm: the result has only the unconstrained draws, without dims, coords and data, "
+        f"because building it {problem}"
+    )
+    return idata
 
 
 def _attempts(
@@ -84,11 +93,15 @@ def _attempts(
         ("has only the unconstrained draws", bare, {"log_likelihood": False}),
     ]
     for missing, reduced, options in attempts:
-        yield missing, partial(_build, replace(result, target=reduced), options)
+        changed = replace(result, target=reduced)
+        if reduced is bare:
+            changed = replace(changed, constrained=None)
+        yield missing, partial(_build, changed, options, is_bare=reduced is bare)
 
 
-def _build(result: FitResult, options: Mapping[str, object]) -> Result:
-    return to_inference_data(result, idata_kwargs=options)
+def _build(result: FitResult, options: Mapping[str, object], *, is_bare: bool) -> Result:
+    idata = to_inference_data(result, idata_kwargs=options)
+    return as_unconstrained(idata) if is_bare else idata
 
 
 def _unchanged(idata: Result) -> Result:
