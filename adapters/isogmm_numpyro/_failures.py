@@ -13,6 +13,7 @@ from numpyro import handlers
 from isogmm.errors import ModelError
 from isogmm_numpyro._convert import describe
 from isogmm_numpyro._find_sites import EARLIER_CALL, NEEDS_VALUES, SiteError, describe_site
+from isogmm_numpyro._plate_sizes import plates_in_words
 from isogmm_numpyro._prepare import prepare, prepare_at_origin
 from isogmm_numpyro._types import Model
 
@@ -141,13 +142,17 @@ def _needed(
 
 def _in_statement(error: Exception) -> ModelError | None:
     """The message for an error inside a ``numpyro.sample`` statement; None for other errors."""
+    site, plates = "", dict[str, int]()
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        is_numpyro = frame.f_globals.get("__name__") == numpyro.primitives.__name__
-        if is_numpyro and frame.f_code.co_name == "sample":
-            local = frame.f_locals
+        if frame.f_globals.get("__name__") != numpyro.primitives.__name__:
+            continue
+        local = frame.f_locals
+        if frame.f_code.co_name == "sample" and not site:
             site = describe_site(local["name"], local["fn"], local["obs"], local["obs_mask"])
-            return ModelError(f"{site} {_line(error)}")
-    return None
+        elif isinstance(plate := local.get("self"), numpyro.plate):
+            plates[plate.name] = plate.size
+    parts = filter(None, [site, plates_in_words(plates.items()), _line(error)])
+    return ModelError(" ".join(parts)) if site else None
 
 
 def returned_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:

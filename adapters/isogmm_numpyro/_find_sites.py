@@ -13,6 +13,7 @@ from isogmm.arrays import Array
 from isogmm.errors import ModelError
 from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import bounds_of, is_factor, is_free, transform_of, unwrap
+from isogmm_numpyro._plate_sizes import plates_in_words, repeated_rows, repeated_value
 from isogmm_numpyro._prepare import prepare_at_origin, prepared_of
 from isogmm_numpyro._sites import ConstantValue, InputValue, Site, Sites, Source
 from isogmm_numpyro._types import Message, Model, Trace
@@ -46,7 +47,8 @@ def find_sites(
     Raises
     ------
     ModelError
-        If two sites have the same name, or the support of a site has no bijection.
+        If two sites have the same name, the support of a site has no bijection, or data have fewer
+        rows than their plate.
     jax.errors.JAXTypeError
         If the model needs the values of its arguments or of a latent variable.
     """
@@ -63,6 +65,8 @@ def find_sites(
     jaxpr, shapes = jax.make_jaxpr(run, return_shape=True)(arguments.arrays)
     if any(isinstance(constant, jax.core.Tracer) for constant in jaxpr.consts):
         raise ModelError(EARLIER_CALL)
+    if problem := repeated_rows(jaxpr, {**sites.observed, **sites.free}):
+        raise SiteError(problem)
     if sites.discrete:
         outputs = [path[0].key for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
         sites.discrete_dependents = _dependents(jaxpr.jaxpr, outputs, set(sites.discrete))
@@ -110,6 +114,8 @@ def _collect(trace: Trace, sites: Sites, indices: dict[int, int]) -> dict[str, d
         kind, value = site["type"], site["value"]
         if kind == "sample":
             _collect_sample(name, site, sites)
+            if name in sites.observed and (problem := repeated_value(site, sites.observed[name])):
+                raise SiteError(problem)
             scale = 1.0 if site["scale"] is None else site["scale"]
             log_prob = _log_prob(site)
             outputs[name] = {"value": value, "log_prob": scale * log_prob}
@@ -150,7 +156,9 @@ def _log_prob(site: Message) -> jax.Array:
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         described = describe_site(name, fn, value if site["is_observed"] else None, None)
-        raise SiteError(f"{described} The error was {type(error).__name__}: {first}") from error
+        plates = plates_in_words((plate, size) for plate, _, size in _plates(site))
+        message = f"{described} {plates} The error was {type(error).__name__}: {first}"
+        raise SiteError(message.replace("  ", " ")) from error
 
 
 def _repeated(site: Message, result: tuple[int, ...]) -> str:
