@@ -36,6 +36,7 @@ _MODULE_OF = {
     "Refine": "isogmm.draws.refine",
     "empirical_bayes": "isogmm.empirical_bayes",
     "log_likelihood": "isogmm.results.log_likelihood",
+    "loo": "isogmm.results.loo",
     "compare": "isogmm.views.comparison.table",
     "plot_compare_marginals": "isogmm.views.plots.marginals",
     "plot_compare_pairs": "isogmm.views.plots.pairs",

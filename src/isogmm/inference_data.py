@@ -7,11 +7,11 @@ import numpy as np
 
 from isogmm.mixtures.stored import mixture_from as mixture_from
 from isogmm.mixtures.stored import resume_mixture as resume_mixture
-from isogmm.results.arviz_versions import Loo as Loo
+from isogmm.results.arviz_loo import Loo as Loo
+from isogmm.results.arviz_loo import loo as loo
 from isogmm.results.arviz_versions import ess as ess
 from isogmm.results.arviz_versions import from_groups as from_groups
 from isogmm.results.arviz_versions import is_first_generation as is_first_generation
-from isogmm.results.arviz_versions import loo as loo
 from isogmm.results.arviz_versions import preload as preload
 from isogmm.results.arviz_versions import psis as psis
 from isogmm.results.arviz_versions import summary as summary

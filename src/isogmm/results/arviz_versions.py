@@ -1,4 +1,4 @@
-"""One interface to both generations of ArviZ; no other file imports ArviZ.
+"""One interface to both generations of ArviZ; only `arviz_loo` imports ArviZ too.
 
 A result is an ``InferenceData`` in ArviZ 0.x and an xarray ``DataTree`` in ArviZ 1.x.  Each
 function imports the part of ArviZ that it needs.  On 1.x, xarray alone builds, reads and saves a
@@ -9,20 +9,16 @@ import functools
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.errors import OptionError
 from isogmm.results.groups import (
     Dataset,
     Result,
-    attributes,
-    get_group,
     plain,
 )
-from isogmm.results.labels import DrawSource
 from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.results.working_directory import existing_directory
 
@@ -182,70 +178,3 @@ def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> DataFr
     table = table.rename(columns=dict(zip(edges, (lower, upper), strict=True)))
     order = ["mean", "sd", lower, upper, "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat"]
     return table[[name for name in order if name in table.columns]]
-
-
-class Loo(NamedTuple):
-    """The result of leave-one-out cross-validation.
-
-    Parameters
-    ----------
-    elpd, se
-        Expected log pointwise predictive density, and its standard error.
-    p
-        Effective number of parameters.
-    pareto_k
-        Shape k of the tail of the importance ratios of each observation.
-    """
-
-    elpd: float
-    se: float
-    p: float
-    pareto_k: np.ndarray
-
-
-@existing_directory()
-def loo(idata: Result, *, var_name: str | None = None) -> Loo:
-    """PSIS leave-one-out cross-validation of independent draws (``reff=1``).
-
-    If the draws come from the mixture (attribute ``draws_from``), the estimate is corrected for
-    the difference between mixture and posterior (Magnusson et al. 2019, arXiv 1904.10679).  The
-    ratios that are smoothed are then p / (q p(y_i | θ)) instead of 1 / p(y_i | θ).
-
-    Raises
-    ------
-    OptionError
-        If the result has no log likelihood, or has several variables and ``var_name`` is not
-        given.
-    """
-    names = list(get_group(idata, "log_likelihood").data_vars)
-    if var_name is None and len(names) > 1:
-        raise OptionError(f"several observed variables, {names}: choose one with var_name=")
-    if attributes(idata).get("draws_from") == DrawSource.MIXTURE.value:
-        values = get_group(idata, "log_likelihood")[var_name or names[0]].values
-        stats = get_group(idata, "sample_stats")
-        return _loo_of_mixture(values, stats["lp"].values - stats["log_q"].values)
-    import arviz
-
-    with kept_filters():
-        # Warnings of large k and of overflow in the fit of the tail; the result contains k.
-        ignore(UserWarning)
-        ignore(RuntimeWarning)
-        result = arviz.loo(idata, pointwise=True, var_name=var_name, reff=1.0)
-    fields = ("elpd_loo", "p_loo") if is_first_generation() else ("elpd", "p")
-    elpd, p = (float(getattr(result, field)) for field in fields)
-    return Loo(elpd, float(result.se), p, np.asarray(result.pareto_k).ravel())
-
-
-def _loo_of_mixture(
-    log_likelihood: Float[np.ndarray, "c n *v"], log_ratios: Float[np.ndarray, "c n"]
-) -> Loo:
-    """elpd = Σ_i log Σ_s w_si p(y_i | θ_s), w_si ∝ p_s / (q_s p(y_i | θ_s)) smoothed over s."""
-    rows = np.asarray(log_likelihood, dtype=np.float64).reshape(log_ratios.size, -1)
-    smoothed = [psis(log_ratios.ravel() - row) for row in rows.T]
-    held_out = np.array(
-        [np.logaddexp.reduce(w + row) for (w, _), row in zip(smoothed, rows.T, strict=True)]
-    )
-    log_weights = psis(log_ratios.ravel())[0]
-    p = float((np.logaddexp.reduce(log_weights[:, None] + rows, axis=0) - held_out).sum())
-    se = float(np.sqrt(held_out.size * held_out.var(ddof=1))) if held_out.size > 1 else np.nan
-    return Loo(float(held_out.sum()), se, p, np.array([k for _, k in smoothed]))

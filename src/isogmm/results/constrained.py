@@ -1,7 +1,7 @@
 """Draws on the scale of the model, computed in chunks where the log likelihood is large."""
 
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,7 @@ def constrained(
     unwanted: Collection[str] = (),
     *,
     known: Groups | None = None,
+    select: Callable[[Groups], Groups] | None = None,
 ) -> Groups:
     """Groups of arrays (c, n, ...) of the draws on the scale of the model.
 
@@ -43,6 +44,9 @@ def constrained(
         Groups that are left out.
     known
         The groups of ``target.constrain`` for all draws, where they were computed before.
+    select
+        The part of the groups of some draws that is kept, a function of arrays (n, ...); None for
+        all of it.
     """
     chains, _, dim = positions.shape
     flat = positions.reshape(-1, dim)
@@ -57,6 +61,8 @@ def constrained(
     for first in range(0, len(flat), rows):
         part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
         kept = {group: arrays for group, arrays in part.items() if group not in unwanted}
+        if select is not None:
+            kept = select(kept)
         if rows >= len(flat):
             joined = narrowed(kept, flat.dtype)
             break

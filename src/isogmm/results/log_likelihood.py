@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
 from isogmm.errors import OptionError
 from isogmm.model.target import Target, names_of_coordinates
 from isogmm.model.to_target import to_target
@@ -10,6 +14,7 @@ from isogmm.results.constrained import constrained, seed_of_model
 from isogmm.results.fit_group import positions_from
 from isogmm.results.from_draws import COMMON_ATTRIBUTES, Labels, groups_of_draws
 from isogmm.results.groups import (
+    SAMPLE_DIMS,
     Result,
     add_group,
     arviz_name,
@@ -18,6 +23,10 @@ from isogmm.results.groups import (
     group_names,
 )
 from isogmm.results.result_options import known_names
+
+#: Groups of a model that the log likelihood does not need.
+UNWANTED = frozenset({"posterior", "log_prior"})
+NO_LOG_LIKELIHOOD = "the model has no observed variable, so it has no log likelihood"
 
 
 def log_likelihood(
@@ -78,6 +87,26 @@ def log_likelihood(
     found = attributes(idata)
     seed = seed_of_model(found)
     target = to_target(model, model_args, model_kwargs or {}, seed)
+    positions = positions_of(idata, target)
+    groups = constrained(target, positions, seed, UNWANTED)
+    arrays = groups.get("log_likelihood", {})
+    chosen = [var_names] if isinstance(var_names, str) else var_names
+    if chosen is not None:
+        known_names("var_names", chosen, list(arrays))
+        arrays = {name: arrays[name] for name in chosen}
+    if not arrays:
+        raise OptionError(NO_LOG_LIKELIHOOD)
+    return add_group(idata, "log_likelihood", labelled(arrays, target, idata))
+
+
+def positions_of(idata: Result, target: Target) -> Float[np.ndarray, "c n d"]:
+    """The unconstrained draws of a result of this target.
+
+    Raises
+    ------
+    OptionError
+        If the result has no unconstrained draws, or belongs to another model.
+    """
     positions = positions_from(idata)
     if _coordinate_names(idata) != [arviz_name(name) for name in target.coordinate_names]:
         raise OptionError(
@@ -85,22 +114,28 @@ def log_likelihood(
             f"coordinates differ from the {target.dim} of this model; pass the model and the "
             "arguments of the fit"
         )
-    groups = constrained(target, positions, seed, {"posterior", "log_prior"})
-    arrays = groups.get("log_likelihood", {})
-    chosen = [var_names] if isinstance(var_names, str) else var_names
-    if chosen is not None:
-        known_names("var_names", chosen, list(arrays))
-        arrays = {name: arrays[name] for name in chosen}
-    if not arrays:
-        raise OptionError("the model has no observed variable, so it has no log likelihood")
+    return positions
+
+
+def labelled(
+    arrays: Mapping[str, np.ndarray], target: Target, idata: Result, *, all_draws: bool = True
+) -> xr.Dataset:
+    """The log likelihood (c, n, ...) of variables, with the dimensions of the observed data.
+
+    Chains and draws have the labels of the result if ``all_draws``, else numbers.
+    """
+    found, labels = attributes(idata), _labels(target, idata)
+    if not all_draws:
+        coords = {name: c for name, c in labels.coords.items() if name not in SAMPLE_DIMS}
+        labels = replace(labels, coords=coords)
     built = groups_of_draws(
         {"log_likelihood": arrays},
-        _labels(target, idata),
+        labels,
         found,
         common=[name for name in COMMON_ATTRIBUTES if name in found],
         with_data=False,
     )
-    return add_group(idata, "log_likelihood", built["log_likelihood"])
+    return built["log_likelihood"]
 
 
 def _coordinate_names(idata: Result) -> list[str]:
