@@ -10,6 +10,7 @@ from jaxtyping import Float, PyTree
 from isogmm.errors import ModelError, OptionError, warn_user
 from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.program_size import BATCH_ROWS
+from isogmm.model.repeatable import check_repeatable
 from isogmm.model.structure import Structure
 from isogmm.model.target import Groups, ModelFields, PointEvaluation
 from isogmm.model.time_limit import check_time
@@ -55,9 +56,14 @@ class PlainFunction:
         Raises
         ------
         ModelError
-            If a function returns something else than it should.
+            If a function returns something else than it should, or changes from call to call.
         """
-        self._evaluate(position[None], arguments, map)
+
+        def evaluate(position: np.ndarray) -> PointEvaluation:
+            values, gradients = self._evaluate(position[None], arguments, map)
+            return values[0], gradients[0]
+
+        check_repeatable(evaluate, position)
         return self.generate(position[None], arguments)
 
     def bind(self, arguments: tuple[PyTree, ...]) -> ModelFields:

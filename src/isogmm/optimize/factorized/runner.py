@@ -193,7 +193,9 @@ def optimize_factorized(
     Parameters
     ----------
     target
-        The log density.  It may be a minibatch estimate that changes from call to call.
+        The log density.  It may be a minibatch estimate that changes from call to call, with the
+        same rows for all points of a call.  After T iterations of the tail the means have an error
+        of about sqrt(n / (b T)) sds for minibatches of b of n rows.
     mixture
         The start.  The type of its arrays is the type of the arithmetic.
     rule, schedule, stopping

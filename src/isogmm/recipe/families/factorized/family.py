@@ -14,6 +14,7 @@ from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.mixtures.stored import STORED, check_coordinates
 from isogmm.model.processes import agreed_seconds
+from isogmm.model.repeatable import check_repeatable
 from isogmm.model.target import Target
 from isogmm.optimize.factorized.runner import FactorizedAlgorithm
 from isogmm.optimize.loop import OptimizeResult
@@ -143,6 +144,8 @@ class Factorized(AbstractFamily[FactorizedChains]):
         count, dim = self.options.num_components or NUM_COMPONENTS, context.target.dim
         generators = context.generators(self.options.chains)
         mixtures = [self.beginning.mixture(generator, count, dim) for generator in generators]
+        if context.target.log_density is None:  # a JAX function is the same in every call
+            check_repeatable(context.target.evaluate_point, mixtures[0].means[0])
         return Start(FactorizedChains(tuple(mixtures)))
 
     def rounds(self, context: FitContext, start: Start[FactorizedChains]) -> "FactorizedRounds":
