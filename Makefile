@@ -71,7 +71,7 @@ test: $(STAMP)  ## the whole suite, benchmarks excepted
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## without the slow statistical tests
-	$(BIN)/python -m pytest $(SHARED) -m "not slow and not benchmark" $(PYTEST)
+	$(BIN)/python -m pytest $(SHARED) -m "not slow and not long and not benchmark" $(PYTEST)
 
 .PHONY: test-float32
 test-float32: $(STAMP)  ## the tests that hold in single precision too, in single precision

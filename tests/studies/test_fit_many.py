@@ -1,5 +1,6 @@
 """One model, many data sets: NumPyro, PyMC and LogDensity."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 import isogmm
 from isogmm.errors import FitWarning, OptionError, WorkersLostError
+from isogmm.recipe import build_result
 from isogmm.results.groups import attributes
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -201,6 +203,23 @@ def test_ctrl_c_ends_the_study():
     finally:
         signal.signal(signal.SIGINT, before)
     assert attributes(results[0])["stop_reason"] == "interrupted"
+    assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
+
+
+def test_an_interrupt_that_a_library_catches_at_the_end_of_a_fit_ends_the_study(monkeypatch):
+    original = build_result.to_inference_data
+
+    def caught(*arguments, **options):
+        idata = original(*arguments, **options)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return idata
+
+    monkeypatch.setattr(build_result, "to_inference_data", caught)
+    with pytest.warns(FitWarning, match="the study was interrupted before this fit ended"):
+        results = isogmm.fit_many(log_density(), [as_dict(pair) for pair in DATA], **OPTIONS)
+    # The first fit is complete.
+    assert attributes(results[0])["stop_reason"] == "converged"
     assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import DeadlineReachedError
+from isogmm.model.interrupts import check_interrupt
 from isogmm.model.processes import agreed_seconds
 from isogmm.model.program_size import BATCH_ROWS
 from isogmm.model.target import MAX_PENDING_CHUNKS, Chunk, Groups, Target
@@ -79,7 +80,10 @@ class FitTarget(Target):
         ------
         DeadlineReachedError
             If the deadline has passed, also between two batches.
+        KeyboardInterrupt
+            If Ctrl-C was pressed and a library has caught the exception.
         """
+        check_interrupt()
         self.check_time()
         with checked_by(self.check_time):
             return super().evaluate(positions)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from isogmm.arrays import Array
+from isogmm.model.interrupts import check_interrupt
 from isogmm.optimize.check import HISTORY, Check, asks_to_end
 from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation, WindowPlan
 from isogmm.optimize.schedules import AbstractSchedule
@@ -80,6 +81,7 @@ def run_windows(
             elbos: list[Array] = []
             counts: list[Any] = []
             while len(elbos) < plan.length and (not elbos or runner.seconds() < plan.deadline):
+                check_interrupt()  # a compiled block has none of its own
                 new_elbos, new_counts = runner.iterate(plan, len(elbos))
                 elbos += new_elbos
                 counts += new_counts

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from isogmm.errors import warn_user
+from isogmm.model.interrupts import interrupt_is_pending, interrupts_noticed
 from isogmm.model.processes import agreed_seed
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
@@ -43,7 +45,10 @@ def run(family_name: str, given: Arguments) -> Result:
     family = FAMILIES[family_name].of(given)
     seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
     given = {**given, "checkpoint": checked_path(given["checkpoint"])}
-    with Progress(given["progressbar"], Stage.COMPILE.description) as line:
+    with (
+        interrupts_noticed(),
+        Progress(given["progressbar"], Stage.COMPILE.description) as line,
+    ):
         progress = FitProgress(line, family.options)
         costs = progress.costs
         costs.begin(Stage.COMPILE)
@@ -69,6 +74,8 @@ def run(family_name: str, given: Arguments) -> Result:
             costs.begin(Stage.RESULT)
             idata = build_result(result, given["idata_kwargs"])
             costs.end()
+        if interrupt_is_pending():
+            warn_user("isogmm: Ctrl-C was pressed at the end of the fit, which is complete.")
     stages = [stage.value for stage in Stage if stage.value in costs.seconds]
     seconds = {stage: round(costs.seconds[stage], 4) for stage in stages}
     return add_attributes(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from isogmm.errors import DeadlineReachedError, warn_user
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.interrupts import interrupt_is_handled, interrupt_is_pending, stage_of_fit
 from isogmm.results.stop_reason import StopReason
 
 
@@ -29,7 +30,8 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
 
     The only place of the library that handles interrupts.  The code after the block reads the
     reason and states what is delivered instead.  The time limit is removed after an interruption,
-    so that the remaining stages can finish.
+    so that the remaining stages can finish.  JAX turns a KeyboardInterrupt inside a callback into
+    an exception of its own; while an interrupt is pending, every exception counts as one.
 
     Warns
     -----
@@ -47,22 +49,28 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
     """
     interruption = Interruption()
     try:
-        yield interruption
+        with stage_of_fit():
+            yield interruption
     except KeyboardInterrupt as stop:
+        interrupt_is_handled()
         target.deadline = None
         is_deadline = isinstance(stop, DeadlineReachedError)
         interruption.reason = StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
-    except (MemoryError, RuntimeError) as error:
-        if not is_lack_of_memory(error):
+    except Exception as error:
+        if interrupt_is_pending():
+            interrupt_is_handled()
+        elif is_lack_of_memory(error):
+            warn_of_memory(error)
+        else:
             raise
         target.deadline = None
-        warn_of_memory(error)
         interruption.reason = StopReason.INTERRUPTED
 
 
 def is_lack_of_memory(error: Exception) -> bool:
     """Whether an exception of Python or of JAX says that the memory is not sufficient."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    is_from_jax = isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    return isinstance(error, MemoryError) or is_from_jax
 
 
 def warn_of_memory(error: Exception) -> None:

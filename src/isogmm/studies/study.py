@@ -4,6 +4,7 @@ import os
 from concurrent.futures import Executor
 
 from isogmm.errors import OptionError, warn_user
+from isogmm.model.interrupts import check_interrupt, interrupts_noticed
 from isogmm.progress.progress import Progress, duration
 from isogmm.results.groups import Result, attributes
 from isogmm.results.stop_reason import StopReason
@@ -43,7 +44,11 @@ class Study:
         An interrupt (Ctrl-C) ends the study; data sets that are not fitted have a record of it.
         """
         stage = "fitting data sets"
-        with opened(executor) as workers, Progress(progressbar, stage) as line:
+        with (
+            interrupts_noticed(),
+            opened(executor) as workers,
+            Progress(progressbar, stage) as line,
+        ):
             if self._folder is not None:
                 found = self._folder.begin(jobs, self.seed)
                 self._outcomes = {index: Outcome(result) for index, result in found.items()}
@@ -74,6 +79,7 @@ class Study:
             if attributes(outcome.result).get("stop_reason") == StopReason.INTERRUPTED.value:
                 raise KeyboardInterrupt  # the fit has returned what it had
             self._store(job, outcome.result)
+            check_interrupt()
 
     def _store(self, job: Job, result: Result) -> None:
         """Write a result to the folder; a failure does not lose the results in memory."""
