@@ -28,10 +28,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(VERSION)
 DOCS_STAMP := $(VENV)/.installed-docs-$(VERSION)
 
-# Worker processes of pytest; a file of tests stays in one of them.
+# Worker processes of pytest.  Each starts with half of the tests in the order of the files, so that
+# the fixtures of a file are made once; a worker that has none left takes over half of another's.
 JOBS ?= 2
-# In the order of collection: tests/conftest.py puts the files that take minutes first.
-SHARED = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+SHARED = -n $(JOBS) --dist worksteal
 # Further arguments of pytest: make test PYTEST="-k mixture"
 PYTEST ?=
 
@@ -66,8 +66,16 @@ demo: $(STAMP)  ## two models by isogmm, NUTS and ADVI, 1 to 3 minutes; writes d
 	$(BIN)/python docs/examples/demo.py
 
 .PHONY: test
-test: $(STAMP)  ## the whole suite, benchmarks excepted
+test: $(STAMP)  ## the standard suite, five minutes on two cores
 	$(BIN)/python -m pytest $(SHARED) $(PYTEST)
+
+.PHONY: test-all
+test-all: $(STAMP)  ## with long statistical studies and every notebook
+	$(BIN)/python -m pytest $(SHARED) -m "not benchmark" $(PYTEST)
+
+.PHONY: test-stack
+test-stack: $(STAMP)  ## what depends on Python, ArviZ and the languages: PYTHON=python3.13
+	$(BIN)/python -m pytest $(SHARED) --stack $(PYTEST)
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## without the slow statistical tests
@@ -83,7 +91,7 @@ benchmark: $(STAMP)  ## measurements, one process, tables printed
 
 .PHONY: doctest
 doctest: $(STAMP)  ## the examples in docstrings
-	$(BIN)/python -m pytest --doctest-modules --import-mode=importlib -o addopts= src adapters $(PYTEST)
+	$(BIN)/python -m pytest $(SHARED) --doctest-modules --import-mode=importlib -o addopts= src adapters $(PYTEST)
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff: errors and format

@@ -3,12 +3,20 @@
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 # Before anything imports PyTensor: no C compiler, which costs up to 40 s where it is cold, and
 # no numba, which costs seconds per graph.
 os.environ.setdefault("PYTENSOR_FLAGS", "cxx=,linker=py")
 # Pictures are drawn to files, never to a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
+# Programs that take long to compile are stored for all processes and later sessions: workers and
+# fits in several threads compile the same model.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "jax"),
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import jax
 import pytest
@@ -19,19 +27,50 @@ if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
 LANGUAGES = ("numpyro", "pymc", "bambi")
-#: Folders whose files run whole programs, for minutes. They start first: if they started last, one
-#: worker would still run them after the others have finished.
-LONG = ("notebooks", "docs", "samplers", "experiments")
+#: Folders of the numerical core and of rules for the sources.  With ``--stack`` only those of their
+#: tests run that need a modeling language or have the marker ``stack``.
+CORE = (
+    "benchmarks",
+    "draws",
+    "experiments",
+    "locate",
+    "mixtures",
+    "model",
+    "optimize",
+    "packaging",
+    "progress",
+    "recipe",
+    "samplers",
+    "studies",
+)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first; skip what needs a language that is not installed, and say which."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for the second set of packages."""
+    parser.addoption(
+        "--stack",
+        action="store_true",
+        help="only tests whose outcome depends on Python, ArviZ and the modeling languages",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs a language that is not installed, and say which; see also ``CORE``."""
     missing = [name for name in LANGUAGES if importlib.util.find_spec(name) is None]
     for item in items:
         for name in missing:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"needs {name}, which is not installed"))
+    if config.getoption("--stack", default=False):
+        tests = Path(__file__).resolve().parent
+        depends = [
+            item.path.relative_to(tests).parts[0] not in CORE
+            or any(item.get_closest_marker(name) for name in (*LANGUAGES, "stack"))
+            for item in items
+        ]
+        same = [item for item, kept in zip(items, depends, strict=True) if not kept]
+        config.hook.pytest_deselected(items=same)
+        items[:] = [item for item, kept in zip(items, depends, strict=True) if kept]
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +87,21 @@ def _strict_promotion(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch):
+def unchecked():
     """Whole fits without the type checks of the test session, which cost ten times the work."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """Switch the type checks off for ``unchecked``, before the fixtures of a module run fits."""
     import jaxtyping
 
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", before or "unchecked" in item.fixturenames)
+    try:
+        return (yield)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,6 +8,8 @@ from scipy.stats import multivariate_normal
 import isogmm
 from isogmm.inference_data import attributes, get_group
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 _rng = np.random.default_rng(0)
 X = _rng.normal(size=(40, 5))
 Y = X @ (1.5 * _rng.normal(size=5)) + 0.7 * _rng.normal(size=40)

@@ -7,6 +7,8 @@ import isogmm
 from isogmm import baselines
 from isogmm.inference_data import attributes, get_group, group_names
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 DATA = np.random.default_rng(0).normal(1.0, 1.0, size=(9, 2))
 MEAN, SD = 9 / 10 * DATA.mean(axis=0), np.sqrt(1 / 10)
 

@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.numpyro
+pytestmark = [pytest.mark.numpyro, pytest.mark.usefixtures("unchecked")]
 numpyro = pytest.importorskip("numpyro")
 
 import numpyro.distributions as dist  # noqa: E402

@@ -8,6 +8,8 @@ from isogmm.errors import FitWarning
 from isogmm.inference_data import attributes, get_group, group_names
 from isogmm.model.adapter import installed_adapters
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 #: Names out of alphabetical order, scales from 0.02 to 300, strong correlation: a start or a
 #: covariance in the wrong coordinates would show.
 SCALES = np.array([0.02, 1.0, 300.0])

@@ -14,6 +14,8 @@ from scipy import stats
 import isogmm
 from isogmm.inference_data import get_group, group_names, is_first_generation, load, loo, save
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 _rng = np.random.default_rng(7)
 X = np.linspace(-1.0, 2.0, 20)
 Y = 0.5 + 1.5 * X + _rng.standard_normal(20)

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("pymc")
 pytest.importorskip("numpyro")
 
-pytestmark = pytest.mark.pymc
+pytestmark = [pytest.mark.pymc, pytest.mark.usefixtures("unchecked")]
 
 PROGRAM = """
     import warnings

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.targets import isotropic_mixture, make_target, rotation
+from isogmm.locate import mode_search
 from isogmm.locate.extend import extend, new_maxima
 from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
@@ -13,6 +14,8 @@ from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.mode_search import ModeSearch
 from isogmm.locate.modes import fit_modes, overlap
 from isogmm.model.fit_target import FitTarget
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def in_units(truth, scales, axes):
@@ -65,8 +68,13 @@ def test_a_limit_ends_the_search():
         assert locate(target, np.random.default_rng(0), options).end is end
 
 
-def test_very_many_modes_end_the_search():
+@pytest.mark.parametrize("is_small", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_very_many_modes_end_the_search(is_small, monkeypatch):
     """A product of cosines: a new mode at every multiple of 2 π in each of eight coordinates."""
+    if is_small:  # rounds of one tenth; the whole rounds take half a minute
+        monkeypatch.setattr(mode_search, "NUM_POINTS_SEVERAL", 3200)
+        monkeypatch.setattr(mode_search, "NUM_PATHS_SEVERAL", 20)
+        monkeypatch.setattr(mode_search, "NUM_MODEL_PATHS", 5)
 
     def evaluate(x):
         values = (8.0 * np.cos(x)).sum(axis=-1) - 0.5e-3 * (x**2).sum(axis=-1)

@@ -10,6 +10,8 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.model.improper import improper_direction
 from isogmm.model.to_target import to_target
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 WIDE = 1e7
 
 

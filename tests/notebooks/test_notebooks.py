@@ -1,4 +1,8 @@
-"""Notebooks are small, open with a title, and run from top to bottom."""
+"""Notebooks are small, open with a title, and run from top to bottom.
+
+The two quickstarts run with the standard suite, the others with ``make test-all`` and when
+``make docs`` builds the pages.
+"""
 
 import numpy as np
 import pytest
@@ -43,7 +47,7 @@ def test_quickstart_pymc_runs():
     assert np.all((names["chances"] > 0) & (names["chances"] < 1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_several_modes_runs_and_shows_what_its_text_says():
@@ -67,7 +71,7 @@ def test_several_modes_runs_and_shows_what_its_text_says():
     assert np.all((by_chain["isogmm"] > 0.3) & (by_chain["isogmm"] < 0.7))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_funnels_runs_and_shows_what_its_text_says():
@@ -86,7 +90,7 @@ def test_funnels_runs_and_shows_what_its_text_says():
     assert not below("mixture alone", -6.979).any()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # ArviZ: a Pareto k of 40 points is above 0.7
@@ -103,7 +107,7 @@ def test_model_comparison_runs_and_shows_what_its_text_says():
     assert names["loo"][1] < names["loo"][2] - 10
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_the_paper_in_two_dimensions_runs_and_shows_what_its_text_says():
     names = run(cells(NOTEBOOKS / "8_the_paper_in_two_dimensions.ipynb"))
@@ -121,7 +125,7 @@ def test_the_paper_in_two_dimensions_runs_and_shows_what_its_text_says():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_ard_regression_runs_and_shows_what_its_text_says():
@@ -136,7 +140,7 @@ def test_ard_regression_runs_and_shows_what_its_text_says():
     assert ascent[:2].mean() < 0.86 * exact[:2].mean()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_label_switching_runs_and_shows_what_its_text_says():
@@ -157,7 +161,7 @@ def test_label_switching_runs_and_shows_what_its_text_says():
     assert names["vb_elbo"] + np.log(6) < names["evidence"] - 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_seven_methods_runs_and_shows_what_its_text_says():
@@ -174,7 +178,7 @@ def test_seven_methods_runs_and_shows_what_its_text_says():
     assert table.loc["Pathfinder", "pareto_k"] > 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_bayesian_neural_network_runs_and_shows_what_its_text_says():
@@ -190,7 +194,7 @@ def test_bayesian_neural_network_runs_and_shows_what_its_text_says():
     assert table.loc["ADVI", "mean_rms"] < table.loc["isogmm", "mean_rms"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_from_advi_runs_and_shows_what_its_text_says():
@@ -207,7 +211,7 @@ def test_from_advi_runs_and_shows_what_its_text_says():
     assert table.loc["ADVI", "log_sd_rms"] > 5 * table.loc["ADVI", "log_sd_rms_floor"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_vae_runs_and_shows_what_its_text_says():

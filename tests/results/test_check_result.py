@@ -6,6 +6,8 @@ import pytest
 import isogmm
 from isogmm.errors import ModelError, OptionError
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 DATA = np.arange(4.0)
 
 

@@ -10,7 +10,7 @@ from isogmm.inference_data import attributes, get_group
 from isogmm.samplers.modes import modes_of, shares
 
 # The samplers of other packages mix precisions.
-pytestmark = pytest.mark.weak_dtypes
+pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
 
 DIM = 3
 MASSES = np.array([0.7, 0.3])

@@ -23,13 +23,23 @@ from isogmm.errors import FitWarning, OptionError, WorkersLostError
 from isogmm.model.workers.executors import num_workers
 from isogmm.model.workers.rows import evaluated_by
 
-pytestmark = pytest.mark.filterwarnings("ignore:the model has no observed")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the model has no observed"),
+    pytest.mark.usefixtures("unchecked"),
+]
 
 CHEAP = {"random_seed": 1, "draws": 100, "chains": 2, "progressbar": False, "refine": 0}
 
 
 def pool(workers):
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Two worker processes for all tests that leave them alive; a start takes seconds."""
+    with pool(2) as executor:
+        yield executor
 
 
 def draws_of(idata):
@@ -60,7 +70,7 @@ class Inline(Executor):
 
 
 @pytest.mark.parametrize("kind", ["plain", "jax"])
-def test_the_numbers_do_not_depend_on_the_number_of_workers(kind):
+def test_the_numbers_do_not_depend_on_the_number_of_workers(kind, processes):
     if kind == "plain":
         model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
     else:
@@ -71,8 +81,7 @@ def test_the_numbers_do_not_depend_on_the_number_of_workers(kind):
             fits.append(draws_of(isogmm.fit_isogmm(model, executor=executor, **CHEAP)))
     if kind == "plain":
         fits.append(draws_of(isogmm.fit_isogmm(model, **CHEAP)))
-    with pool(2) as executor:
-        fits.append(draws_of(isogmm.fit_isogmm(model, executor=executor, **CHEAP)))
+    fits.append(draws_of(isogmm.fit_isogmm(model, executor=processes, **CHEAP)))
     for other in fits[1:]:
         np.testing.assert_array_equal(other, fits[0])
 
@@ -167,31 +176,34 @@ def test_the_number_of_workers_is_known():
     assert num_workers(Inline(5)) == 5
 
 
-def slow(position):
-    time.sleep(0.005)
-    return density(position)
+class Meeting:
+    """A density that waits in every worker until two workers evaluate it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, position):
+        if multiprocessing.parent_process() is not None:
+            here, end = Path(self.folder), time.monotonic() + 120.0
+            (here / str(os.getpid())).touch()
+            while len(list(here.iterdir())) < 2:
+                if time.monotonic() > end:
+                    raise RuntimeError("no other worker evaluates the model at the same time")
+                time.sleep(0.01)
+        return density(position)
 
 
-def test_two_workers_halve_the_time_of_an_expensive_target():
-    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=slow)
-    target, seconds = model.to_target(), {}
-    for workers in (1, 2):
-        with (
-            pool(workers) as executor,
-            evaluated_by(executor, target, (model, (), {}, 0)) as remote,
-        ):
-            remote.evaluate(np.zeros((2 * workers, 2)))  # the workers start
-            rounds = []
-            for _ in range(5):  # other work on the machine delays single rounds
-                begin = time.perf_counter()
-                remote.evaluate(np.zeros((100, 2)))
-                rounds.append(time.perf_counter() - begin)
-            seconds[workers] = min(rounds)
-    assert seconds[1] > 1.9 * seconds[2]
+def test_two_workers_evaluate_a_batch_at_the_same_time(processes, tmp_path):
+    model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=Meeting(str(tmp_path)))
+    target, points = model.to_target(), np.random.default_rng(0).normal(size=(6, 2))
+    with evaluated_by(processes, target, (model, (), {}, 0)) as remote:
+        values, _ = remote.evaluate(points)
+    np.testing.assert_allclose(values, [density(point)[0] for point in points])
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.numpyro
-def test_a_numpyro_model_on_processes():
+def test_a_numpyro_model_on_processes(processes):
     import numpyro
     import numpyro.distributions as dist
 
@@ -201,26 +213,24 @@ def test_a_numpyro_model_on_processes():
         numpyro.sample("y", dist.Normal(mu, sigma), obs=y)
 
     y = np.array([1.0, 2.0, 0.5, 1.5])
-    with pool(2) as executor:
-        processes = draws_of(isogmm.fit_isogmm(model, y, executor=executor, **CHEAP))
+    in_processes = draws_of(isogmm.fit_isogmm(model, y, executor=processes, **CHEAP))
     with ThreadPoolExecutor(3) as executor:
-        threads = draws_of(isogmm.fit_isogmm(model, y, executor=executor, **CHEAP))
-    np.testing.assert_array_equal(processes, threads)
+        in_threads = draws_of(isogmm.fit_isogmm(model, y, executor=executor, **CHEAP))
+    np.testing.assert_array_equal(in_processes, in_threads)
 
 
 @pytest.mark.pymc
-def test_a_pymc_model_of_a_context_on_processes():
+def test_a_pymc_model_of_a_context_on_processes(processes):
     import pymc as pm
 
     with pm.Model():
         mu = pm.Normal("mu", 0, 5)
         sigma = pm.HalfNormal("sigma", 5)
         pm.Normal("y", mu, sigma, observed=np.array([1.0, 2.0, 0.5, 1.5]))
-        with pool(2) as executor:
-            processes = draws_of(isogmm.fit_isogmm(executor=executor, **CHEAP))
+        in_processes = draws_of(isogmm.fit_isogmm(executor=processes, **CHEAP))
         with ThreadPoolExecutor(3) as executor:
-            threads = draws_of(isogmm.fit_isogmm(executor=executor, **CHEAP))
-    np.testing.assert_array_equal(processes, threads)
+            in_threads = draws_of(isogmm.fit_isogmm(executor=executor, **CHEAP))
+    np.testing.assert_array_equal(in_processes, in_threads)
 
 
 def test_factorized_fits_take_an_executor():

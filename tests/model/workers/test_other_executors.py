@@ -5,6 +5,8 @@ import pytest
 
 import isogmm
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 CHEAP = {"random_seed": 1, "draws": 100, "chains": 2, "progressbar": False, "refine": 0}
 
 

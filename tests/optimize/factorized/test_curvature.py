@@ -90,7 +90,7 @@ def kl_from_best(with_curvature, num_components):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_components", [1, 3])
+@pytest.mark.parametrize("num_components", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_strongly_coupled_coordinates_converge(num_components, unchecked):
     # The steps are stable for each coordinate alone (γ = 0.1), but not for all together:
     # 0.1 (d + 1) / 2 = 10.

@@ -7,6 +7,7 @@ from matplotlib.patches import Ellipse
 import isogmm
 
 pytestmark = [
+    pytest.mark.usefixtures("unchecked"),
     pytest.mark.slow,
     # NumPyro, PyMC and ArviZ warn about their own future.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -47,8 +48,8 @@ def pymc_results():
         pm.Normal("y", mu, sigma, observed=DATA)
         fit = isogmm.fit_isogmm(model, random_seed=1, progressbar=False)
         nuts = pm.sample(
-            draws=300,
-            tune=300,
+            draws=200,
+            tune=200,
             chains=2,
             cores=1,
             random_seed=2,
