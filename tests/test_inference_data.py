@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -402,9 +403,22 @@ def test_arviz_statistics_run_on_the_result(idata):
 def test_arviz_plots_run_on_the_result(idata, plot):
     import arviz as az
     import matplotlib.pyplot as plt
+    from matplotlib.text import Text
 
-    drawn = getattr(az, plot)(idata, var_names=["mu", "tau"])
-    assert plt.get_fignums() or drawn is not None
+    getattr(az, plot)(idata, var_names=["mu", "tau"])
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    texts = " ".join(text.get_text() for figure in figures for text in figure.findobj(Text))
+    assert {"mu", "tau"} <= set(re.findall(r"[a-z]+", texts)), texts
+    limits = [
+        interval
+        for figure in figures
+        for axis in figure.axes
+        for interval in (axis.get_xlim(), axis.get_ylim())
+    ]
+    for name in ("mu", "tau"):  # an axis shows the range of the draws
+        draws = idt.get_group(idata, "posterior")[name].values
+        center, sd = np.median(draws), draws.std()
+        assert any(a < center < b and sd < b - a < 40 * sd for a, b in limits), name
     plt.close("all")
 
 

@@ -199,7 +199,8 @@ def check_prior(make: MakeTarget, known: Mapping[str, KnownPrior] | None = None)
     assert target.prior_positions(np.random.default_rng(1), 0).shape == (0, target.dim)
     np.testing.assert_array_equal(first, again)
     finite = first[np.isfinite(first).all(axis=1)]
-    assert not len(finite) or not np.array_equal(first, other)
+    assert len(finite), "no draw of the prior is finite"
+    assert not np.array_equal(first, other)
     assert len(np.unique(finite, axis=0)) == len(finite)
     if not known:
         return

@@ -104,8 +104,9 @@ def test_experiment_runs(name):
     assert not any("error" in row for row in rows)
     for row in done:
         assert math.isfinite(row["elbo"])
-        # Round components that are not whitened get nowhere on the robot; the page says so.
-        assert name == "planar_robot" or row["trace"][-1] < row["trace"][0]
+        # Round components that are not whitened get nowhere on the robot, and the page says so: with
+        # three seeds the negative ELBO rose by 7 to 13 %.
+        assert (row["trace"][-1] < row["trace"][0]) == (name != "planar_robot")
     for row in rows:
         if "skipped" in row:
             assert "fit_gmmvi" in row["skipped"]
