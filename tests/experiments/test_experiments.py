@@ -104,7 +104,7 @@ def test_experiment_runs(name):
     assert not any("error" in row for row in rows)
     for row in done:
         assert math.isfinite(row["elbo"])
-        # Round components that are not whitened get nowhere on the robot, and the page says so: with
+        # Round components that are not whitened get nowhere on the robot, as the page says: with
         # three seeds the negative ELBO rose by 7 to 13 %.
         assert (row["trace"][-1] < row["trace"][0]) == (name != "planar_robot")
     for row in rows:

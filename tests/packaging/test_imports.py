@@ -4,8 +4,12 @@ import json
 import statistics
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+
+# The import itself and what ArviZ loads depend on the versions.
+pytestmark = pytest.mark.stack
 
 HEAVY = {"numpyro", "pymc", "pytensor", "bambi", "arviz", "arviz_base", "matplotlib", "blackjax"}
 
@@ -26,6 +30,25 @@ def test_import_loads_no_language_and_no_arviz(module):
     program = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
     loaded = {name.partition(".")[0] for name in json.loads(fresh(program))}
     assert loaded & HEAVY == set()
+
+
+def test_a_fit_loads_only_what_it_needs():
+    """Pictures, reports, files and languages load their packages when they are used."""
+    program = (
+        "import json, sys, warnings\n"
+        "import jax.numpy as jnp, numpy as np, isogmm\n"
+        "warnings.simplefilter('ignore')\n"
+        "model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2))\n"
+        "isogmm.fit_isogmm(model, random_seed=0, draws=50, refine=0, progressbar=False)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = set(json.loads(fresh(program)))
+    # ArviZ 1 puts a placeholder for NumPyro there, which has no submodules yet.
+    loaded = {name.replace("numpyro.distributions", "NumPyro").partition(".")[0] for name in loaded}
+    needless = {"rich", "h5netcdf", "h5py", "netCDF4", "pymc", "pytensor", "NumPyro", "blackjax"}
+    if int(version("arviz").partition(".")[0]) >= 1:
+        needless.add("matplotlib")  # ArviZ 0.x imports it with itself
+    assert loaded & needless == set()
 
 
 def test_discovery_loads_no_language():

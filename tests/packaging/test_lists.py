@@ -7,6 +7,9 @@ import pytest
 
 from helpers.sources import ADAPTERS, ROOT, project
 
+# Entry points are those of the installed package.
+pytestmark = pytest.mark.stack
+
 
 def folders() -> set[str]:
     return {path.parent.name for path in ADAPTERS.glob("*/__init__.py")}
