@@ -21,8 +21,8 @@ from helpers.tolerances import assert_within_error, standard_error
 pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
 
 KNOWN = [name for name, s in SETTINGS.items() if "network" not in name]
-#: Cheap ones run whenever the suite runs, the others with the slow tests.
-EVERY_TIME = ("mixture_2", "mixture_20", "funnel", "skewed_tails", "wine")
+#: Cheap ones run whenever the suite runs, the others with the long tests.
+EVERY_TIME = ("mixture_20", "funnel", "skewed_tails", "wine")
 
 
 @functools.cache
@@ -95,7 +95,7 @@ def test_skew_and_tails_are_those_of_the_transform():
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in EVERY_TIME else pytest.param(name, marks=pytest.mark.slow) for name in KNOWN],
+    [name if name in EVERY_TIME else pytest.param(name, marks=pytest.mark.long) for name in KNOWN],
 )
 def test_experiment_runs(name):
     rows = run.run_experiment(name, [0], True, {"ibw", "bw"})
@@ -112,7 +112,7 @@ def test_experiment_runs(name):
             assert "fit_gmmvi" in row["skipped"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["dimension", "unbalanced", "digits_network"])
 def test_study_runs(name):
     rows = run.run_experiment(name, [0], True)

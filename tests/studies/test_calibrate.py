@@ -54,8 +54,15 @@ each_language = pytest.mark.parametrize(
 )
 
 
-@each_language
-@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(
+    ("language", "conditional"),
+    [
+        pytest.param("numpyro", False, marks=pytest.mark.numpyro),
+        pytest.param("pymc", True, marks=pytest.mark.pymc),
+        pytest.param("numpyro", True, marks=[pytest.mark.numpyro, pytest.mark.long]),
+        pytest.param("pymc", False, marks=[pytest.mark.pymc, pytest.mark.long]),
+    ],
+)
 def test_a_conjugate_model_is_calibrated(language, conditional):
     model, args = called(language)
     result = isogmm.calibrate(model, *args, n=30, conditional=conditional, **OPTIONS)

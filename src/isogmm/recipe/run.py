@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from isogmm.errors import warn_user
+from isogmm.model.forks import check_not_forked
 from isogmm.model.interrupts import interrupt_is_pending, interrupts_noticed
 from isogmm.model.processes import agreed_seed
 from isogmm.model.target import Target
@@ -42,6 +43,7 @@ def run(family_name: str, given: Arguments) -> Result:
         The arguments of the public function by name: those of the model and of the run (see
         :func:`isogmm.fit_isogmm`), and the options of the family.
     """
+    check_not_forked()
     family = FAMILIES[family_name].of(given)
     seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
     given = {**given, "checkpoint": checked_path(given["checkpoint"])}
