@@ -20,6 +20,14 @@ LANGUAGES = [
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
+def one_language(name):
+    """The other language with the long tests: tests/adapters and the pages run both."""
+    other = "pymc" if name == "numpyro" else "numpyro"
+    marks = {"numpyro": pytest.mark.numpyro, "pymc": pytest.mark.pymc}
+    long = pytest.param(other, marks=[marks[other], pytest.mark.long])
+    return pytest.mark.parametrize("language", [pytest.param(name, marks=marks[name]), long])
+
+
 @pytest.fixture
 def script(monkeypatch, request):
     """The module of this name, imported as a user's shell would run it."""
@@ -34,6 +42,20 @@ def is_a_picture(path):
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.numpyro
+def test_methods_with_small_budgets(script, tmp_path, monkeypatch):
+    for name, budget in (("nuts", {"tune": 100}), ("advi", {"num_steps": 200})):
+        small = partial(getattr(isogmm.baselines, name), draws=100, chains=2, **budget)
+        monkeypatch.setattr(isogmm.baselines, name, small)
+    table = script("methods").main("numpyro", tmp_path, ("nuts", "advi"))
+    assert list(table.index) == ["isogmm", "nuts", "advi"]
+    assert np.isfinite(table["sliced_w2"].drop("nuts")).all()
+    for name in ("marginals", "pairs"):
+        assert is_a_picture(tmp_path / f"{name}-numpyro.png")
+
+
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @each_language
 def test_methods(language, script, tmp_path, monkeypatch):
@@ -57,7 +79,7 @@ def test_methods(language, script, tmp_path, monkeypatch):
         assert is_a_picture(tmp_path / f"{name}-{language}.png")
 
 
-@each_language
+@one_language("numpyro")
 def test_report(language, script, tmp_path, capsys):
     path = script("report").main(language, tmp_path)
     text, page = capsys.readouterr().out, path.read_text(encoding="utf-8")
@@ -70,7 +92,7 @@ def test_report(language, script, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
-@each_language
+@one_language("pymc")
 def test_predict(language, script):
     values = script("predict").main(language)
     sd, slope_sd = values["sd of y at 20"][1], values["weighted sd of slope"][1]
@@ -90,7 +112,7 @@ def test_predict(language, script):
         assert abs(found - exact) < tolerance, name
 
 
-@each_language
+@one_language("numpyro")
 def test_hyperparameters(language, script):
     for found, exact in script("hyperparameters").main(language).values():
         # As in test_empirical_bayes: sufficient statistics over 2,000 draws.
@@ -98,7 +120,7 @@ def test_hyperparameters(language, script):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning", "ignore:Consolidated metadata:UserWarning")
-@each_language
+@one_language("numpyro")
 def test_save_and_resume(language, script, tmp_path):
     elbos = script("save_and_resume").main(language, tmp_path)
     assert set(elbos) == {"fit", "resumed", "continued after the kill"}

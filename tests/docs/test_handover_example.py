@@ -33,7 +33,15 @@ SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_reg
 SIZES = {"gp_pois_regr": (500, 2)}
 
 
-@pytest.mark.parametrize("name", list(SEEDS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two_modes",
+        # Medians of several seeds.
+        pytest.param("eight_schools_centered", marks=pytest.mark.long),
+        pytest.param("gp_pois_regr", marks=pytest.mark.long),
+    ],
+)
 def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
     plain, handed = zip(
         *(script.compare(name, seed, *SIZES.get(name, (1000, 4))) for seed in SEEDS[name]),

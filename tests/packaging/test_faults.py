@@ -22,3 +22,10 @@ def test_every_fault_can_be_introduced(fault):
 
 def test_the_names_are_distinct():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_the_standard_suite_detects_the_faults():
+    """Tests with the marker ``long`` do not run before a merge."""
+    named = {test for fault in FAULTS for test in fault.tests}
+    marked = [test for test in named if "mark.long" in (ROOT / test).read_text(encoding="utf-8")]
+    assert marked == []
