@@ -20,14 +20,6 @@ LANGUAGES = [
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
-def one_language(name):
-    """The other language with the long tests: tests/adapters and the pages run both."""
-    other = "pymc" if name == "numpyro" else "numpyro"
-    marks = {"numpyro": pytest.mark.numpyro, "pymc": pytest.mark.pymc}
-    long = pytest.param(other, marks=[marks[other], pytest.mark.long])
-    return pytest.mark.parametrize("language", [pytest.param(name, marks=marks[name]), long])
-
-
 @pytest.fixture
 def script(monkeypatch, request):
     """The module of this name, imported as a user's shell would run it."""
@@ -79,7 +71,7 @@ def test_methods(language, script, tmp_path, monkeypatch):
         assert is_a_picture(tmp_path / f"{name}-{language}.png")
 
 
-@one_language("numpyro")
+@each_language
 def test_report(language, script, tmp_path, capsys):
     path = script("report").main(language, tmp_path)
     text, page = capsys.readouterr().out, path.read_text(encoding="utf-8")
@@ -92,7 +84,7 @@ def test_report(language, script, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
-@one_language("pymc")
+@each_language
 def test_predict(language, script):
     values = script("predict").main(language)
     sd, slope_sd = values["sd of y at 20"][1], values["weighted sd of slope"][1]
@@ -112,7 +104,7 @@ def test_predict(language, script):
         assert abs(found - exact) < tolerance, name
 
 
-@one_language("numpyro")
+@each_language
 def test_hyperparameters(language, script):
     for found, exact in script("hyperparameters").main(language).values():
         # As in test_empirical_bayes: sufficient statistics over 2,000 draws.
@@ -120,7 +112,14 @@ def test_hyperparameters(language, script):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning", "ignore:Consolidated metadata:UserWarning")
-@one_language("numpyro")
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("numpyro", marks=pytest.mark.numpyro),
+        # tests/recipe kills and resumes fits; the script differs only in the model.
+        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
+    ],
+)
 def test_save_and_resume(language, script, tmp_path):
     elbos = script("save_and_resume").main(language, tmp_path)
     assert set(elbos) == {"fit", "resumed", "continued after the kill"}

@@ -61,6 +61,7 @@ def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
     assert median(handed, "rhat") < (1.2 if name.startswith("eight_schools") else 1.05)
 
 
+@pytest.mark.long  # tests/adapters/test_nuts_from.py tests the start of PyMC's sampler
 @pytest.mark.pymc
 def test_warmup_gradients_fall_with_pymc(script):
     pytest.importorskip("pymc")

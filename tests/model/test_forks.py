@@ -37,7 +37,7 @@ def test_a_fit_in_a_forked_process_is_an_error():
         [sys.executable, "-W", "ignore", "-c", PROGRAM],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ import pytest
 def test_data_stay_on_their_devices():
     script = Path(__file__).with_name("sharded_fit.py")
     done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, script], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "done"
@@ -34,7 +34,7 @@ def test_two_processes_make_the_same_fit():
         for process in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=200) for process in started]
+        outputs = [process.communicate(timeout=600) for process in started]
     finally:
         for process in started:
             process.kill()

@@ -351,7 +351,7 @@ class TestTheLoop:
         assert result.stop_reason is StopReason.MAX_SECONDS
         # Two thirds of the time for the main phase; the tail is half as long in iterations, or
         # cut by the clock.
-        assert 0.4 * 2 / 3 <= time.perf_counter() - begin < 5.0
+        assert 0.4 * 2 / 3 <= time.perf_counter() - begin < 60.0
         assert result.history["step_size"][-1] < 0.25
 
     @pytest.mark.usefixtures("unchecked")

@@ -293,6 +293,6 @@ def test_processes_that_share_a_path(tmp_path):
         for _ in range(2)
     ]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors.decode()
     assert list(tmp_path.iterdir()) == [path]
