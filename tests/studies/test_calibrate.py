@@ -139,6 +139,15 @@ def test_a_wrong_fit_is_detected(fit, words):
 
 
 @pytest.mark.numpyro
+def test_a_baseline_is_calibrated_and_has_no_verdicts():
+    result = isogmm.calibrate(
+        normal, Y, n=10, fit=isogmm.baselines.laplace, draws=100, random_seed=1
+    )
+    assert result.attrs["calibrated"] == 1
+    assert "Verdicts" not in result.attrs["calibration"]
+
+
+@pytest.mark.numpyro
 def test_what_cannot_be_simulated_is_an_error():
     import numpyro
     import numpyro.distributions as dist

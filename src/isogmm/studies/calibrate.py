@@ -1,6 +1,7 @@
 """Simulation-based calibration of a model of the user."""
 
 import functools
+import inspect
 import json
 import os
 from collections import Counter
@@ -119,7 +120,9 @@ def calibrate(
         raise OptionError(
             f"a {type(model).__name__} cannot simulate data: pass a NumPyro or a PyMC model"
         )
-    options = {**fit_options, "idata_kwargs": {**_IDATA, **fit_options.get("idata_kwargs", {})}}
+    options = {**fit_options}
+    if "idata_kwargs" in inspect.signature(fit).parameters:  # the baselines do not have it
+        options["idata_kwargs"] = {**_IDATA, **fit_options.get("idata_kwargs", {})}
     adapter = find_adapter(model)
     model = adapter.of_context(model)
     posterior = None
@@ -160,7 +163,7 @@ def _chosen(posterior: xr.Dataset, n: int, seed: int) -> xr.Dataset:
     chains, draws = (posterior.sizes[name] for name in SAMPLE_DIMS)
     if n > chains * draws:
         raise OptionError(
-            f"n={n} simulations need as many posterior draws, but a fit has {chains * draws}: "
+            f"n={n} simulations need {n} posterior draws, but the fit has {chains * draws}: "
             f"pass draws={-(-n // chains)}"
         )
     rows = np.random.default_rng(seed).choice(chains * draws, n, replace=False)
@@ -221,7 +224,7 @@ def _attributes(
     if wrong:
         named = [f"{n} is {direction(quantities[n])}" for n in wrong[:MAX_NAMES]]
         more = f", and {len(wrong) - MAX_NAMES} more" if len(wrong) > MAX_NAMES else ""
-        claim = f"the fits are not calibrated: the posterior of {', of '.join(named)}{more}."
+        claim = f"the fits are not calibrated: the posterior of {', that of '.join(named)}{more}."
     else:
         claim = f"the PIT values of all {len(tests)} quantities are consistent with correct fits."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
@@ -232,7 +235,9 @@ def _attributes(
             f"{smallest.shift:.2f} posterior sd, and an sd that is too small by a factor of "
             f"{smallest.ratio:.2f}."
         )
-    sentence = f"In {num} simulations {claim} {power} Verdicts: {counts}."
+    sentence = f"In {num} simulations {claim} {power}"
+    if set(verdicts) != {"none"}:  # some functions that fit give no verdict
+        sentence += f" Verdicts: {counts}."
     return {
         "calibration": sentence,
         "calibrated": int(not wrong),
