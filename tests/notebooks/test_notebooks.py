@@ -229,3 +229,37 @@ def test_vae_runs_and_shows_what_its_text_says():
     distance = ((names["grid"] - names["mean"]) / names["sd"]) ** 2
     inside = names["density"][distance.sum(-1) < 4].sum() * names["cell"]
     assert inside < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_many_data_sets_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "11_many_data_sets.ipynb"))
+    # Twenty intervals of 90 %: fewer than 14 contain the truth with probability 0.002.
+    inside = (names["low"] < names["true_log_ld50"]) & (names["true_log_ld50"] < names["high"])
+    assert inside.sum() >= 14
+    assert np.median(names["seconds"][1:]) < names["seconds"][0]
+    assert "13 of 12 | " in names["__printed__"]
+    assert names["calibration"].attrs["calibrated"] == 1
+    assert "intercept is too narrow" in names["independent"].attrs["calibration"]
+
+
+@pytest.mark.slow
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_large_data_runs_and_shows_what_its_text_says():
+    names = run(cells(NOTEBOOKS / "12_large_data.ipynb"))
+    fits, nuts = names["fits"], names["nuts"]
+    assert all(idata.attrs["verdict"] == "good" for idata in fits.values())
+    for rows in nuts:
+        few, many = (r[rows].attrs["num_gradient_evaluations"] for r in (fits, nuts))
+        assert few < many
+        ours, theirs = (np.asarray(r[rows]["posterior"]["beta"])[..., 5] for r in (fits, nuts))
+        # Five standard errors of the difference of two means of 1,000 independent draws.
+        assert abs(ours.mean() - theirs.mean()) < 5 * theirs.std() * np.sqrt(2 / 1000)
+    assert "is left out" in names["__printed__"]
+    assert "has it: False" in names["__printed__"]
+    assert "rows on each device: [10000, 10000]" in names["__printed__"]
+    one, two = (line.split("device")[1] for line in names["done"].stdout.splitlines()[1:])
+    assert one.split(" ", 1)[1].strip() == two.removeprefix("s").strip()
