@@ -48,7 +48,9 @@ class NumPyroAdapter(AbstractAdapter):
             )
         inner = _model_inside(model)
         called = getattr(inner, "__name__", None)
-        which = f"it was made of: fit_isogmm({called}, ...)" if called else "of your problem"
+        which = (
+            f"from which it was made: fit_isogmm({called}, ...)" if called else "of your problem"
+        )
         return (
             f"cannot fit {name}: pass the model function {which}, with its data after "
             "it. The fit has its own sampler and needs no guide; NumPyro's are in "

@@ -166,7 +166,7 @@ class ModelFunctions:
             changed = ", ".join(f"'{name}'" for name in sorted(latent ^ expected))
             raise ModelError(
                 f"the model changes from call to call: the latent sites {changed} are not always "
-                "there. Which sites exist must depend on the arguments alone."
+                "there. The set of sites must depend on the arguments only."
             )
 
 

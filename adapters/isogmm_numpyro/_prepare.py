@@ -87,7 +87,7 @@ class PreparedModel(Messenger):
         if now != first:
             raise ModelError(
                 f"the model changes from call to call: the latent site '{msg['name']}' had shape "
-                f"{first} and now has shape {now}. Shapes must depend on the arguments alone."
+                f"{first} and now has shape {now}. Shapes must depend on the arguments only."
             )
 
     def postprocess_message(self, msg: Message) -> None:

@@ -247,8 +247,8 @@ def _validate(model: Model, sites: Sites) -> None:
             dependents = ", ".join(sorted(sites.discrete_dependents - set(sites.discrete)))
             warn_user(
                 f"the discrete sites {', '.join(missing)} are summed out exactly, but sites inside "
-                "a scan cannot be drawn back. The result does not have them, nor what depends on "
-                f"them ({dependents or 'nothing'})."
+                "a scan cannot be drawn afterwards. The result contains neither these sites nor "
+                f"the variables that depend on them ({dependents or 'none'})."
             )
     if sites.dim == 0:
         raise ModelError(_no_free_variable(model, sites))

@@ -67,8 +67,8 @@ def _check_simulator(
         sites = jax.eval_shape(lambda: _samples(trace, args, kwargs)) and trace.trace
     except NotImplementedError as error:
         raise ModelError(
-            "nothing can be drawn from a distribution of the model, for example an ImproperUniform:"
-            " give every variable a proper prior"
+            "a distribution of the model, for example an ImproperUniform, cannot be sampled: give "
+            "every variable a proper prior"
         ) from error
     factors = [n for n, s in sites.items() if isinstance(s.get("fn"), Unit)]
     if factors:

@@ -59,7 +59,7 @@ def hyperparameters(
     for name, support in supports.items():
         value = data[indices[name]]
         if support is Support.POSITIVE and not np.all(value > 0):
-            raise OptionError(f"{name!r} is not positive now: {value}")
+            raise OptionError(f"{name!r} must be positive, but its value is {value}")
     maximized = _MaximizedData(programs, data, prior_of, indices, supports)
     values = {name: np.asarray(data[indices[name]], np.float64) for name in supports}
     return Hyperparameters(
@@ -95,7 +95,9 @@ def _supports(maximize: Maximize, available: Mapping[str, int]) -> dict[str, Sup
     known = tuple(support.value for support in Support)
     for name, support in given.items():
         if support not in known:
-            raise OptionError(f"maximize= gives {name!r} the support {support!r}: one of {known}")
+            raise OptionError(
+                f"maximize= has the unknown support {support!r} for {name!r}: choose one of {known}"
+            )
     return {name: Support(support) for name, support in given.items()}
 
 

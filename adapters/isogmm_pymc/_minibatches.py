@@ -8,8 +8,8 @@ from isogmm.errors import warn_user
 from isogmm_pymc._traversal import ancestors
 
 FULL_DATA_WARNING = (
-    "the model uses pm.Minibatch; it is fitted to the full data, which the minibatches "
-    "are drawn from, without the scaling by total_size"
+    "the model uses pm.Minibatch: it is fitted to the full data, without minibatches and "
+    "without the scaling by total_size"
 )
 
 

@@ -76,8 +76,8 @@ class PyTensorPrograms:
         seconds = time.perf_counter() - begin
         return (
             f"{self.reason}: the model is evaluated by PyTensor's compiled function, one point "
-            f"at a time, {1e3 * seconds:.2g} ms for each gradient here, that is "
-            f"{TYPICAL_NUM_GRADIENTS * seconds:.2g} s in a fit of {TYPICAL_NUM_GRADIENTS:,}."
+            f"at a time. A gradient takes {1e3 * seconds:.2g} ms here, and a fit with "
+            f"{TYPICAL_NUM_GRADIENTS:,} gradients {TYPICAL_NUM_GRADIENTS * seconds:.2g} s."
         )
 
 

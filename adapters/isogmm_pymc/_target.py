@@ -192,7 +192,7 @@ def _explain(model: pm.Model, positions: np.ndarray) -> str | None:
     shapes = {value.name: np.shape(model.initial_point()[value.name]) for value in model.value_vars}
     parts = split(np.asarray(positions[0]), shapes.values())
     problem = explain_non_finite(model, dict(zip(shapes, parts, strict=True)))
-    return None if problem is None else f"Of the terms of the log density, {problem}"
+    return None if problem is None else f"In the log density, {problem}"
 
 
 def _short(array: np.ndarray) -> str:

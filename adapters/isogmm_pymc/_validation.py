@@ -104,15 +104,16 @@ def _validate_version(model: pm.Model) -> None:
     wrong = [name for name, operation in operations.items() if operation == "LKJCorrRV"]
     if wrong:
         raise ModelError(
-            f"the density of LKJCorr is wrong in PyMC {installed} (right from {first} on), so any "
-            f"posterior of {', '.join(wrong)} would be: update PyMC, or use pm.LKJCholeskyCov."
+            f"the density of LKJCorr is wrong in PyMC {installed} (correct from {first} on), so "
+            f"the posterior of {', '.join(wrong)} would be wrong: update PyMC, or use "
+            "pm.LKJCholeskyCov."
         )
     scaled = [name for name, operation in operations.items() if operation == "_LKJCholeskyCovRV"]
     if scaled:
         warn_user(
             f"the density of LKJCholeskyCov ({', '.join(scaled)}) has a wrong constant in PyMC "
-            f"{installed} (right from {first} on): the posterior is right, but log_evidence is off "
-            "by that constant."
+            f"{installed} (correct from {first} on): the posterior is correct, but log_evidence is "
+            "off by this constant. Update PyMC if you use the evidence."
         )
 
 
@@ -159,7 +160,7 @@ def explain_non_finite(model: pm.Model, point: Mapping[str, np.ndarray]) -> str 
         is_bad = ~np.isfinite(term)
         if is_bad.any():
             share = "" if term.ndim == 0 else f" in {is_bad.sum()} of {term.size} entries"
-            sentences.append(f"that of '{variable.name}' is {term[is_bad].flat[0]}{share}")
+            sentences.append(f"the term of '{variable.name}' is {term[is_bad].flat[0]}{share}")
     return "; ".join(sentences) + "." + _explain_nan_in_data(model) if sentences else None
 
 
@@ -178,7 +179,7 @@ def _explain_nan_in_data(model: pm.Model) -> str:
     ]
     if shapes:
         listed = ", ".join(map(str, dict.fromkeys(shapes)))
-        sentence += f" Arrays that the model computes with (of shape {listed}) hold NaN."
+        sentence += f" Arrays of the model (of shape {listed}) hold NaN."
     return sentence
 
 

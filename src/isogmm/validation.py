@@ -12,7 +12,7 @@ from isogmm.errors import OptionError
 #: Other inference methods by name, each with the function that runs it.
 OTHER_METHODS = {
     **{
-        name: f"a function of its own: isogmm.baselines.{name}(model)"
+        name: f"a separate function: isogmm.baselines.{name}(model)"
         for name in (
             "advi",
             "alpha_vi",
@@ -33,7 +33,7 @@ OTHER_METHODS = {
     ),
     "full_rank": "another family: isogmm.baselines.fullrank_advi(model)",
     "smc": "a sampler that starts from a fit: isogmm.smc_from(idata, model)",
-    "factorized": "a family of its own: isogmm.fit_factorized(model)",
+    "factorized": "a separate function: isogmm.fit_factorized(model)",
     **dict.fromkeys(("samtron", "vips", "ibayes", "bw"), "one of isogmm.fit_gmmvi(model, ...)"),
     **dict.fromkeys(
         ("ibw", "md", "ngd", "means_only", "ibw_s", "md_s"), "one of isogmm.fit_isogmm(model, ...)"
@@ -149,7 +149,7 @@ def seed_of(random_seed: object) -> int:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_seed, int | np.integer) and not isinstance(random_seed, bool):
         if random_seed < 0:
-            raise OptionError(f"random_seed must not be negative, got {random_seed}")
+            raise OptionError(f"random_seed must be at least 0, not {random_seed}")
         return int(random_seed) if random_seed < 2**63 else _seed_from(int(random_seed))
     if isinstance(random_seed, np.random.BitGenerator):
         random_seed = np.random.Generator(random_seed)

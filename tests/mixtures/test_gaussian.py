@@ -133,7 +133,7 @@ def test_isotropic_mixtures_are_members():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"covariances": np.ones((COUNT, 2))}, "covariances has shape"),
+        ({"covariances": np.ones((COUNT, 2))}, "covariances have shape"),
         ({"covariances": -np.ones((COUNT, DIM))}, "positive definite"),
         ({"covariances": -np.stack([np.eye(DIM)] * COUNT)}, "positive definite"),
         ({"log_weights": np.zeros(2)}, "log_weights has shape"),

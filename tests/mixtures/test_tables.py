@@ -47,7 +47,7 @@ def test_what_is_no_result_is_named(thing):
         isogmm.plot_elbo,
         isogmm.plot_modes,
     ):
-        with pytest.raises(OptionError, match=r"a result is needed .*not an object of type"):
+        with pytest.raises(OptionError, match=r"must be a result .*not an object of type"):
             function(thing)
 
 

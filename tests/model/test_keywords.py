@@ -29,7 +29,7 @@ def regression(x, y=None):
         ({"n": 1}, "max_iterations=.*draws="),
         ({"progress_bar": False}, "progressbar=False"),
         ({"nuts_sampler": "numpyro"}, r"baselines\.nuts"),
-        ({"return_inferencedata": True}, "always is an ArviZ object"),
+        ({"return_inferencedata": True}, "is always an ArviZ object"),
         ({"target_accept": 0.9}, r"baselines\.nuts"),
         ({"num_warmup": 9, "x": 1}, "'x' is a parameter of the model.*min_warmup"),
         ({"random_sed": 1}, "Did you mean 'random_seed'"),

@@ -317,7 +317,7 @@ class TestResuming:
 
     def test_the_result_of_another_model_is_refused(self):
         first = fit_isogmm(correlated_gaussian(3).target(), **QUICK)
-        with pytest.raises(OptionError, match=r"3 coordinates, the model has 2"):
+        with pytest.raises(OptionError, match=r"3 coordinates; this model has 2"):
             fit_isogmm(correlated_gaussian(2).target(), **QUICK, resume=first)
 
 
@@ -485,7 +485,7 @@ class TestInterrupts:
 
 class TestNumericalFailures:
     def test_no_finite_log_density_is_an_error(self):
-        with pytest.raises(ModelError, match="no finite log density"):
+        with pytest.raises(ModelError, match="not finite at any of"):
             fit_isogmm(nowhere(3), **QUICK)
 
     def test_no_finite_log_density_in_the_mode_of_the_paper_keeps_the_start(self):

@@ -45,7 +45,7 @@ CHAINS = replace(
         (MIXTURE, "good", "describes the posterior well (Pareto k 0.20)"),
         # A k of nothing but rounding is not shown.
         (replace(MIXTURE, pareto_k=1.3, relative_ess=0.9991), "good", "equal: 99.9% effective"),
-        (IMPORTANCE, "reweighted", "chosen by importance weights (Pareto k 0.45)"),
+        (IMPORTANCE, "reweighted", "selected by importance weights (Pareto k 0.45)"),
         (
             replace(IMPORTANCE, relative_ess=0.995, pareto_k=1.3, weight_effect=EFFECT),
             "reweighted",

@@ -30,7 +30,7 @@ def given_map(whitening: Whitening | AffineMap, target: Target) -> AffineMap | N
     if isinstance(whitening, AffineMap):
         if len(whitening.center) != target.dim:
             raise OptionError(
-                f"the whitening map has {len(whitening.center)} coordinates, the target "
+                f"the whitening map has {len(whitening.center)} coordinates, but the target has "
                 f"{target.dim}"
             )
         return whitening
@@ -79,7 +79,10 @@ def fixed_map(
     paths = follow_paths(target, target.initial_positions(generator, NUM_STARTS))
     found = [path for path in paths if path is not None]
     if not found:
-        raise ModelError("no start has a finite log density: the whitening cannot be estimated")
+        raise ModelError(
+            "the whitening cannot be estimated, because the log density is not finite at any "
+            "starting point: check the data and the priors"
+        )
     best = max(found, key=lambda path: path.log_density[-1])
     if whitening is Whitening.DIAGONAL:
         return diagonal_at(target, best.end)

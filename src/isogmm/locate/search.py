@@ -154,11 +154,12 @@ def _no_path_message(target: Target, count: int) -> str:
     terms = target.explain(target.initial_positions(np.random.default_rng(0), NUM_EXPLAINED))
     if terms is None:
         return (
-            f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
-            "Check the data for NaN or infinite values, that the priors cover the data, and that "
-            "no operation in the model overflows or takes a logarithm of a negative number."
+            f"the log density or its gradient is not finite at any of {count} starting points "
+            f"(coordinates {names}). Check the data for NaN or infinite values, that the priors "
+            "cover the data, and that no operation in the model overflows or takes a logarithm of "
+            "a negative number."
         )
     return (
-        f"no finite log density or gradient at any of {count} starts (coordinates {names}). "
-        f"{terms} Check these data, parameters and priors."
+        f"the log density or its gradient is not finite at any of {count} starting points "
+        f"(coordinates {names}). {terms} Check these data, parameters and priors."
     )

@@ -89,7 +89,7 @@ class AbstractMixture(abc.ABC):
         """Raise an error if an array does not have one number for each component."""
         shape, expected = getattr(self, name).shape, self.means.shape[:-1]
         if shape != expected:
-            raise OptionError(f"{name} has shape {shape}; means ask for {expected}")
+            raise OptionError(f"{name} has shape {shape}, but the means require {expected}")
 
     def _complete_map(self) -> None:
         """Use the identity if no map was given."""

@@ -48,10 +48,12 @@ class FactorizedMixture:
             raise OptionError(f"means must have shape (k, d), not {self.means.shape}")
         if self.variances.shape != self.means.shape:
             raise OptionError(
-                f"variances have shape {self.variances.shape}, means {self.means.shape}"
+                f"variances have shape {self.variances.shape}, but means have {self.means.shape}"
             )
         if not np.all(self.variances > 0):
-            raise OptionError(f"variances must be positive, the smallest is {self.variances.min()}")
+            raise OptionError(
+                f"variances must be positive, but the smallest is {self.variances.min()}"
+            )
 
     def __repr__(self) -> str:
         return describe(type(self).__name__, self.means, "independent coordinates")
@@ -110,7 +112,10 @@ class FactorizedMixture:
         """
         fit = get_group(idata, "fit")
         if fit.attrs.get("family") != "factorized":
-            raise OptionError("the result does not come from fit_factorized")
+            raise OptionError(
+                "the result does not come from fit_factorized: read its mixture with "
+                "isogmm.Mixture.from_idata or isogmm.GaussianMixture.from_idata"
+            )
         for name in ("means", "variances"):
             if not np.isfinite(fit[name].values[chain]).all():
                 raise OptionError(

@@ -53,8 +53,8 @@ class GaussianMixture(AbstractMixture):
         shape = self.means.shape
         if self.covariances.shape not in (shape, (*shape, shape[-1])):
             raise OptionError(
-                f"covariances has shape {self.covariances.shape}; means ask for "
-                f"{(*shape, shape[-1])}, or {shape} for diagonal ones"
+                f"covariances have shape {self.covariances.shape}, but the means require "
+                f"{(*shape, shape[-1])}, or {shape} for diagonal covariances"
             )
         with np.errstate(invalid="ignore", divide="ignore"):
             factors, inverses = density.factors_of(self.means, self.covariances)

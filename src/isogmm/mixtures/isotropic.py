@@ -45,7 +45,9 @@ class IsotropicMixture(AbstractMixture):
         self._validate_shape("variances")
         self._validate_shape("log_weights")
         if isinstance(self.variances, np.ndarray) and not np.all(self.variances > 0):
-            raise OptionError(f"variances must be positive, the smallest is {self.variances.min()}")
+            raise OptionError(
+                f"variances must be positive, but the smallest is {self.variances.min()}"
+            )
         self._complete_map()
 
     def arrays(self) -> dict[str, Array]:

@@ -43,13 +43,13 @@ def check_coordinates(idata: Result, target: Target) -> None:
         removed = [name for name in before if name not in now]
         added = [name for name in now if name not in before]
         detail = (
-            f"only in the result: {_listed(removed)}; only in the model: {_listed(added)}"
+            f"Only in the result: {_listed(removed)}; only in the model: {_listed(added)}"
             if removed or added
-            else f"the order differs: {_listed(before)} in the result, {_listed(now)} in the model"
+            else f"Their order differs: {_listed(before)} in the result, {_listed(now)} here"
         )
         raise OptionError(
-            f"the result is a fit of other variables ({len(before)} coordinates, the model has "
-            f"{len(now)}). {detail}. Pass a result of this model."
+            f"the result belongs to a model with other variables ({len(before)} coordinates; this "
+            f"model has {len(now)}). {detail}. Pass a result of this model."
         )
 
 

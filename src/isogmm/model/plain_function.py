@@ -144,8 +144,8 @@ class PlainFunction:
         if not self._has_warned:
             self._has_warned = True
             warn_user(
-                "the log density raised an error, which is taken as a point outside its support; "
-                f"further ones are not reported: {message}"
+                "the log density raised an error. The point is treated as outside the support, and "
+                f"further errors are not reported: {message}"
             )
 
     def generate(

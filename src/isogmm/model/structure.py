@@ -93,8 +93,8 @@ class Structure:
             leaves, treedef = jax.tree.flatten(tree)
             if treedef != self.treedef:
                 raise ModelError(
-                    f"{what} has the structure {treedef}, the example {self.treedef}: they must "
-                    "be the same"
+                    f"{what} has the structure {treedef}, but the example has "
+                    f"{self.treedef}: they must be the same"
                 )
         parts = []
         for path, shape, leaf in zip(self.paths, self.shapes, leaves, strict=True):

@@ -88,7 +88,7 @@ def validate(target: Target, mixture: AbstractMixture, array_backend: object) ->
         )
     if mixture.dim != target.dim:
         raise OptionError(
-            f"the start has {mixture.dim} coordinates, the target {target.dim}: they must agree"
+            f"the start has {mixture.dim} coordinates, but the target has {target.dim}"
         )
     if array_backend not in ARRAY_BACKENDS:
         raise OptionError(

@@ -141,7 +141,7 @@ class ElboPlateau(AbstractStopping):
         if self.first_window < 2:
             raise OptionError(f"first_window must be at least 2, not {self.first_window}")
         if not self.tolerance >= 0:
-            raise OptionError(f"tolerance must not be negative: {self.tolerance}")
+            raise OptionError(f"tolerance must be at least 0, not {self.tolerance}")
 
     def window_length(self, index: int) -> int:
         """Twice the length of the window before."""

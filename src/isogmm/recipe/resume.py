@@ -102,14 +102,14 @@ class Checkpoint(Generic[Mixture]):
         if stored is None:
             return None
         if "names" not in stored:
-            raise damaged(self.path, "it holds no names of coordinates")
+            raise damaged(self.path, "it contains no names of coordinates")
         names = np.atleast_1d(stored["names"]).tolist()
         if names != self.names:
             pairs = zip(names, self.names, strict=False)
             different = [old for old, new in pairs if old != new]
             raise ModelError(
                 f"the checkpoint {self.path} belongs to another model: it has {len(names)} "
-                f"coordinates, the model {len(self.names)}; the first that differ: "
+                f"coordinates, and the model has {len(self.names)}. The first that differ are "
                 f"{different[:MAX_NAMES]}. Remove the file or give another path."
             )
         centers = stored.get("centers")
@@ -120,7 +120,7 @@ class Checkpoint(Generic[Mixture]):
     def _mixture(self, stored: dict[str, np.ndarray]) -> Mixture:
         """The stored mixture, if its parameters are valid."""
         try:
-            check_parameters(stored, "the mixture in it")
+            check_parameters(stored, "its mixture")
             mixture = self.family.of_arrays(stored)
             arrays = self.family.arrays(mixture)
             dims = {arrays[name].shape[-1] for name in ("means", "map_center") if name in arrays}
@@ -130,7 +130,7 @@ class Checkpoint(Generic[Mixture]):
                 "start the fit anew, or give another path."
             ) from error
         except Exception as error:  # arrays of wrong shapes fail anywhere
-            detail = f"no {error} in it" if isinstance(error, KeyError) else ""
+            detail = f"it contains no {error}" if isinstance(error, KeyError) else ""
             raise damaged(self.path, detail) from error
         if dims != {len(self.names)}:
             raise damaged(self.path, f"its means have {max(dims)} coordinates")

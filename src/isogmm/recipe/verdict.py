@@ -102,7 +102,7 @@ def decide(findings: Findings) -> tuple[Verdict, str]:
         )
     if findings.source is DrawSource.IMPORTANCE:
         return Verdict.REWEIGHTED, (
-            f"The draws were chosen by importance weights ({_why_weighted(findings)}). "
+            f"The draws were selected by importance weights ({_why_weighted(findings)}). "
             + _use(findings)
         )
     why = (
@@ -126,7 +126,7 @@ def _use(findings: Findings) -> str:
     if findings.neck:
         use = (
             f"Use the draws like those of MCMC, except in the tail where {findings.neck} "
-            "(unconstrained): there the chains needed much smaller steps, and draws may be "
+            "(unconstrained). The chains needed much smaller steps there, and draws may be "
             "missing. To sample this tail, run isogmm.fit_gmmvi(model)."
         )
     if findings.num_modes < 2:
@@ -168,7 +168,7 @@ def _of_chains(f: Findings) -> list[str]:
         )
     elif not f.independent_of_start:
         found.append(
-            "The HMC chains are still correlated with their starting points. Raise their budget: "
+            "The HMC chains are still correlated with their starting points. Run longer chains: "
             "isogmm.fit_isogmm(model, resume=idata, "
             "refine=isogmm.Refine(max_gradients=3_000_000))."
         )
@@ -220,7 +220,7 @@ def _of_draws(f: Findings) -> list[str]:
     if f.mcse > MAX_MCSE_SD:
         found.append(
             f"The mean of {f.mcse_name} has a Monte Carlo error of {f.mcse:.2f} sd: the chains "
-            "move slowly in it. Raise their budget: isogmm.fit_isogmm(model, resume=idata, "
+            "move slowly in it. Run longer chains: isogmm.fit_isogmm(model, resume=idata, "
             "refine=isogmm.Refine(max_gradients=3_000_000))."
         )
     if f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws and f.num_modes < 2:
@@ -256,8 +256,8 @@ def _of_modes(f: Findings) -> list[str]:
         )
     if f.num_modes > 1 and f.mass_se > MAX_MASS_SE:
         found.append(
-            f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}. See "
-            "which: isogmm.plot_modes(idata)."
+            f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}. "
+            "Plot them: isogmm.plot_modes(idata)."
         )
     if f.elbo_gap > MAX_ELBO_GAP:
         found.append(

@@ -134,7 +134,7 @@ def log_likelihood_bytes(
 def is_left_out(
     size: int,
     limit: float | None = MAX_LOG_LIKELIHOOD_BYTES,
-    option: str = "it is larger than 1 GiB",
+    option: str = "1 GiB",
     remedy: str = "isogmm.log_likelihood(idata, model, ...)",
 ) -> bool:
     """Whether a log likelihood of this size is left out of a result.
@@ -144,7 +144,7 @@ def is_left_out(
     size, limit
         Bytes of the log likelihood, and the largest size that is stored; None for no limit.
     option
-        The reason in the warning: the option with the limit.
+        The limit in words, for the warning.
     remedy
         The call in the warning that adds the log likelihood.
 
@@ -156,8 +156,8 @@ def is_left_out(
     if limit is None or size <= limit:
         return False
     warn_user(
-        f"isogmm: the pointwise log likelihood of {size / 1e9:.3g} GB is left out, because "
-        f"{option}; {remedy} adds it later"
+        f"isogmm: the pointwise log likelihood of {size / 1e9:.3g} GB is left out, because it is "
+        f"larger than {option}. Add it with {remedy}"
     )
     return True
 

@@ -98,7 +98,7 @@ def _wanted(result: FitResult, options: ResultOptions) -> dict[str, Wanted]:
     if limit is None or names is False:
         return wanted
     size = log_likelihood_bytes(result.target, result.positions, None if names is True else names)
-    option = f"idata_kwargs={{'max_log_likelihood_bytes': {limit:.0f}}}"
+    option = f"the limit, idata_kwargs={{'max_log_likelihood_bytes': {limit:.0f}}}"
     if is_left_out(size, limit, option):
         wanted["log_likelihood"] = False
     return wanted

@@ -82,7 +82,7 @@ def group_names(idata: Result) -> list[str]:
     if isinstance(idata, str | os.PathLike):
         remedy = "read the file first: isogmm.inference_data.load(path)"
     raise OptionError(
-        "a result is needed here (an InferenceData or a DataTree), not an object of type "
+        "the argument must be a result (an InferenceData or a DataTree), not an object of type "
         f"{type(idata).__qualname__}: {remedy}"
     )
 

@@ -42,9 +42,8 @@ def with_stored_labels(idata: Result) -> Result:
     if names:
         warn_user(
             f"the file stores the labels of {names} as text. Read it with "
-            "isogmm.inference_data.load, which restores them. With a file that was read "
-            "otherwise, PyMC 5 makes predictions from the prior of the variables with these "
-            "labels."
+            "isogmm.inference_data.load, which restores them. Otherwise PyMC 5 draws the "
+            "variables with these labels from the prior when it makes predictions."
         )
     return stored
 

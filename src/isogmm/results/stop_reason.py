@@ -26,7 +26,7 @@ class StopReason(enum.Enum):
 _SENTENCES = {
     StopReason.CONVERGED: "The ELBO no longer improved by more than its noise.",
     StopReason.MAX_ITERATIONS: (
-        "The budget of iterations ran out while the ELBO was still improving; "
+        "The fit reached max_iterations while the ELBO was still improving; "
         "continue with isogmm.fit_isogmm(model, resume=idata)."
     ),
     StopReason.MAX_SECONDS: (
@@ -37,7 +37,7 @@ _SENTENCES = {
         "The fit was interrupted; continue with isogmm.fit_isogmm(model, resume=idata)."
     ),
     StopReason.NON_FINITE: (
-        "The log density was not finite at any sample of some component; the last good "
+        "The log density was not finite at any sample of some component; the last finite "
         "mixture was kept. Check the model for parameters outside their support."
     ),
 }

@@ -101,7 +101,7 @@ class StudyFolder:
             return json.loads(path.read_text("utf-8"))
         if self.path.exists() and any(self.path.iterdir()):
             raise OptionError(
-                f"the folder {self.path} has files, but no {DESCRIPTION}: it is no folder of "
+                f"the folder {self.path} has files, but no {DESCRIPTION}: it was not written by "
                 "fit_many. Give an empty folder or one that does not exist."
             )
         return None

@@ -42,7 +42,7 @@ def warn_of_problems(outcomes: dict[str | int, Outcome]) -> None:
     if unreliable:
         sentences.append(
             f"the verdict of {len(unreliable)} of {len(outcomes)} fits is unreliable "
-            f"({_names(unreliable)}); isogmm.report(result) says why"
+            f"({_names(unreliable)}); isogmm.report(result) shows the reason"
         )
     others = Counter(
         message

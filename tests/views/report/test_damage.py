@@ -47,7 +47,7 @@ def changed(group, change, **given):
 def test_a_whole_result_names_no_damage():
     text = shown(fitted(attributes=SEARCH))
     assert "could not be read" not in text
-    assert "12 prior; 100 further points" in text
+    assert "12 from the prior; 100 further points" in text
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "null", '"x"', "{}"])

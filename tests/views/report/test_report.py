@@ -60,7 +60,7 @@ def test_the_text_contains_all_facts(idata):
         "Use the draws like those of MCMC.",
         "-30.010 ± 0.020",
         "-29.800 ± 0.030",
-        "4 chains × 250, improved by parallel chains",
+        "4 chains × 250, drawn by parallel HMC chains",
         "The ELBO no longer improved by more than its noise.",
         "Pareto k",
         "0.62",
@@ -208,7 +208,7 @@ def test_values_that_are_not_finite_do_not_break_the_report():
         tables={"log_sd_shift": (("coordinate",), np.array([np.inf, np.nan, 0.0, 0.0]))},
     )
     report = isogmm.report(idata)
-    assert "withheld" in str(report)
+    assert "not reported" in str(report)
     assert "polyline" not in Outline(report._repr_html_()).tags
     assert "nan" not in str(report)
 
@@ -282,8 +282,8 @@ def in_a_notebook(monkeypatch):
 def test_diagnostics_of_the_mixture_and_of_the_delivered_draws_are_told_apart(idata):
     for text in (str(isogmm.report(idata)), " ".join(Outline(html_of(idata)).texts)):
         assert re.search(r"mixture before refinement\s+Pareto k 0\.62, importance ESS 1,234", text)
-        largest = re.search(r"R-hat of the draws\s+(\S+) at most \((\S+)\)", text)
-        smallest = re.search(r"ESS of the draws\s+(\S+) at least \((\S+)\)", text)
+        largest = re.search(r"R-hat of the draws\s+at most (\S+) \((\S+)\)", text)
+        smallest = re.search(r"ESS of the draws\s+at least (\S+) \((\S+)\)", text)
         posterior = idt.get_group(idata, "posterior")
         draws = np.dstack([posterior["mu"], posterior["tau"], posterior["theta"]])
         names = ["mu", "tau", "theta[A]", "theta[B]"]
@@ -303,7 +303,7 @@ def test_importance_weights_say_what_they_describe(source, label):
 
 def test_the_rhat_of_the_fit_counts_if_it_is_larger():
     attributes = {"rhat_max": 1.42, "rhat_max_name": "theta[B]"}
-    assert "1.42 at most (theta[B])" in str(isogmm.report(fitted(attributes=attributes)))
+    assert "at most 1.42 (theta[B])" in str(isogmm.report(fitted(attributes=attributes)))
 
 
 def test_few_of_many_variables_are_examined_and_the_report_says_so(idata):

@@ -23,9 +23,11 @@ def rows(paths, bound, since):
 def test_the_search_is_summarized():
     found = rows([120, 40], 0.02, 150)
     assert found["modes"] == "2 (paths that ended there: 120, 40)"
-    assert found["starting points"] == "160 model, 8 chains; 4,096 further points evaluated once"
-    assert (
-        found["chance of a new mode"] == "at most 0.02 for the next path (the last 150 found none)"
+    assert found["starting points"] == (
+        "160 from the model, 8 from HMC chains; 4,096 further points were evaluated once"
+    )
+    assert found["chance of a new mode"] == (
+        "at most 0.02 for the next path (the last 150 paths found none)"
     )
 
 

@@ -222,7 +222,9 @@ def optimize_factorized(
         If the dimensions do not agree, or ``num_samples`` is below 1.
     """
     if mixture.dim != target.dim:
-        raise OptionError(f"the start has {mixture.dim} coordinates, the target {target.dim}")
+        raise OptionError(
+            f"the start has {mixture.dim} coordinates, but the target has {target.dim}"
+        )
     if num_samples < 1:
         raise OptionError(f"num_samples must be at least 1, not {num_samples}")
     source = generator_of(generator)

@@ -152,7 +152,7 @@ class More(AbstractNaturalGradients):
 
     def __post_init__(self) -> None:
         if not self.ridge >= 0:
-            raise OptionError(f"ridge must not be negative: {self.ridge}")
+            raise OptionError(f"ridge must be at least 0, not {self.ridge}")
 
     def samples_needed(self, dim: int, diagonal: bool) -> int:
         """Twice the number of coefficients, at least 20."""

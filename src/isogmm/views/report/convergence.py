@@ -40,10 +40,10 @@ def convergence_rows(idata: Result, stored_rhat: float, stored_name: str) -> Row
     if np.isfinite(rhats).any() and not np.nanmax(rhats) <= stored_rhat:
         largest, name = float(np.nanmax(rhats)), names[int(np.nanargmax(rhats))]
     if np.isfinite(largest):
-        rows.append(("R-hat of the draws", f"{largest:.2f} at most ({clean(name)}{seen})"))
+        rows.append(("R-hat of the draws", f"at most {largest:.2f} ({clean(name)}{seen})"))
     if np.isfinite(sizes).any():
         worst = int(np.nanargmin(sizes))
-        text = f"{number(float(sizes[worst]), 0)} at least ({clean(names[worst])}{seen})"
+        text = f"at least {number(float(sizes[worst]), 0)} ({clean(names[worst])}{seen})"
         rows.append(("ESS of the draws", text))
     return rows
 

@@ -136,7 +136,7 @@ class Facts:
     created_at: str
 
     #: Shown in place of the table of variables if no draws were changed.
-    no_shift = "All draws come directly from the mixture: no variable differs from it."
+    no_shift = "All draws are draws of the mixture, so no variable differs from it."
 
     @property
     def outcome(self) -> Outcome:

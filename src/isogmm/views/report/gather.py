@@ -38,8 +38,8 @@ _DESCRIPTIONS = {stage.value: stage.description for stage in FitStage}
 #: Descriptions of the sources of draws, by the text that a result stores.
 _SOURCES = {
     DrawSource.MIXTURE.value: "drawn from the mixture",
-    DrawSource.IMPORTANCE.value: "drawn from the mixture, chosen by importance weights",
-    DrawSource.CHAINS.value: "improved by parallel chains",
+    DrawSource.IMPORTANCE.value: "drawn from the mixture, selected by importance weights",
+    DrawSource.CHAINS.value: "drawn by parallel HMC chains",
 }
 
 
@@ -95,7 +95,7 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
 
     evidence = with_error(get("log_evidence"), get("log_evidence_se"))
     if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
-        evidence = "withheld: the mixture is too far from the posterior to estimate it"
+        evidence = "not reported: the mixture is too far from the posterior"
     num_nonfinite = get("num_nonfinite")
     no_rows: list[tuple[str, str]] = []
     rows = [

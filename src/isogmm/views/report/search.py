@@ -8,6 +8,13 @@ from isogmm.views.report.formatting import DASH
 
 #: Number of modes whose paths are listed.
 MAX_LISTED = 8
+#: Sources of starting points in words, where the name alone is not understood.
+_SOURCES = {
+    "model": "from the model",
+    "prior": "from the prior",
+    "first Gaussian": "from the first Gaussian",
+    "chains": "from HMC chains",
+}
 
 Attributes = Mapping[str, str | int | float]
 
@@ -39,8 +46,9 @@ def _modes(attrs: Attributes) -> str:
 
 def _starting_points(attrs: Attributes) -> str:
     sources: dict[str, int] = json.loads(str(attrs["starts_by_source"]))
-    named = ", ".join(f"{count:,} {source}" for source, count in sources.items() if count)
-    return f"{named}; {int(attrs['num_screened_points']):,} further points evaluated once"
+    named = ", ".join(f"{n:,} {_SOURCES.get(name, name)}" for name, n in sources.items() if n)
+    screened = int(attrs["num_screened_points"])
+    return named + (f"; {screened:,} further points were evaluated once" if screened else "")
 
 
 def _chance(attrs: Attributes) -> str:
@@ -48,4 +56,4 @@ def _chance(attrs: Attributes) -> str:
     if not any(json.loads(str(attrs["paths_by_mode"]))):
         return ""
     bound, since = float(attrs["unseen_mode_bound"]), int(attrs["num_starts_since_new_mode"])
-    return f"at most {bound:.2g} for the next path (the last {since:,} found none)"
+    return f"at most {bound:.2g} for the next path (the last {since:,} paths found none)"

@@ -50,8 +50,8 @@ def test_reports_and_plots_take_it(chains):
     assert history["gradient_evaluations"].values[-1] <= result.attrs["num_gradient_evaluations"]
     report = isogmm.report(result)
     assert "<svg" in report._repr_html_()
-    # No evidence was estimated, so none is withheld.
-    assert "withheld" not in str(report)
+    # No evidence was estimated, so none is left out.
+    assert "not reported" not in str(report)
     line = isogmm.plot_elbo(result).lines[0]
     np.testing.assert_array_equal(line.get_xdata(), history["gradient_evaluations"])
 
@@ -79,7 +79,7 @@ def test_no_draws_store_no_draws():
     assert np.isfinite(result.attrs["elbo"])
 
 
-@pytest.mark.filterwarnings("ignore:isogmm. The budget of iterations")  # a few will do here
+@pytest.mark.filterwarnings("ignore:isogmm. The fit reached max_iterations")  # a few will do here
 def test_many_coordinates_come_back_in_single_precision():
     dim = 50_000
     target, _ = model(dim, batch_size=4, x64=False)
@@ -111,7 +111,7 @@ def test_options_that_make_no_sense_are_refused(options, match):
         isogmm.fit_factorized(target, random_seed=0, **options)
 
 
-@pytest.mark.filterwarnings("ignore:isogmm. The budget of iterations")  # a few will do here
+@pytest.mark.filterwarnings("ignore:isogmm. The fit reached max_iterations")  # a few will do here
 def test_other_results_hold_no_factorized_mixture():
     target, _ = model()
     result = isogmm.fit_factorized(target, random_seed=0, draws=2, max_iterations=5)
@@ -122,7 +122,7 @@ def test_other_results_hold_no_factorized_mixture():
 @pytest.mark.parametrize(
     ("options", "reason", "part"),
     [
-        ({"max_iterations": 30}, "max_iterations", "budget of iterations.*; continue with"),
+        ({"max_iterations": 30}, "max_iterations", "reached max_iterations.*; continue with"),
         ({"max_seconds": 1e-3}, "max_seconds", "time limit.*; continue with"),
         ({"callback": lambda check: True}, "interrupted", "interrupted; continue with"),
     ],

@@ -77,7 +77,7 @@ class FactorizedStart:
         """The start of one chain."""
         center = np.zeros(dim) if self.center is None else self.center
         if center.shape != (dim,):
-            raise OptionError(f"center has shape {center.shape}; the model has {dim} coordinates")
+            raise OptionError(f"center must have shape ({dim},), not {center.shape}")
         return FactorizedMixture.start(
             generator,
             num_components,

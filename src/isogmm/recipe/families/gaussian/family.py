@@ -83,6 +83,6 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
     def _check(self, dim: int) -> None:
         if dim > MAX_DENSE_DIM and not self.is_diagonal:
             raise OptionError(
-                f'covariance="full" has {dim}² numbers a component here; it serves up to '
-                f'{MAX_DENSE_DIM} dimensions. Use covariance="diagonal", or fit_isogmm.'
+                f'covariance="full" is limited to {MAX_DENSE_DIM} dimensions, but the model has '
+                f'{dim}. Use covariance="diagonal", or fit_isogmm.'
             )

@@ -68,12 +68,12 @@ def _adjusted(method: Gmmvi, given: Arguments) -> Gmmvi:
     )
     if isinstance(weights, str) and weights == "uniform":
         raise OptionError(
-            'weights="uniform" is not for GMMVI, which learns them: use method="bw", or '
-            'weights="learned"'
+            'weights="uniform" cannot be used with GMMVI, which learns the weights: use '
+            'method="bw", or weights="learned"'
         )
     if backend != "numpy":
         raise OptionError(
-            f"array_backend={backend!r} is not for GMMVI, which runs in NumPy: "
+            f"array_backend={backend!r} cannot be used with GMMVI, which runs in NumPy: "
             'use method="bw", or array_backend="numpy"'
         )
     if num_samples is None:
