@@ -175,5 +175,5 @@ def test_the_initial_value_of_a_positive_parameter_must_be_positive():
     with pm.Model() as model:
         shift = pm.Data("shift", -1.0)
         pm.Normal("x", shift, 1.0)
-    with pytest.raises(isogmm.OptionError, match="not positive"):
+    with pytest.raises(isogmm.OptionError, match="must be positive"):
         isogmm.empirical_bayes(model, maximize={"shift": "positive"})

@@ -228,5 +228,5 @@ def test_the_term_that_is_not_finite_is_named(case):
 def test_a_fit_names_the_term():
     import isogmm
 
-    with pytest.raises(ModelError, match=r"any of \d+ starts.*observed site 'height'"):
+    with pytest.raises(ModelError, match=r"any of \d+ starting points.*observed site 'height'"):
         isogmm.fit_isogmm(beyond, 10.0 * Y, random_seed=0, progressbar=False)
