@@ -86,13 +86,13 @@ def draw_components(axes, mixture, color=BLUE, in_whitened: bool = False) -> Non
 STAGES = [
     ("model", "NumPyro, PyMC\nor a function", INK),
     ("target", "log density\nand gradient", INK),
-    ("locate", "paths, Gaussians\non them, the best", BLUE),
-    ("whiten", "coordinates in\nwhich round fits", BLUE),
-    ("mixture", "windows, while\nthe ELBO gains", BLUE),
-    ("judge", "fresh draws:\ngood enough?", BLUE),
-    ("refine", "chains, until they\nforget the start", BLUE),
-    ("verdict", "one word,\none sentence", GREEN),
-    ("ArviZ", "draws, evidence,\nthe mixture", GREEN),
+    ("locate", "paths, modes\nand Gaussians", BLUE),
+    ("whiten", "coordinates of\nequal scale", BLUE),
+    ("mixture", "optimized while\nthe ELBO improves", BLUE),
+    ("judge", "new draws and\ntheir weights", BLUE),
+    ("refine", "HMC chains, until\nindependent", BLUE),
+    ("verdict", "one word\nand the advice", GREEN),
+    ("ArviZ", "draws, evidence\nand mixture", GREEN),
 ]
 
 
@@ -126,7 +126,7 @@ def pipeline() -> None:
     left, top, bottom = places[4][0], places[4][1], places[5][1] + height
     arrow((left + 0.95, top), (left + 0.95, bottom))
     arrow((left + 0.45, bottom), (left + 0.45, top), ls=(0, (3, 2)), color=BLUE)
-    axes.text(left + 0.33, (top + bottom) / 2, "more components,\nwhere they gain", ha="right",
+    axes.text(left + 0.33, (top + bottom) / 2, "more components,\nif the ELBO improves", ha="right",
               va="center", fontsize=8.6, color=BLUE)  # fmt: skip
     save(figure, "pipeline")
 

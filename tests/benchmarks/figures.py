@@ -93,7 +93,7 @@ def draw_errors(rows: Iterable[Row]) -> Any:
                 axes.plot(EDGE, place, ">", color=color, ms=6, clip_on=False)
                 axes.text(EDGE - 0.002, place, f"up to {errors.max():.2f}", ha="right", va="center",
                           fontsize=8, color=color)  # fmt: skip
-        for place, words, style in ((exact, "exact draws", ":"), (BAR, "bar", (0, (4, 2)))):
+        for place, words, style in ((exact, "exact draws", ":"), (BAR, "limit", (0, (4, 2)))):
             axes.axvline(place, color=INK, lw=1.1, ls=style, zorder=0)
             axes.text(place + 0.001, len(cases) - 0.35, words, va="bottom", fontsize=8)
         axes.set(xlim=(0, EDGE), ylim=(-0.6, len(cases) + 0.3), xlabel="reference sds")

@@ -119,7 +119,7 @@ def overview(rows: list[Row], plt: Any) -> Any:
     figure, axis = plt.subplots(figsize=(9.0, 0.42 * len(names) + 1.2), layout="constrained")
     kinds = [
         ("ibw", "IBW, the paper's settings, largest K", COLORS[0], "o"),
-        ("md", "MD, likewise", COLORS[5], "s"),
+        ("md", "MD, the same settings", COLORS[5], "s"),
         ("default", "default, the mixture alone", COLORS[1], "D"),
         ("default, refine=0", "default with refine=0", COLORS[2], "^"),
     ]
