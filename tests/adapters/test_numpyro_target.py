@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.numpyro,
-    pytest.mark.filterwarnings("ignore:.*cannot be drawn back:isogmm.errors.FitWarning"),
+    pytest.mark.filterwarnings("ignore:.*cannot be drawn afterwards:isogmm.errors.FitWarning"),
 ]
 numpyro = pytest.importorskip("numpyro")
 
@@ -168,7 +168,7 @@ def test_discrete_draws_follow_their_conditional_distribution():
 
 def test_scanned_discrete_sites_are_summed_out_but_not_drawn():
     case = CASES["hidden_markov"]
-    with pytest.warns(FitWarning, match="state are summed out exactly.*depends on them \\(y\\)"):
+    with pytest.warns(FitWarning, match="state are summed out exactly.*depend on them \\(y\\)"):
         target = NumPyroAdapter().to_target(case.model, case.args, case.kwargs, 0)
     groups = target.constrain(random_positions(target.dim), 0)
     assert groups["posterior"].keys() == {"stay", "means", "move"}

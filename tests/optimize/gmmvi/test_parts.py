@@ -383,7 +383,7 @@ class TestNumber:
         (lambda: AdaptiveNumber(add_every=0), "add_every must be"),
         (lambda: AdaptiveNumber(delete_below=0.1), "must be below new_weight"),
         (lambda: AdaptiveNumber(thresholds=()), "thresholds"),
-        (lambda: More(ridge=-1.0), "ridge must not"),
+        (lambda: More(ridge=-1.0), "ridge must be at least 0"),
         (lambda: Regression(prior_count=0.0), "prior_count must be"),
         (lambda: find_method("samtrom"), "Did you mean 'samtron'"),
     ],
