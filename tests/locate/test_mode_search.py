@@ -119,6 +119,97 @@ def test_two_gaussians_without_a_dip_between_them_are_both_kept():
     assert modes.counts.tolist() == [1, 1]
 
 
+def beside_a_funnel(dim):
+    """A Gaussian (mass 0.6) at 20 sds from a funnel (mass 0.4) whose mode lies in its neck.
+
+    In the funnel the first coordinate v is N(0, 1), and the others are N(0, e^v).
+    """
+    center = np.zeros(dim)
+    center[0] = 20.0
+
+    def evaluate(x):
+        x = np.asarray(x, float)
+        shift = x - center
+        gaussian = np.log(0.6) - 0.5 * (shift**2).sum(-1)
+        first, square = x[..., 0], (x[..., 1:] ** 2).sum(-1)
+        shrunk = square * np.exp(-first)
+        funnel = np.log(0.4) - 0.5 * (first**2 + shrunk + (dim - 1) * first)
+        joint = np.logaddexp(gaussian, funnel)
+        slope = -x * np.exp(-first)[..., None]
+        slope[..., 0] = -first + 0.5 * shrunk - 0.5 * (dim - 1)
+        share = np.exp(funnel - joint)[..., None]
+        return joint - 0.5 * dim * np.log(2 * np.pi), -(1 - share) * shift + share * slope
+
+    return make_target(evaluate, dim)
+
+
+def funnel_and_gaussian(dim):
+    """The target, and the local maxima of the Gaussian and of the funnel."""
+    target = beside_a_funnel(dim)
+    center, neck = np.zeros((2, dim))
+    center[0], neck[0] = 20.0, -0.5 * (dim - 1)
+    factor = np.diag([1.0, *np.full(dim - 1, np.exp(0.5 * neck[0]))])
+    log_density, gradients = target.evaluate(np.stack([center, neck]))
+    np.testing.assert_allclose(gradients, 0.0, atol=1e-9)
+    log_masses = log_density + 0.5 * dim * np.log(2 * np.pi)
+    log_masses[1] += np.log(np.diag(factor)).sum()
+    maxima = [
+        LocalMaximum(center, np.eye(dim), float(log_density[0]), float(log_masses[0])),
+        LocalMaximum(neck, factor, float(log_density[1]), float(log_masses[1])),
+    ]
+    assert log_masses[0] == pytest.approx(np.log(0.6))
+    assert log_masses[1] < -25.0  # the Laplace estimate of log 0.4
+    return target, maxima
+
+
+def test_a_funnel_in_many_dimensions_is_kept_beside_a_gaussian():
+    target, maxima = funnel_and_gaussian(24)
+    best = Gaussians.start(maxima[0].position[None], maxima[0].factor[None])
+    best.elbo[:] = np.log(0.6)
+    modes = fit_modes(target, np.random.default_rng(0), best, maxima)
+    assert len(modes.means) == 2
+    assert modes.elbo[0] == pytest.approx(np.log(0.6), abs=1e-6)
+    # The best Gaussian in a funnel is a few nats below its log mass, and not above it.
+    assert np.log(0.4) - 6.0 < modes.elbo[1] < np.log(0.4)
+
+
+def test_chains_lead_to_a_funnel_whose_laplace_estimate_is_far_too_low():
+    target, maxima = funnel_and_gaussian(16)
+    ends = np.random.default_rng(0).standard_normal((4, 16))
+    new = new_maxima(FitTarget.of(target), ends, maxima[:1], map_of(np.zeros(16), np.eye(16)))
+    assert len(new) == 1
+    assert new[0].position[0] < -5.0
+
+
+@pytest.mark.parametrize(
+    ("dim", "counts", "expected"), [(3, (9, 9), 2), (5, (9, 9), 4), (3, (9, 2), 6), (4, (9, 3), 2)]
+)
+def test_the_rounds_that_end_the_search(dim, counts, expected):
+    target = FitTarget.of(isotropic_mixture(np.zeros((1, dim)), np.ones(1)).target())
+    maxima = [
+        LocalMaximum(np.full(dim, 9.0 * i), np.eye(dim), 0.0, 0.0, count + 50, num_from_own=50)
+        for i, count in enumerate(counts)
+    ]
+    best = Gaussians.start(np.zeros((1, dim)), np.eye(dim)[None])
+    best.elbo[:] = 0.0
+    search = ModeSearch(target, np.random.default_rng(0), Locate(), best, maxima, 16)
+    assert search.num_quiet_rounds() == expected
+
+
+def test_paths_from_around_a_mode_do_not_count_as_independent():
+    """Two distant modes: nearly all paths end in the mode around which they start."""
+    means = np.array([[0.0, 0.0], [60.0, 0.0]])
+    target = FitTarget.of(isotropic_mixture(means, np.ones(2)).target())
+    maxima = [LocalMaximum(mean, np.eye(2), -2.5, -0.7) for mean in means]
+    best = Gaussians.start(means[:1], np.eye(2)[None])
+    best.elbo[:] = -0.7
+    found = ModeSearch(target, np.random.default_rng(0), Locate(), best, maxima, 2).run()
+    for maximum in found.maxima:
+        # Of 64 paths a round from each of three Gaussians, two around the first mode.
+        assert maximum.num_from_own > 0
+        assert 0 < maximum.independent_count < maximum.count
+
+
 def test_the_overlap_is_that_of_the_integral():
     """∫ √(p q) of two Gaussians in one dimension, by a sum over a grid; dense and diagonal."""
     grid = np.linspace(-30.0, 30.0, 60_001)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import Located
 from isogmm.locate.maxima import LocalMaximum
-from isogmm.locate.mode_search import MAX_LOG_MASS_GAP, ModeSearch
+from isogmm.locate.mode_search import CHECKED_NATS_PER_DIM, MAX_LOG_MASS_GAP, ModeSearch
 from isogmm.locate.modes import are_separate, fit_modes
 from isogmm.locate.options import Locate
 from isogmm.locate.starts import follow_starts
@@ -24,6 +24,8 @@ def new_maxima(
     affine_map: AffineMap,
 ) -> list[LocalMaximum]:
     """Local maxima to which some positions lead and that are separate from all known ones.
+
+    Their mass may be estimated as negligible: :class:`ModeSearch` checks the estimates.
 
     Parameters
     ----------
@@ -41,11 +43,12 @@ def new_maxima(
         return []
     maxima = [replace(maximum) for maximum in known]  # the paths count the known ones
     follow_starts(target, positions, maxima, affine_map)
-    floor = max(maximum.log_mass for maximum in known) - MAX_LOG_MASS_GAP
+    lowest = max(maximum.log_mass for maximum in known) - MAX_LOG_MASS_GAP
+    lowest -= CHECKED_NATS_PER_DIM * target.dim
     return [
         new
         for new in maxima[len(known) :]
-        if new.log_mass > floor
+        if new.log_mass > lowest
         and all(
             are_separate(target, (new.position, new.factor), (old.position, old.factor))
             for old in known

@@ -61,6 +61,14 @@ class Gaussians:
             alive=self.alive[index],
         )
 
+    def replaced(self, index: Int[np.ndarray, " k"], others: "Gaussians") -> "Gaussians":
+        """All candidates, with others in place of those with these indices."""
+        result = self.take(np.arange(len(self.means)))
+        result.means[index], result.factors[index] = others.means, others.factors
+        result.elbo[index], result.elbo_se[index] = others.elbo, others.elbo_se
+        result.alive[index] = others.alive
+        return result
+
     def covariance(self, index: int) -> Float[np.ndarray, "d d"]:
         """L Lᵀ of one candidate."""
         factor: Factor = self.factors[index]

@@ -39,6 +39,8 @@ class LocalMaximum:
         Number of starting points whose paths ended here.
     elbo
         ELBO of a Gaussian fitted from here, a lower bound of the log mass; None if not known.
+    num_from_own
+        How many of the starting points lay around this maximum.
     """
 
     position: Float[np.ndarray, " d"]
@@ -47,6 +49,12 @@ class LocalMaximum:
     laplace: float
     count: int = 1
     elbo: float | None = None
+    num_from_own: int = 0
+
+    @property
+    def independent_count(self) -> int:
+        """Number of starting points elsewhere whose paths ended here."""
+        return self.count - self.num_from_own
 
     @property
     def log_mass(self) -> float:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for
 from isogmm.locate.factors import Factor, log_det, lower_triangular, standardize
 from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.local_gaussians import fit_until_flat, laplace_gaussians
 from isogmm.locate.maxima import MIN_MODE_DISTANCE_SD, LocalMaximum
 from isogmm.model.target import Target
 
@@ -21,8 +21,6 @@ MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
 MAX_OVERLAP, MAX_NEIGHBOR_ELBO_GAP = 0.5, 3.0
 #: Nats by which the ELBO of the best Gaussian must exceed that of a local maximum to replace it.
 MIN_BEST_GAIN = 1.0
-#: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
-NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
 #: Largest difference between the ELBO of a mode and that of the best one, in nats: the first
 #: number, or the second times the dimension.  A Gaussian describes a funnel the worse the more
 #: dimensions it has: the ELBO of one with a mass of 0.29 in d = 24 was 9.0 nats below that of a
@@ -65,7 +63,7 @@ def fit_modes(
     if len(maxima) < 2:
         counts = np.array([sum(maximum.count for maximum in maxima)])
         return ModeGaussians(best.means, best.factors, best.elbo, counts, 0)
-    local = fit_local(target, generator, maxima, NUM_MODE_ITERATIONS)
+    local = fit_until_flat(target, generator, laplace_gaussians(maxima))
     means = np.concatenate([best.means, local.means])
     factors = np.concatenate([best.factors, local.factors])
     elbo = np.concatenate([best.elbo, local.elbo])
@@ -96,28 +94,6 @@ def fit_modes(
             counts[same[0]] += counts[index]
     num_diverged = int((~local.alive).sum())
     return ModeGaussians(means[kept], factors[kept], elbo[kept], counts[kept], num_diverged)
-
-
-def fit_local(
-    target: Target,
-    generator: np.random.Generator,
-    maxima: Sequence[LocalMaximum],
-    num_iterations: int,
-) -> Gaussians:
-    """Gaussians from batch and match, each from the Laplace approximation at a local maximum.
-
-    The damping averages over batches from the first iteration, so that each Gaussian stays in its
-    own mode.
-    """
-    local = Gaussians.start(
-        np.stack([maximum.position for maximum in maxima]),
-        np.stack([maximum.factor for maximum in maxima]),
-    )
-    batch_size = batch_size_for(target.dim)
-    for iteration in range(num_iterations):
-        strength = min(MAX_MODE_DAMPING, MODE_DAMPING / (iteration + 1.0))
-        local = batch_and_match_step(target, local, generator, batch_size, strength)
-    return local
 
 
 def are_separate(
