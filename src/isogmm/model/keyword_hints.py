@@ -21,7 +21,7 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
             ("tune", "Use tune=..., the number of transitions of the warm-up."),
             (
                 "refine",
-                "There is no warm-up to choose. The HMC chains of a fit have their own: "
+                "fit_isogmm has no warm-up. The HMC chains of a fit have one: "
                 "refine=isogmm.Refine(min_warmup=...). For NUTS use isogmm.baselines.nuts(model, "
                 "tune=...).",
             ),
@@ -133,7 +133,7 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         (
             (
                 None,
-                "The result always is an ArviZ object with its diagnostics. Leave it out.",
+                "The result is always an ArviZ object with its diagnostics. Leave it out.",
             ),
         ),
     ),
