@@ -93,7 +93,7 @@ def draw_pool(
 ) -> Pool:
     """Draw ``num_draws`` for every chain, balanced over components and space; evaluate them."""
     positions, components = mixture.sample(generator, num_draws, is_balanced=True)
-    log_density, _ = target.evaluate(positions)
+    log_density = target.values(positions)
     return _pool_of(mixture, positions, components, log_density)
 
 
@@ -114,7 +114,7 @@ def draw_pool_in_time(
     with interruptible(target), target.limit.extended():
         while begin < num_draws:
             rows = slice(begin, begin + size)
-            log_density[:, rows] = target.evaluate(positions[:, rows])[0]
+            log_density[:, rows] = target.values(positions[:, rows])
             # Small parts first, so that some draws of a costly model are evaluated in time.
             begin, size = begin + size, min(2 * size, largest)
     return _pool_of(mixture, positions, components, log_density)

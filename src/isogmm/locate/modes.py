@@ -112,7 +112,7 @@ def are_separate(
     if distance < MIN_MODE_DISTANCE_SD:
         return False
     fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[:, None]
-    log_density, _ = target.evaluate(first[0] + fractions * shift)
+    log_density = target.values(first[0] + fractions * shift)
     lower_end = min(log_density[0], log_density[-1])
     return bool(log_density[1:-1].min() < lower_end - MIN_DIP_NATS)
 

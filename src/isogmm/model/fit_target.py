@@ -71,10 +71,10 @@ class FitTarget(Target):
         if deadline is not None and agreed_seconds(self, time.perf_counter() - deadline) > 0:
             raise DeadlineReachedError
 
-    def evaluate(
+    def _evaluated(
         self, positions: Float[np.ndarray, "*n d"]
     ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
-        """See :meth:`Target.evaluate`.
+        """Counts the points of :meth:`Target.evaluate` and :meth:`Target.values`.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class FitTarget(Target):
         check_interrupt()
         self.check_time()
         with checked_by(self.check_time):
-            return super().evaluate(positions)
+            return super()._evaluated(positions)
 
     def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
         """The results in chunks; the deadline is checked before each of them."""

@@ -59,7 +59,7 @@ def improper_direction(
         return None
     offsets = np.concatenate([-DISTANCES, DISTANCES])
     points = mean + (offsets[None, :] * widths[:, None])[..., None] * axes[:, None, :]
-    log_density, _ = target.evaluate(points)
+    log_density = target.values(points)
     with np.errstate(invalid="ignore"):
         # Axes: principal axis, side, pair of distances, inner and outer distance.
         decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]

@@ -69,7 +69,8 @@ class JaxFunction:
             raise ModelError(
                 "fn, constrain or log_likelihood cannot be traced by JAX: "
                 f"{str(error).splitlines()[0]} Write them with jax.numpy and without branches "
-                "on values. Functions of plain NumPy need gradient= or value_and_grad=."
+                "on values. Functions of plain NumPy need gradient= or value_and_grad=, or "
+                "gradient=False, if there is no gradient."
             ) from error
 
     def bind(self, arguments: tuple[PyTree, ...]) -> ModelFields:

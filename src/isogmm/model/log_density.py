@@ -4,6 +4,7 @@ import copy
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from typing import Literal
 
 import jax
 import numpy as np
@@ -22,6 +23,11 @@ from isogmm.model.target import Target
 START_WIDTH = 2.0
 #: Half-width of the uniform scatter of starting points around a given position.
 SCATTER_WIDTH = 1.0
+#: What the report says about a model without a gradient.
+NO_GRADIENT = (
+    "No gradient of the log density was available: the mixture was fitted to its values alone, and "
+    "only importance weights judge the draws."
+)
 
 
 class LogDensity:
@@ -40,7 +46,8 @@ class LogDensity:
         and pass ``constrain``.
     gradient
         ``gradient(position[, data])``, of the structure of ``example``, for a function ``fn``
-        that is not written with JAX.
+        that is not written with JAX.  False if there is no gradient, as of a simulator:
+        ``fit_isogmm`` then uses values of ``fn`` alone, in up to about 10 dimensions.
     value_and_grad
         ``value_and_grad(position[, data]) -> (scalar, gradient)``, in place of ``fn`` and
         ``gradient``.  This is SciPy's convention with the sign of a log density, and that of
@@ -110,7 +117,7 @@ class LogDensity:
         fn: object,
         example: PyTree,
         *,
-        gradient: Callable[..., object] | None = None,
+        gradient: Callable[..., object] | Literal[False] | None = None,
         value_and_grad: Callable[..., object] | None = None,
         vectorized: bool = False,
         map: Callable[..., Iterable[object]] = map,
@@ -189,6 +196,7 @@ class LogDensity:
             coords=self.coords,
             library="isogmm",
             library_version=version("isogmm"),
+            notes=() if fields.get("has_gradient", True) else (NO_GRADIENT,),
             observed_data=self._data_arrays(observed=True),
             constant_data=self._data_arrays(observed=False),
         )

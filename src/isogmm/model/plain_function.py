@@ -1,8 +1,9 @@
-"""A log density that JAX cannot trace: value and gradient from any function."""
+"""A log density that JAX cannot trace: value and gradient, or the value alone."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, PyTree
@@ -66,6 +67,11 @@ class PlainFunction:
         check_repeatable(evaluate, position)
         return self.generate(position[None], arguments)
 
+    @property
+    def has_gradient(self) -> bool:
+        """Whether the functions include a gradient."""
+        return not isinstance(self.value_and_grad, ValueAlone)
+
     def bind(self, arguments: tuple[PyTree, ...]) -> ModelFields:
         """The fields of a :class:`Target` that contain the model, for these arguments."""
 
@@ -77,6 +83,7 @@ class PlainFunction:
             "evaluate_point": evaluate_point,
             "evaluate_batch": lambda positions: self._evaluate(positions, arguments, self.map),
             "constrain": lambda positions, _: self.generate(positions, arguments),
+            "has_gradient": self.has_gradient,
             "batch_size": BATCH_ROWS if self.batch_size is None else self.batch_size,
         }
 
@@ -110,6 +117,8 @@ class PlainFunction:
                 f"shape ({len(rows)},), not {np.shape(value)}"
             )
         values = np.asarray(value, dtype=np.float64)
+        if not self.has_gradient:
+            return values, np.zeros(rows.shape)
         return values, self.structure.ravel(gradient, (len(rows),), "the gradient")
 
     def _evaluate_rows(
@@ -133,7 +142,8 @@ class PlainFunction:
                     f"{np.shape(value)}"
                 )
             values[row] = value
-            gradients[row] = self.structure.ravel(gradient, (), "the gradient")
+            if self.has_gradient:
+                gradients[row] = self.structure.ravel(gradient, (), "the gradient")
         return values, gradients
 
     def _points(self, positions: Float[np.ndarray, "n d"]) -> Iterator[PyTree]:
@@ -186,6 +196,17 @@ def _pair(returned: object) -> tuple[PyTree, PyTree]:
 
 
 @dataclass(frozen=True)
+class ValueAlone:
+    """``value_and_grad`` of a function without a gradient, in whose place None is returned."""
+
+    fn: Callable[..., object]
+
+    def __call__(self, *arguments: PyTree) -> tuple[object, None]:
+        """Evaluate the function at one position."""
+        return self.fn(*arguments), None
+
+
+@dataclass(frozen=True)
 class ValueAndGrad:
     """``value_and_grad`` from two functions; a class, because worker processes must unpickle it."""
 
@@ -199,7 +220,7 @@ class ValueAndGrad:
 
 def combined(
     fn: Callable[..., object] | None,
-    gradient: Callable[..., object] | None,
+    gradient: Callable[..., object] | Literal[False] | None,
     value_and_grad: Callable[..., object] | None,
 ) -> Callable[..., object] | None:
     """One function for value and gradient; None if JAX differentiates ``fn``.
@@ -213,6 +234,13 @@ def combined(
     """
     if fn is None and value_and_grad is None:
         raise ModelError("give fn (JAX), fn with gradient=, or value_and_grad=")
+    if fn is not None and gradient is False and value_and_grad is None:
+        return ValueAlone(fn)
+    if gradient is not None and not callable(gradient) and value_and_grad is None:
+        raise OptionError(
+            "gradient must be a function, or False for a log density without a gradient, not "
+            f"{gradient!r}"
+        )
     if gradient is not None and value_and_grad is not None:
         raise OptionError("gradient= and value_and_grad= are alternatives: give only one of them")
     return value_and_grad if fn is None or gradient is None else ValueAndGrad(fn, gradient)

@@ -5,80 +5,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.arrays import Array, entry_names, size_of, split
 from isogmm.errors import ModelError
-
-#: Arrays by group and variable: ``{"posterior": {"mu": array}, ...}``.
-Groups: TypeAlias = dict[str, dict[str, np.ndarray]]
-#: Log density and gradient (d,) at one point.
-PointEvaluation: TypeAlias = tuple[float | np.floating | Array, Array]
-#: Log densities (n,) and gradients (n, d) at n points.
-BatchEvaluation: TypeAlias = tuple[Array, Array]
-#: ``(generator, n) -> (n, d)``: points in unconstrained coordinates.
-DrawPositions: TypeAlias = Callable[[np.random.Generator, int], np.ndarray]
-#: Names of the hyperparameters to maximize, or their supports by name; None for the model's own.
-Maximize: TypeAlias = Sequence[str] | Mapping[str, str] | None
+from isogmm.model.fields import BatchEvaluation as BatchEvaluation
+from isogmm.model.fields import DrawPositions as DrawPositions
+from isogmm.model.fields import Groups as Groups
+from isogmm.model.fields import Hyperparameters as Hyperparameters
+from isogmm.model.fields import Maximize as Maximize
+from isogmm.model.fields import ModelFields as ModelFields
+from isogmm.model.fields import PointEvaluation as PointEvaluation
 
 #: Rows of a batch with their log densities and gradients, padding included.
 Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]
 
 #: Number of chunks that JAX evaluates while the result of the first is awaited.
 MAX_PENDING_CHUNKS = 3
-
-
-class ModelFields(TypedDict, total=False):
-    """The fields of a :class:`Target` that contain the model and its data."""
-
-    evaluate_point: Callable[[np.ndarray], PointEvaluation]
-    evaluate_batch: Callable[[np.ndarray], BatchEvaluation]
-    constrain: Callable[[np.ndarray, int], Groups]
-    placeholder: Callable[[], Groups] | None
-    batch_size: int
-    prepare: Callable[[], None]
-    wait: Callable[[], None]
-    few: Callable[[], int]
-    evaluate_row: Callable[[np.ndarray], PointEvaluation] | None
-    spans_processes: bool
-    num_programs: Callable[[], int]
-    log_density: Callable[[Array], Array] | None
-    precision: Callable[[], AbstractContextManager]
-    single_precision: bool
-    prior_positions: DrawPositions | None
-    hyperparameters: "Callable[[Maximize], Hyperparameters] | None"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """Fixed numbers of a model that can be estimated together with its posterior.
-
-    Parameters
-    ----------
-    values
-        Current values by name, on their own support.
-    unconstrained
-        Current values by name, on the real line.
-    to_support
-        ``{name: array} -> {name: array}``, the transform from the real line to the support.  JAX
-        must be able to trace it.
-    log_density
-        ``(position (d,), values) -> scalar``, the log joint density with these values instead of
-        the current ones; the values are on their support.  JAX must be able to trace it inside
-        ``target.precision()``.
-    bind
-        ``values -> fields``.  ``dataclasses.replace(target, **fields)`` is the target with these
-        values; it shares the compiled programs.
-    """
-
-    values: Mapping[str, np.ndarray]
-    unconstrained: Mapping[str, np.ndarray]
-    to_support: Callable[[Mapping[str, Array]], dict[str, Array]]
-    log_density: Callable[[Array, Mapping[str, Array]], Array]
-    bind: Callable[[Mapping[str, np.ndarray]], ModelFields]
 
 
 def names_of_coordinates(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -177,6 +123,9 @@ class Target:
         not finite at these positions; None if the terms are finite or unknown.
     notes
         Sentences about the model that the report shows before the advice.
+    has_gradient
+        Whether the functions return gradients.  Without them any array of shape (d,) or (n, d) may
+        stand in their place, :meth:`evaluate` raises an error, and only :meth:`values` serves.
     """
 
     variables: Mapping[str, tuple[int, ...]]
@@ -208,6 +157,7 @@ class Target:
     placeholder: Callable[[], Groups] | None = None
     explain: Callable[[np.ndarray], str | None] = lambda positions: None
     notes: Sequence[str] = ()
+    has_gradient: bool = True
     _max_pending: int = field(default=MAX_PENDING_CHUNKS, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -249,7 +199,31 @@ class Target:
         Many points are evaluated in batches, the last one padded.  Up to ``few()`` points are
         evaluated one at a time.  If the log density or any entry of its gradient is not finite,
         the log density returned is ``-inf`` and the gradient zero.
+
+        Raises
+        ------
+        ModelError
+            If the target has no gradient.
         """
+        if not self.has_gradient:
+            raise ModelError(
+                "the log density has no gradient (gradient=False), and this method needs one. "
+                "isogmm.fit_isogmm fits a log density without it; for other methods pass gradient= "
+                "or value_and_grad=, or write the function with jax.numpy."
+            )
+        return self._evaluated(positions)
+
+    def values(self, positions: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n"]:
+        """Log density at one point or at many, ``-inf`` where it is not finite.
+
+        A target with a gradient evaluates it, too: the values are those of :meth:`evaluate`.
+        """
+        return (self.evaluate if self.has_gradient else self._evaluated)(positions)[0]
+
+    def _evaluated(
+        self, positions: Float[np.ndarray, "*n d"]
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
+        """Values and gradients; zeros where the target has no gradient."""
         positions = np.asarray(positions)
         if positions.shape[-1] != self.dim:
             raise ModelError(

@@ -14,6 +14,7 @@ from isogmm.optimize.backends import ARRAY_BACKENDS
 from isogmm.optimize.check import Check
 from isogmm.optimize.gradient_runner import GradientRunner
 from isogmm.optimize.gradients.base import AbstractEstimator
+from isogmm.optimize.gradients.score_function import ScoreFunction
 from isogmm.optimize.iteration import Rules, WeightsRule
 from isogmm.optimize.loop import OptimizeResult, run_windows
 from isogmm.optimize.runner import AbstractRunner, WhiteningAdaptation
@@ -75,7 +76,8 @@ class Algorithm(AbstractAlgorithm):
             If the shapes of the start and the target do not agree, or an option is unknown.
         """
         validate(target, mixture, self.array_backend)
-        rules = Rules(self.rule, weights)
+        own = self.estimator if isinstance(self.estimator, ScoreFunction) else None
+        rules = Rules(self.rule, weights, own)
         backend = ARRAY_BACKENDS[self.array_backend](rules, mixture.means.dtype)
         return GradientRunner(target, mixture, self.estimator, rules, backend, generator)
 
@@ -153,8 +155,14 @@ def optimize(
     Raises
     ------
     OptionError
-        If the shapes of the start and the target do not agree, or an option is unknown.
+        If the shapes of the start and the target do not agree, an option is unknown, or the map
+        is adapted although the estimator uses no gradients.
     """
+    if whitening is not None and not estimator.uses_gradient:
+        raise OptionError(
+            f"whitening= adapts the map by gradients, which {type(estimator).__name__} does not "
+            "use: leave it out"
+        )
     algorithm = Algorithm(estimator, rule, schedule, stopping, array_backend)
     runner = algorithm.runner(target, mixture, generator_of(generator), weights)
     observers = [observer for observer in (checkpoint, callback) if observer is not None]

@@ -196,8 +196,14 @@ def optimize_fused(
     Raises
     ------
     OptionError
-        If JAX cannot trace the log density of the target, or if shapes do not agree.
+        If JAX cannot trace the log density of the target, if the estimator uses no gradients, or
+        if shapes do not agree.
     """
+    if not estimator.uses_gradient:
+        raise OptionError(
+            f"optimize_fused computes gradients, and {type(estimator).__name__} does not use them: "
+            "use isogmm.optimize.optimize"
+        )
     if target.log_density is None:
         raise OptionError(
             "optimize_fused needs a JAX function to compile, and this target is no JAX function: "

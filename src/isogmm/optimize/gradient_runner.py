@@ -69,16 +69,16 @@ class GradientRunner(AbstractRunner):
     def iterate(self, plan: WindowPlan, done: int) -> tuple[list[Any], list[Any]]:
         """One iteration; see :meth:`AbstractRunner.iterate`."""
         state = self.state
-        log_density, gradient = self.target.evaluate(np.asarray(state.positions))
+        log_density, gradient = self._evaluate(np.asarray(state.positions))
         log_density = log_density + self.log_det
         # The second half only: the first half may still depend on the window before.
-        if plan.collector is not None and done >= plan.length // 2:
+        if plan.collector is not None and gradient is not None and done >= plan.length // 2:
             flat = self.affine_map.pull_back(gradient.reshape(-1, self.shape[-1]))
             variances = np.asarray(state.mixture.variances)
             plan.collector.add(flat.reshape(gradient.shape), variances, np.isfinite(log_density))
-        evaluation = Evaluation(
-            log_density.astype(self.dtype, copy=False), gradient.astype(self.dtype, copy=False)
-        )
+        if gradient is not None:
+            gradient = gradient.astype(self.dtype, copy=False)
+        evaluation = Evaluation(log_density.astype(self.dtype, copy=False), gradient)
         step = Step(plan.step_sizes[done], plan.averaging[done])
         noise = self.noise()
         with self.backend.context():
@@ -88,6 +88,12 @@ class GradientRunner(AbstractRunner):
             )
         self.iterations += 1
         return [elbo], [num_finite]
+
+    def _evaluate(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Log densities, and the gradients where the estimator uses them."""
+        if self.estimator.uses_gradient:
+            return self.target.evaluate(positions)
+        return self.target.values(positions), None
 
     def adapt(self, collector: Collector) -> None:
         """Change to the affine map estimated from the collected gradients."""

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from isogmm.arrays import Array
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.optimize.gradients.base import Gradients, evidence_lower_bound
+from isogmm.optimize.gradients.score_function import ScoreFunction
 from isogmm.optimize.updates.base import (
     AbstractUpdateRule,
     FamilyArrays,
@@ -26,10 +27,21 @@ class WeightsRule(Protocol):
 
 
 class Rules(NamedTuple):
-    """The update rule and, where the weights are learned, the rule of the weights."""
+    """What an iteration does with the target at the samples.
+
+    Parameters
+    ----------
+    update
+        The update rule.
+    weights
+        The rule of the weights, where these are learned.
+    score_function
+        The estimator, where the gradients come from values of the log density alone.
+    """
 
     update: AbstractUpdateRule
     weights: WeightsRule | None = None
+    score_function: ScoreFunction | None = None
 
 
 class Iterate(NamedTuple):
@@ -62,11 +74,11 @@ class Evaluation(NamedTuple):
     log_density
         log π in the coordinates of the affine map: log |det L| is added.
     gradient
-        ∇log π in the coordinates of the model.
+        ∇log π in the coordinates of the model; None for the score function.
     """
 
     log_density: Array
-    gradient: Array
+    gradient: Array | None
 
 
 class Step(NamedTuple):
@@ -126,12 +138,7 @@ def advance(
         each component (c, k), both of the mixture before the step.
     """
     mixture = iterate.mixture
-    xp = mixture.means.__array_namespace__()
-    shape = evaluation.gradient.shape
-    gradient = affine_map.pull_back(xp.reshape(evaluation.gradient, (-1, shape[-1])))
-    gradients = mixture.gradients(
-        iterate.offsets, evaluation.log_density, xp.reshape(gradient, shape), sample_weights
-    )
+    gradients = _gradients(rules, iterate, affine_map, sample_weights, evaluation)
     elbo = evidence_lower_bound(gradients, mixture.log_weights)
     updated, rule_state = rules.update.step(mixture, gradients, iterate.rule_state, step.size)
     if rules.weights is not None:
@@ -142,3 +149,25 @@ def advance(
     offsets, positions = propose(updated, next_noise, affine_map)
     moved = Iterate(updated, average, rule_state, offsets, positions)
     return moved, elbo, gradients.num_finite
+
+
+def _gradients(
+    rules: Rules,
+    iterate: Iterate,
+    affine_map: AffineMap,
+    sample_weights: Array,
+    evaluation: Evaluation,
+) -> Gradients:
+    """The gradients of the KL, by the score function or with the gradient of the target."""
+    mixture, offsets = iterate.mixture, iterate.offsets
+    if evaluation.gradient is None:
+        assert rules.score_function is not None
+        return mixture.value_gradients(
+            offsets, evaluation.log_density, sample_weights, rules.score_function.average
+        )
+    xp = mixture.means.__array_namespace__()
+    shape = evaluation.gradient.shape
+    gradient = affine_map.pull_back(xp.reshape(evaluation.gradient, (-1, shape[-1])))
+    return mixture.gradients(
+        offsets, evaluation.log_density, xp.reshape(gradient, shape), sample_weights
+    )

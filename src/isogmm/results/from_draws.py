@@ -181,7 +181,7 @@ def result_of_draws(
     chains, draws, dim = positions.shape
     positions = np.ascontiguousarray(positions, dtype=np.float64)
     flat = positions.reshape(-1, dim)
-    statistics = {"lp": target.evaluate(flat)[0].reshape(chains, draws), **(sample_stats or {})}
+    statistics = {"lp": target.values(flat).reshape(chains, draws), **(sample_stats or {})}
     labels = Labels.of(target)
     attrs = {**library_attributes(library, labels), "random_seed": seed, **attributes}
     if is_left_out(log_likelihood_bytes(target, positions)):

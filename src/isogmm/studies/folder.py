@@ -138,7 +138,7 @@ class StudyFolder:
         with bound(self._work.model, job.data, self._work.model_kwargs) as (model, args, kwargs):
             target = to_target(model, args, kwargs, job.seed)
             if target.dim == positions.shape[-1]:
-                values, _ = target.evaluate(positions[0, :NUM_COMPARED])
+                values = target.values(positions[0, :NUM_COMPARED])
                 stored = stats["lp"].values[0, :NUM_COMPARED]
                 # Rounding of sums over data; another model differs by far more.
                 precision = np.finfo(np.float32 if target.single_precision else np.float64).eps

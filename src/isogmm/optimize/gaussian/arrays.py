@@ -14,9 +14,11 @@ from isogmm.mixtures.gaussian_density import (
     Matrices,
     factors_of,
     is_diagonal,
+    log_prob,
     log_prob_and_score,
 )
 from isogmm.optimize.gradients.base import normalized_weights
+from isogmm.optimize.gradients.score_function import ScoreAverage, differences
 from isogmm.optimize.updates.base import FamilyArrays, StepSize
 
 
@@ -133,6 +135,45 @@ class GaussianArrays(NamedTuple):
             local_kl=xp.sum(weights * (xp.reshape(log_q, log_density.shape) - log_density), -1),
             num_finite=xp.sum(finite, axis=-1),
         )
+
+    def value_gradients(
+        self, offsets: Array, log_density: Array, sample_weights: Array, average: ScoreAverage
+    ) -> GaussianGradients:
+        """The same gradients from values of the target alone.
+
+        With ε = F_k⁻¹ (x − m_k) and f = log q − log π: g_k = F_k⁻ᵀ E[ε f], and
+        G_k = F_k⁻ᵀ E[(ε εᵀ − I) f] F_k⁻¹.
+
+        Parameters
+        ----------
+        offsets, log_density, sample_weights
+            As in :meth:`gradients`.
+        average
+            Estimates the expectations; see :meth:`isogmm.gradients.ScoreFunction.average`.
+        """
+        xp = self.means.__array_namespace__()
+        *batch, k, s, d = offsets.shape
+        _, inverses = factors_of(self.means, self.covariances)
+        points = xp.reshape(self.means[..., None, :] + offsets, (*batch, k * s, d))
+        log_q = log_prob(points, self.means, inverses, self.log_weights)
+        weights, values, num_finite = differences(
+            xp.reshape(log_q, log_density.shape), log_density, sample_weights
+        )
+        if self.is_diagonal:
+            noise = inverses[..., None, :] * offsets
+            means = inverses * average(noise, values, weights)
+            hessians = inverses**2 * average(noise * noise - 1.0, values, weights)
+        else:
+            noise = offsets @ xp.matrix_transpose(inverses)
+            transposed = xp.matrix_transpose(inverses)
+            means = (transposed @ average(noise, values, weights)[..., None])[..., 0]
+            products = noise[..., :, None] * noise[..., None, :]
+            products = products - xp.eye(d, dtype=noise.dtype)
+            features = xp.reshape(products, (*batch, k, s, d * d))
+            averages = xp.reshape(average(features, values, weights), (*batch, k, d, d))
+            hessians = transposed @ averages @ inverses
+        local_kl = xp.sum(weights * values, axis=-1)
+        return GaussianGradients(means, hessians, local_kl, num_finite)
 
     def carried(self, means: Array, old_map: AffineMap, new_map: AffineMap) -> "GaussianArrays":
         """The arrays in the coordinates of another map: means as given, Σ ← M Σ Mᵀ, M = L'⁻¹ L.

@@ -1,4 +1,4 @@
-"""Estimators of the gradients of KL(q‖π): Monte Carlo and Gauss-Hermite quadrature."""
+"""Estimators of the gradients of KL(q‖π): Monte Carlo, quadrature, and the score function."""
 
 from isogmm.optimize.gradients.base import AbstractEstimator as AbstractEstimator
 from isogmm.optimize.gradients.base import ComponentGradients as ComponentGradients
@@ -7,3 +7,7 @@ from isogmm.optimize.gradients.base import component_gradients as component_grad
 from isogmm.optimize.gradients.base import evidence_lower_bound as evidence_lower_bound
 from isogmm.optimize.gradients.monte_carlo import MonteCarlo as MonteCarlo
 from isogmm.optimize.gradients.quadrature import GaussHermite as GaussHermite
+from isogmm.optimize.gradients.score_function import ScoreFunction as ScoreFunction
+from isogmm.optimize.gradients.score_function import (
+    score_function_gradients as score_function_gradients,
+)

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -136,6 +136,9 @@ class AbstractEstimator(abc.ABC):
     The samples are x = m_k + √v_k ε.  The estimator supplies ε and the weights, the loop evaluates
     the target at x, and :func:`component_gradients` computes the gradients.
     """
+
+    #: Whether the estimator needs the gradient of the log density, or its values alone.
+    uses_gradient: ClassVar[bool] = True
 
     @abc.abstractmethod
     def noise(

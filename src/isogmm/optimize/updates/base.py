@@ -14,6 +14,7 @@ from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.gradients.base import ComponentGradients, Gradients, component_gradients
+from isogmm.optimize.gradients.score_function import ScoreAverage, score_function_gradients
 
 #: Bound on the factor by which one step changes a variance.  Useful steps stay far below it.  The
 #: bound keeps a step that is much too large finite, and every variance above 0.
@@ -59,6 +60,11 @@ class FamilyArrays(Protocol):
         self, offsets: Array, log_density: Array, gradient: Array, sample_weights: Array
     ) -> Gradients:
         """Gradients of the KL from the target at the samples."""
+
+    def value_gradients(
+        self, offsets: Array, log_density: Array, sample_weights: Array, average: ScoreAverage
+    ) -> Gradients:
+        """The same gradients from values of the target alone."""
 
     def carried(self, means: Array, old_map: AffineMap, new_map: AffineMap) -> "FamilyArrays":
         """The arrays in the coordinates of another map, in which the means are given."""
@@ -120,6 +126,12 @@ class MixtureArrays(NamedTuple):
     ) -> ComponentGradients:
         """Gradients of the KL; see :func:`isogmm.gradients.component_gradients`."""
         return component_gradients(offsets, log_density, gradient, *self, sample_weights)
+
+    def value_gradients(
+        self, offsets: Array, log_density: Array, sample_weights: Array, average: ScoreAverage
+    ) -> ComponentGradients:
+        """Gradients from values alone; see :func:`isogmm.gradients.score_function_gradients`."""
+        return score_function_gradients(offsets, log_density, *self, sample_weights, average)
 
     def carried(self, means: Array, old_map: AffineMap, new_map: AffineMap) -> "MixtureArrays":
         """The arrays in the coordinates of another map: means as given, the same variances."""
