@@ -4,6 +4,7 @@ import numpy as np
 
 from isogmm.errors import DeadlineReachedError
 from isogmm.locate.best_gaussian import check_alive
+from isogmm.locate.by_values import locate_by_values
 from isogmm.locate.candidates import candidate_at_end, candidate_of
 from isogmm.locate.located import Located
 from isogmm.locate.options import Locate
@@ -44,6 +45,8 @@ def locate(
         If the search was interrupted and there is no optimization path.
     """
     target = FitTarget.of(target)
+    if not target.has_gradient:
+        return locate_by_values(target, generator, options or Locate())
     search = Search(target, generator, options or Locate())
     with interruptible(target) as interruption:
         return search.run()

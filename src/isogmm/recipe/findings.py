@@ -63,6 +63,7 @@ def findings_of(
         stopped_early=stopped_early,
         improper_direction=improper_direction,
         single_precision=target.single_precision,
+        has_gradient=target.has_gradient,
         weight_effect=delivery.weight_effect,
         **_of_chains(target, delivery.refined, draws),
     )

@@ -25,6 +25,7 @@ from isogmm.recipe.memory import check_memory
 from isogmm.recipe.options import Arguments
 from isogmm.recipe.progress import FitProgress
 from isogmm.recipe.resume import Checkpoint, resume_start
+from isogmm.recipe.values_only import values_only
 from isogmm.results.arviz_versions import preload
 from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result, add_attributes
@@ -56,6 +57,10 @@ def run(family_name: str, given: Arguments) -> Result:
         costs.begin(Stage.COMPILE)
         model = given["model"], given["model_args"], given["model_kwargs"] or {}, seed
         target = to_target(*model)
+        if not target.has_gradient:
+            given = values_only(family_name, given)
+            family = FAMILIES[family_name].of(given)
+            progress.options = family.options
         seed = agreed_seed(target, seed)
         check_memory(given, target)
         target.prepare()

@@ -153,6 +153,7 @@ def _of_fit(target: FitTarget, fitted: Fitted, verdict: Verdict) -> Attributes:
         "num_components": int(fitted.optimized.mixture.num_components),
         "iterations": fitted.optimized.iterations,
         "num_nonfinite": int(pool.num_nonfinite),
+        **({} if target.has_gradient else {"has_gradient": 0}),
     }
 
 

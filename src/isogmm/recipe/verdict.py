@@ -22,6 +22,13 @@ from isogmm.recipe.thresholds import (
 )
 from isogmm.results.labels import DrawSource, Verdict
 
+#: How remedies begin that run chains of HMC, and the remedy where the log density has no gradient.
+_NEED_GRADIENTS = ("Add HMC chains:", "Continue with isogmm.nuts_from")
+_NEED_NO_GRADIENT = (
+    "HMC chains cannot correct it, because the log density has no gradient. Use more components "
+    "and samples: isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
+)
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -61,6 +68,8 @@ class Findings:
         The sentence of a stop reason other than convergence, or None.
     single_precision
         Whether the model computes in 32 bits.
+    has_gradient
+        Whether HMC chains are possible.
     weight_effect
         The variable of the model whose estimates change most by the importance weights; None if
         no change is significant.
@@ -87,6 +96,7 @@ class Findings:
     neck: str = ""
     stopped_early: str | None = None
     single_precision: bool = False
+    has_gradient: bool = True
     weight_effect: WeightEffect | None = None
 
 
@@ -154,7 +164,17 @@ def _problems(f: Findings) -> list[str]:
             "not finite. Use double precision: numpyro.enable_x64(), or floatX=float64 in PyMC."
         )
     found += _of_chains(f) if f.source is DrawSource.CHAINS else _of_weights(f)
-    return found + _of_draws(f) + _of_modes(f)
+    found += _of_draws(f) + _of_modes(f)
+    return found if f.has_gradient else list(map(_without_chains, found))
+
+
+def _without_chains(problem: str) -> str:
+    """The sentences about a problem, with a remedy that needs no gradient."""
+    for remedy in _NEED_GRADIENTS:
+        before, found, _ = problem.partition(remedy)
+        if found:
+            return before + _NEED_NO_GRADIENT
+    return problem
 
 
 def _of_chains(f: Findings) -> list[str]:

@@ -115,6 +115,8 @@ class Facts:
         Gradient evaluations up to each check, shape (t,).
     stages
         Cost of each stage.
+    evaluations
+        What the costs count: evaluations of the gradient, or of the log density alone.
 
     Notes
     -----
@@ -133,6 +135,7 @@ class Facts:
     trace: np.ndarray
     trace_gradients: np.ndarray
     stages: tuple[Stage, ...]
+    evaluations: str
     created_at: str
 
     #: Shown in place of the table of variables if no draws were changed.

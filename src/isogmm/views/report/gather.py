@@ -83,6 +83,7 @@ def gather(idata: Result) -> Facts:
         trace=trace,
         trace_gradients=gradients,
         stages=stages,
+        evaluations=_evaluations(attrs),
         created_at=clean(str(attrs.get("created_at", ""))[:19].replace("T", " ")),
     )
 
@@ -108,7 +109,7 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
         *search_rows(attrs, damage),
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
-        ("gradient evaluations", number(get("num_gradient_evaluations"), 0)),
+        (_evaluations(attrs), number(get("num_gradient_evaluations"), 0)),
         ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),
     ]
     return tuple((label, clean(text)) for label, text in rows if text != DASH)
@@ -118,6 +119,11 @@ def _convergence(attrs: Attributes, idata: Result) -> list[tuple[str, str]]:
     """Largest R-hat and smallest effective sample size."""
     stored = number_of(attrs.get("rhat_max")), str(attrs.get("rhat_max_name", ""))
     return convergence_rows(idata, *stored)
+
+
+def _evaluations(attrs: Attributes) -> str:
+    """What the cost counts."""
+    return "gradient evaluations" if attrs.get("has_gradient", 1) else "log density evaluations"
 
 
 def _weights(get: Callable[[str], float]) -> str:

@@ -45,7 +45,7 @@ def _trace(facts: Facts) -> str:
     first, last, difference = facts.trace_ends
     return (
         f"<h4>ELBO trace</h4>{picture}<p>from {first} to {last} nats ({difference}) "
-        f"in {number(facts.trace_gradients[-1], 0)} gradient evaluations</p>"
+        f"in {number(facts.trace_gradients[-1], 0)} {facts.evaluations}</p>"
     )
 
 
@@ -126,5 +126,5 @@ def _stages(facts: Facts) -> str:
         ]
         for name, description, time, gradients in facts.cost_rows
     )
-    header = ["stage", "", "time", "", "gradient evaluations"]
+    header = ["stage", "", "time", "", facts.evaluations]
     return f"<h4>Cost</h4>{_table(header, rows, ' isogmm-costs')}"

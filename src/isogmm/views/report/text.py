@@ -107,7 +107,7 @@ def _variables(facts: Facts) -> RenderableType | None:
 def _stages(facts: Facts) -> Group | None:
     if not facts.stages:
         return None
-    table = _table("stage", "", "time", "gradient evaluations")
+    table = _table("stage", "", "time", facts.evaluations)
     table.columns[1].justify, table.columns[1].style = "left", "dim"
     for name, description, time, gradients in facts.cost_rows:
         if name == "total":

@@ -53,7 +53,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
             BuresWasserstein() if is_auto else find_rule(method), ConstantThenLinearDecay(STEP_SIZE)
         )
         algorithm = Algorithm(
-            estimator(given["num_samples"], MonteCarlo()),
+            given.get("estimator") or estimator(given["num_samples"], MonteCarlo()),
             rule,
             schedule,
             stopping_for(given, schedule, default_tolerance(given["refine"])),
@@ -104,6 +104,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
             algorithm.estimator.num_samples >= 2
         )
         is_estimated = self.options.whitening is Whitening.AUTO and start.located is not None
+        has_pairs = has_pairs and algorithm.estimator.uses_gradient
         if not has_pairs or not is_estimated or start.has_several_modes:
             return None
         adaptations: dict[str, type[AdaptDense] | type[AdaptDiagonal]] = {
