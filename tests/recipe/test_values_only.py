@@ -22,7 +22,7 @@ START = isogmm.initialization.GivenMixture(np.array([[3.0, 3.0], [-3.0, -3.0]]),
 
 
 def log_gamma(x):
-    """Logarithms of gamma variables: the density of each is exp(a x - exp(x)) / Γ(a), many points."""
+    """Logarithms of gamma variables, many points; the density is exp(a x - exp(x)) / Γ(a)."""
     return (SHAPES * x - np.exp(x)).sum(-1)
 
 
