@@ -222,6 +222,9 @@ def test_verdict_page_has_the_thresholds():
         "change of a mean (in sds) or of a log sd by weights, without them": str(
             thresholds.MAX_WEIGHT_EFFECT
         ),
+        "share of the positions of random walks that the mixture misses, without a gradient": str(
+            thresholds.MAX_MISSED_SHARE
+        ),
         "R-hat": str(thresholds.MAX_RHAT),
         "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),
         "share of HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",

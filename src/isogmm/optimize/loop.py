@@ -40,6 +40,8 @@ class OptimizeResult:
         Iterations done.
     rule_state
         Final state of the rule (for NGD the number of bounded steps).
+    missed_share
+        Share of the positions of random-walk chains that the mixture misses, if chains ran.
     """
 
     mixture: Any
@@ -47,6 +49,7 @@ class OptimizeResult:
     stop_reason: StopReason
     iterations: int
     rule_state: Any
+    missed_share: float = 0.0
 
 
 def run_windows(

@@ -15,7 +15,12 @@ from isogmm.recipe.deliver import Delivery
 from isogmm.recipe.findings import findings_of, improper_direction_of, mode_masses
 from isogmm.recipe.options import Options
 from isogmm.recipe.stage_costs import StageCosts
-from isogmm.recipe.thresholds import FLAT_RELATIVE_ESS, MAX_EVIDENCE_SE, MAX_PARETO_K
+from isogmm.recipe.thresholds import (
+    FLAT_RELATIVE_ESS,
+    MAX_EVIDENCE_SE,
+    MAX_MISSED_SHARE,
+    MAX_PARETO_K,
+)
 from isogmm.recipe.verdict import decide
 from isogmm.results.fit_result import Attributes, FitResult, Tables
 from isogmm.results.labels import DrawSource, Verdict
@@ -104,13 +109,18 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
 
 
 def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
-    """The sentence of the stop reason if the draws are unreliable because of it, or None."""
+    """The sentence about what makes draws unreliable whatever their weights say, or None."""
     reason = fitted.stop_reason
     early = reason in (StopReason.NON_FINITE, StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
     if reason is StopReason.MAX_ITERATIONS:
         # A number of iterations that the user fixed together with the step is not a budget.
         is_own = fitted.delivery.selection.source is DrawSource.MIXTURE
         early = is_own and not has_fixed_length
+    if not early and fitted.optimized.missed_share > MAX_MISSED_SHARE:
+        return (
+            f"The mixture misses {fitted.optimized.missed_share:.1%} of the positions of random "
+            "walks from its draws, which shows that it misses part of the posterior."
+        )
     return reason.sentence if early else None
 
 

@@ -17,6 +17,9 @@ MAX_REWEIGHT_K, MIN_REWEIGHT_RELATIVE_ESS = 0.4, 0.6
 MIN_IMPORTANCE_RELATIVE_ESS = 0.02
 #: Relative ESS below which draws chosen by weights, and draws of the mixture, are unreliable.
 MIN_RELIABLE_IMPORTANCE_ESS, MIN_RELIABLE_MIXTURE_ESS = 0.05, 0.5
+#: Largest share of the positions of random-walk chains that a mixture misses, for log densities
+#: without a gradient.  On a banana whose tails of mass 0.01 were missing, a log sd was off by 0.2.
+MAX_MISSED_SHARE = 0.002
 #: R-hat of the delivered draws above which the chains disagree.
 MAX_RHAT = 1.03
 #: Excess of R-hat by chance, as a multiple of 1 / (number of draws).  The largest R-hat of 100

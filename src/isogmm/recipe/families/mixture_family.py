@@ -92,6 +92,12 @@ class MixtureFamily(AbstractFamily[Mixture]):
         """Whether the ELBO gained enough from the larger mixture to keep it."""
         return False
 
+    def without_chains(
+        self, context: FitContext, optimized: OptimizeResult, pool: Pool
+    ) -> tuple[OptimizeResult, Pool]:
+        """What is delivered where no HMC chains are possible: the mixture, with fresh draws."""
+        return optimized, pool
+
     def start(self, context: FitContext) -> Start[Mixture]:
         """A start from the search, or from the initialization that the user gave."""
         options, generator = self.options, context.generator
@@ -138,6 +144,9 @@ class MixtureFamily(AbstractFamily[Mixture]):
     ) -> FitResult | Start[Mixture]:
         """The result, or the start of another fit."""
         context.costs.begin(Stage.REFINE)
+        if not context.target.has_gradient:
+            found = self.without_chains(context, rounds.optimized, rounds.pool)
+            rounds.optimized, rounds.pool = found
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
         new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
         if new and start.num_extensions < MAX_EXTENSIONS:

@@ -1,6 +1,6 @@
 """Isotropic Gaussians in the recipe: options, start, adaptation of the map, growth."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.isotropic.growth import Growth, split_worst
 from isogmm.recipe.families.isotropic.one_gaussian import one_gaussian
+from isogmm.recipe.families.isotropic.tails import Covered, cover_tails
 from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
 from isogmm.recipe.options import (
     Arguments,
@@ -32,6 +33,7 @@ from isogmm.recipe.options import (
     stopping_for,
 )
 from isogmm.recipe.start import Start
+from isogmm.results.interruption import interruptible
 from isogmm.results.stop_reason import StopReason
 
 #: Components where the user gives no number; at least two for each mode.
@@ -142,6 +144,24 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         if not self.growth.is_worth_trying(pool, optimized.mixture):
             return None
         return split_worst(optimized.mixture, pool)
+
+    def without_chains(
+        self, context: FitContext, optimized: OptimizeResult, pool: Pool
+    ) -> tuple[OptimizeResult, Pool]:
+        """See :func:`isogmm.recipe.families.isotropic.tails.cover_tails`."""
+        if optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+            return optimized, pool
+        found = Covered(optimized.mixture, pool, 0.0)
+        with interruptible(context.target) as interruption:
+            found = cover_tails(context.target, optimized.mixture, pool, context.generator)
+        reason = interruption.reason or optimized.stop_reason
+        covered = replace(
+            optimized,
+            mixture=found.mixture,
+            stop_reason=reason,
+            missed_share=found.missed_share,
+        )
+        return covered, found.pool
 
     def has_gained(self, before: Pool, after: Pool) -> bool:
         """See :class:`Growth`."""

@@ -1,0 +1,96 @@
+"""Components in the tails make importance weights reliable, and do not change a good mixture."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import gaussian, make_target
+from isogmm.draws.pool import draw_pool
+from isogmm.draws.weigh import weigh
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.model.fit_target import FitTarget
+from isogmm.recipe.families.isotropic.probe import NUM_CHAINS, NUM_STEPS, THINNING, probe
+from isogmm.recipe.families.isotropic.tails import MAX_ROUNDS, NUM_NEW, cover_tails
+from isogmm.recipe.thresholds import MAX_MISSED_SHARE
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+def start(target, *, variance=1.0, seed=0):
+    """Two chains of one Gaussian each, and draws of them."""
+    dim = target.dim
+    mixture = IsotropicMixture(np.zeros((2, 1, dim)), np.full((2, 1), variance), np.zeros((2, 1)))
+    generator = np.random.default_rng(seed)
+    return mixture, draw_pool(target, mixture, generator, 1000), generator
+
+
+def student(x):
+    """Independent variables with 5 degrees of freedom; gradients are not used."""
+    return -3.0 * np.log1p(x**2 / 5).sum(axis=1), np.zeros(x.shape)
+
+
+def test_heavy_tails_are_covered():
+    target = FitTarget.of(make_target(student, 2))
+    mixture, pool, generator = start(target)
+    assert weigh(pool).pareto_k > 0.5
+    larger, fresh, missed = cover_tails(target, mixture, pool, generator)
+    assert missed <= MAX_MISSED_SHARE
+    assert weigh(fresh).pareto_k < 0.4
+    num_new = larger.num_components - 1
+    assert 0 < num_new <= NUM_NEW * MAX_ROUNDS
+    np.testing.assert_allclose(np.exp(larger.log_weights).sum(axis=1), 1.0, rtol=1e-12)
+    # The draws are new ones of the larger mixture.
+    own = larger[0].log_prob(fresh.positions[0])
+    np.testing.assert_allclose(fresh.log_q_own[0], own, rtol=1e-12)
+    assert not np.isin(fresh.positions, pool.positions).any()
+    # The second moment, 5 / 3 for each coordinate.  The error of weighted draws of this number:
+    # the fourth moment is 25.
+    weights = np.exp(weigh(fresh).log_weights)
+    second = weights @ (fresh.positions.reshape(-1, 2) ** 2)
+    error = np.sqrt((25 - (5 / 3) ** 2) / fresh.importance_ess())
+    assert np.all(np.abs(second - 5 / 3) < 5 * error)
+
+
+def test_reliable_weights_change_nothing():
+    target = FitTarget.of(gaussian(np.zeros(2), np.eye(2)).target())
+    mixture, pool, generator = start(target, variance=1.05)
+    same, draws, missed = cover_tails(target, mixture, pool, generator)
+    assert same is mixture
+    assert draws is pool
+    assert missed == 0.0
+
+
+def test_no_finite_draw_changes_nothing():
+    target = FitTarget.of(make_target(lambda x: (np.full(len(x), -np.inf), np.zeros(x.shape)), 2))
+    mixture, pool, generator = start(target)
+    assert cover_tails(target, mixture, pool, generator)[0] is mixture
+
+
+def test_random_walks_are_draws_of_the_target():
+    """From exact draws of the target, all recorded positions are exact draws."""
+    truth = gaussian(np.zeros(2), np.eye(2))
+    target = FitTarget.of(truth.target())
+    mixture, pool, generator = start(target)
+    found = probe(target, mixture, pool, weigh(pool), generator)
+    assert len(found.positions) == NUM_CHAINS * NUM_STEPS // THINNING
+    assert found.missed_share == 0.0
+    np.testing.assert_allclose(found.log_weights, 0.0, atol=1e-9)
+    # Positions of one chain depend on each other: the chains are the independent draws.
+    squares = (found.positions**2).reshape(-1, NUM_CHAINS, 2).mean(axis=0)
+    assert np.all(np.abs(squares.mean(axis=0) - 1.0) < 5 * np.sqrt(2 / NUM_CHAINS))
+
+
+def test_random_walks_find_mass_that_the_weights_do_not_show():
+    """Half of the target is within reach of the mixture; its draws are all on the other half."""
+
+    def two_halves(x):
+        # Uniform on -1 < x < 1; the mixture below has next to no mass at x > 0.
+        return np.where(np.abs(x).max(axis=1) < 1, 0.0, -np.inf), np.zeros(x.shape)
+
+    target = FitTarget.of(make_target(two_halves, 1))
+    mixture = IsotropicMixture(np.full((2, 1, 1), -0.5), np.full((2, 1), 0.01), np.zeros((2, 1)))
+    generator = np.random.default_rng(0)
+    pool = draw_pool(target, mixture, generator, 1000)
+    assert not np.any(pool.positions > 0)
+    found = probe(target, mixture, pool, weigh(pool), generator)
+    assert found.missed_share > 0.1
+    assert np.any(found.positions[found.missed] > 0)
