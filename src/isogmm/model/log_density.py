@@ -26,7 +26,7 @@ SCATTER_WIDTH = 1.0
 #: What the report says about a model without a gradient.
 NO_GRADIENT = (
     "No gradient of the log density was available: the mixture was fitted to its values alone, and "
-    "only importance weights judge the draws."
+    "importance weights and random walks judge the draws."
 )
 
 
