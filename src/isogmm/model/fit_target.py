@@ -99,7 +99,8 @@ class FitTarget(Target):
             yield chunk
             rows, end = chunk[0], time.perf_counter()
             self.num_gradient_evaluations += rows.stop - rows.start
-            if self.deadline is not None:
+            # Several processes must request the batches and the checks in the same order.
+            if self.deadline is not None and not self.spans_processes:
                 is_slow = end - begin > MAX_SECONDS_AHEAD
                 self._max_pending = 0 if is_slow else MAX_PENDING_CHUNKS
             if rows.stop < len(positions):

@@ -1,0 +1,33 @@
+"""The programs of the page about large data."""
+
+import numpy as np
+import pytest
+
+from helpers.pages import blocks, page, run
+from isogmm.model import program_size, time_limit
+from isogmm.results import constrained, loo
+
+
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("ignore:the data have only a subsample")
+def test_the_programs_run():
+    names = run(blocks("large_data.md"))
+    whole, part = names["idata"]["posterior"]["b"], names["part"]["posterior"]["b"]
+    assert names["score"].n_data_points == 2_000
+    assert names["idata"]["log_likelihood"]["y"].shape == (4, 1000, 2_000)
+    # The subset is scaled to all rows: the same width, at another place.
+    ratio = part.std(("chain", "draw")) / whole.std(("chain", "draw"))
+    np.testing.assert_allclose(ratio, 1.0, atol=0.15)
+
+
+def test_the_numbers_of_the_page():
+    text = page("large_data.md")
+    assert f"batches of {program_size.BATCH_ROWS}." in text
+    assert f"down to {program_size.MIN_BATCH_ROWS}," in text
+    assert program_size.MAX_WORKING_SET == 4 * 2**20
+    assert constrained.MAX_LOG_LIKELIHOOD_BYTES == 2**30
+    assert loo.MAX_BLOCK_BYTES == 512 * 2**20
+    # Three stages may take a grace period each.
+    assert round(3 * time_limit.GRACE_SHARE, 2) == 0.3
+    assert 1.0 < 3 * time_limit.MIN_GRACE_SECONDS < 1.5
