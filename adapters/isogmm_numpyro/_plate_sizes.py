@@ -171,13 +171,19 @@ def _broadcast(params: Mapping, value: np.ndarray) -> np.ndarray:
     return np.broadcast_to(value.reshape([sizes.get(axis, 1) for axis in range(len(shape))]), shape)
 
 
+def _select(
+    params: Mapping, which: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    return np.asarray(np.where(which, second, first))
+
+
 #: The operations with which JAX computes indices from the rows of a plate.
 _OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
     "iota": _iota,
     "broadcast_in_dim": _broadcast,
     "lt": lambda params, left, right: left < right,
     "add": lambda params, left, right: left + right,
-    "select_n": lambda params, which, first, second: np.where(which, second, first),
+    "select_n": _select,
     "convert_element_type": lambda params, value: value.astype(params["new_dtype"]),
     "reshape": lambda params, value: value.reshape(params["new_sizes"]),
     "squeeze": lambda params, value: np.squeeze(value, params["dimensions"]),

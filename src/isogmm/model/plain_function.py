@@ -243,7 +243,9 @@ def combined(
         )
     if gradient is not None and value_and_grad is not None:
         raise OptionError("gradient= and value_and_grad= are alternatives: give only one of them")
-    return value_and_grad if fn is None or gradient is None else ValueAndGrad(fn, gradient)
+    if fn is None or not callable(gradient):
+        return value_and_grad
+    return ValueAndGrad(fn, gradient)
 
 
 @dataclass(frozen=True)
