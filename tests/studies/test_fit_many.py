@@ -7,6 +7,7 @@ import signal
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -235,7 +236,18 @@ def dying(position, xy):
     return density(position, xy)
 
 
+@pytest.fixture
+def _no_folder_for_programs(monkeypatch):
+    """Without the folder of the test session."""
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    before = jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_no_folder_for_programs")
 def test_processes_give_the_same_numbers_also_if_one_is_killed(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOGMM_TEST_FLAG", str(tmp_path / "killed"))
     monkeypatch.setenv("ISOGMM_TEST_PID", str(os.getpid()))
