@@ -56,6 +56,11 @@ def test_psis_of_special_cases():
     weights, k = idt.psis(gaps)
     assert k == np.inf
     assert np.exp(weights[7]) == 1.0
+    for few in (2, 4, 24):
+        weights, k = idt.psis(ratios[:few])
+        assert k == np.inf
+        np.testing.assert_allclose(np.diff(weights), np.diff(ratios[:few]), rtol=1e-12)
+    assert not np.isnan(idt.psis(ratios[:25])[1])
     # The largest ratios are equal, so there is no tail to fit.
     capped = np.minimum(ratios, 0.0)
     weights, k = idt.psis(capped)

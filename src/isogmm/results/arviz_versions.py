@@ -33,6 +33,9 @@ else:
 #: S draws (Vehtari et al. 2024, appendix H).
 MAX_TAIL_SHARE, MAX_TAIL_SQRT = 0.2, 3.0
 
+#: Fewest draws of which ArviZ fits the tail: the largest fifth has five.  Below, ArviZ 1.x raises
+#: an error, and k counts as infinite.
+MIN_TAIL_DRAWS = 25
 #: Smallest range of the largest log ratios for which a tail is fitted.  Log ratios within a
 #: smaller range count as equal.
 MIN_TAIL_LOG_RANGE = 1e-6
@@ -99,9 +102,10 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
     -------
     log_weights, k
         Smoothed log weights of the same shape, normalized over all entries, and k.  If the
-        largest ratios are equal there is no tail: k is 0 and nothing is smoothed.  If no entry
-        has weight, the weights are uniform.  If some ratios are infinite, these entries share
-        all weight equally.  In both cases k is infinite.
+        largest ratios are equal there is no tail: k is 0 and nothing is smoothed.  With
+        fewer than 25 draws nothing is smoothed.  If no entry has weight, the weights are uniform.
+        If some ratios are infinite, these entries share all weight equally.  In these three cases
+        k is infinite.
     """
     ratios = np.array(log_weights, dtype=np.float64)
     ratios[np.isnan(ratios)] = -np.inf
@@ -115,6 +119,8 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
     largest = np.partition(flat, -(num_largest := _tail_length(flat.size)))[-num_largest:]
     if largest.min() > -MIN_TAIL_LOG_RANGE:
         return _normalized(ratios), 0.0
+    if flat.size < MIN_TAIL_DRAWS:
+        return _normalized(ratios), np.inf
     with np.errstate(all="ignore"), kept_filters():
         ignore()  # k shows every problem that ArviZ warns about
         if is_first_generation():
@@ -126,6 +132,8 @@ def psis(log_weights: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n"],
 
             # This generation expects log likelihoods, the negative of log ratios.
             smoothed, shape = array_stats.psislw(-flat, r_eff=1.0)
+    if np.isnan(shape):  # no distribution fits a small tail
+        return _normalized(ratios), np.inf
     return _normalized(np.asarray(smoothed).reshape(ratios.shape)), float(shape)
 
 
