@@ -48,6 +48,9 @@ MAX_LOG_MASS_GAP = 12.0
 #: The same if the estimate is the ELBO of a Gaussian that has not converged: the first number, or
 #: the second times the dimension.  A funnel in d = 25 with a mass of 0.18 was 28 nats below.
 MAX_ELBO_GAP, MAX_ELBO_GAP_PER_DIM = 20.0, 1.5
+#: The same for new modes that prolong the search.  A periodogram has dozens of modes that are 7 to
+#: 12 nats below the best one; all of them together have a mass below 1 %.
+MAX_COUNTED_GAP = 7.0
 #: Laplace estimates down to this number of nats below the limit, for each dimension, are checked
 #: by ``NUM_ELBO_ITERATIONS`` of batch and match, at most ``MAX_CHECKED`` of them in a round.
 CHECKED_NATS_PER_DIM, NUM_ELBO_ITERATIONS, MAX_CHECKED = 2.0, 16, 8
@@ -122,7 +125,7 @@ class ModeSearch:
         self.map = map_of(self.mean, best.factors[0])
         self.num_starts = Counter({"model": num_paths})
         self.num_screened = self.num_without_path = 0
-        self.num_since_new = num_paths if len(maxima) < 2 else 0
+        self.num_since_new = num_paths if len(self.relevant()) < 2 else 0
         self.first_count = target.num_gradient_evaluations
 
     def run(self) -> FoundModes:
@@ -143,8 +146,9 @@ class ModeSearch:
             self._round()
             num_rounds += 1
             self._check_estimates()
-            num_new = sum(id(maximum) not in known for maximum in self.relevant())
+            num_new = sum(id(maximum) not in known for maximum in self._counted())
             num_quiet = 0 if num_new else num_quiet + 1
+            self.num_since_new = 0 if num_new else self.num_since_new
             if not self._has_several():
                 end = SearchEnd.ONE_MODE
             elif num_quiet >= self.num_quiet_rounds():
@@ -174,6 +178,15 @@ class ModeSearch:
             for maximum in self.maxima
             if maximum.laplace > best - MAX_LOG_MASS_GAP
             or (maximum.elbo is not None and maximum.elbo > best - elbo_gap)
+        ]
+
+    def _counted(self) -> list[LocalMaximum]:
+        """The relevant maxima whose estimated mass is not small; an ELBO is only a lower bound."""
+        best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
+        return [
+            maximum
+            for maximum in self.relevant()
+            if maximum.elbo is not None or maximum.laplace > best - MAX_COUNTED_GAP
         ]
 
     def _unseen(self) -> float:
@@ -230,7 +243,6 @@ class ModeSearch:
         maps = [self.map, *(map_of(maximum.position, maximum.factor) for maximum in centers)]
         share = min(num_points, MAX_POINT_NUMBERS // self.target.dim) // len(maps)
         quota = max(num_paths // len(maps), MIN_PATHS_AROUND)
-        num_maxima = len(self.maxima)
         for own, maximum in zip(maps, [self._nearest(), *centers], strict=True):
             points = points_around(own, self.generator, share)
             log_density, gradients = self.target.evaluate(points)
@@ -241,8 +253,6 @@ class ModeSearch:
             maximum.num_from_own += maximum.count - num_before
         if is_several:
             self._from_model()
-        if len(self.maxima) > num_maxima:
-            self.num_since_new = 0
 
     def _centers(self) -> list[LocalMaximum]:
         """Known modes around which points are screened: all, or a random selection."""

@@ -32,7 +32,7 @@ class Locate:
     num_starts: int = 16
     num_evaluations: int = 700
     num_candidate_paths: int = 4
-    max_starts: int = 2048
+    max_starts: int = 4096
     max_evaluations: int = 400_000
     num_iterations: int = 40
 
