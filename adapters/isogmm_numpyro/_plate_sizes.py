@@ -145,7 +145,8 @@ def _out_of_bounds(jaxpr: Jaxpr, known: dict[int, np.ndarray]) -> Iterator[_OutO
         elif name == "gather" and values[1] is not None:
             yield from _beyond(equation, values[1])
         elif name in _OPERATIONS and all(value is not None for value in values):
-            known[id(equation.outvars[0])] = _OPERATIONS[name](equation.params, *values)
+            result = _OPERATIONS[name](equation.params, *values)
+            known[id(equation.outvars[0])] = np.asarray(result)
 
 
 def _beyond(equation: JaxprEqn, indices: np.ndarray) -> Iterator[_OutOfBounds]:

@@ -27,7 +27,7 @@ PROGRAM = """
         mu = pm.Interpolated("mu", grid, np.exp(-0.5 * grid**2))
         pm.TruncatedNormal("y", Print("mu")(mu), 1.0, lower=-1.0, observed=np.ones(5))
 
-    def sample(**options):
+    def sample(nuts_sampler=None, **options):
         # What PyMC's samplers in JAX do first; the sampling itself takes half a minute.
         from pymc.sampling.jax import get_jaxified_logp
 

@@ -9,7 +9,7 @@ from isogmm.errors import ModelError
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked"),
-    pytest.mark.filterwarnings("ignore:isogmm. The budget of iterations"),
+    pytest.mark.filterwarnings("ignore:isogmm. The fit reached max_iterations"),
 ]
 
 X = np.random.default_rng(0).normal(size=(1000, 3))

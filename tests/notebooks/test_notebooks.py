@@ -251,7 +251,7 @@ def test_many_data_sets_runs_and_shows_what_its_text_says():
 def test_large_data_runs_and_shows_what_its_text_says():
     names = run(cells(NOTEBOOKS / "12_large_data.ipynb"))
     fits, nuts = names["fits"], names["nuts"]
-    assert all(idata.attrs["verdict"] == "good" for idata in fits.values())
+    assert all(idata.attrs["verdict"] in ("good", "reweighted") for idata in fits.values())
     for rows in nuts:
         few, many = (r[rows].attrs["num_gradient_evaluations"] for r in (fits, nuts))
         assert few < many

@@ -133,6 +133,7 @@ def test_the_default_limit_is_one_gibibyte(rows):
 
 
 @pytest.mark.numpyro
+@pytest.mark.filterwarnings("ignore:isogmm. Pareto k")  # a few iterations only
 def test_drawn_labels_are_those_of_the_posterior():
     pytest.importorskip("funsor")
     with pytest.warns(FitWarning, match="is left out"):

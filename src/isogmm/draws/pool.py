@@ -105,7 +105,7 @@ def draw_pool_in_time(
     The first draws of every chain are evaluated, until the grace period of the limit ends.  If the
     fit has no limit, all are evaluated.
     """
-    positions, components = mixture.sample(generator, num_draws)
+    positions, components = mixture.sample(generator, num_draws, is_balanced=True)
     chains = len(positions)
     log_density = np.full((chains, num_draws), np.nan)
     largest, size, begin = max(1, target.batch_size // chains), 1, 0

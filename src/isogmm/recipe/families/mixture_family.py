@@ -25,6 +25,7 @@ from isogmm.recipe.chain_modes import modes_of_chains
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.deliver import deliver
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
+from isogmm.recipe.families.histories import joined
 from isogmm.recipe.find_coordinates import Coordinates, coordinates_of, find_coordinates
 from isogmm.recipe.start import Start
 from isogmm.recipe.summarize import Fitted, summarize
@@ -280,19 +281,6 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
     def _draw_in_time(self, mixture: AbstractMixture) -> Pool:
         context = self.context
         return draw_pool_in_time(context.target, mixture, context.generator, self.num_draws)
-
-
-def joined(
-    first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Two histories as one; running totals continue from the end of the first."""
-    running = ("iteration", "gradient_evaluations", "seconds")
-    return {
-        name: np.concatenate(
-            [values, second[name] + (values[-1] if name in running and len(values) else 0)]
-        )
-        for name, values in first.items()
-    }
 
 
 def modes_of(located: Located) -> Modes:
