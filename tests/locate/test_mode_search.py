@@ -5,6 +5,7 @@ import pytest
 
 from helpers.targets import isotropic_mixture, make_target, rotation
 from isogmm.locate import mode_search
+from isogmm.locate.estimates import check_estimates
 from isogmm.locate.extend import extend, new_maxima
 from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
@@ -240,3 +241,22 @@ def test_chains_lead_to_a_mode_that_the_search_missed():
     extended = extend(target, np.random.default_rng(1), Locate(), located, new)
     np.testing.assert_allclose(extended.masses, 0.5, atol=0.01)
     assert extended.num_starts["chains"] == 1
+
+
+def test_a_laplace_estimate_that_is_far_too_high_does_not_make_the_true_mode_negligible():
+    """A maximum in a nearly flat region: the inverse of its Hessian has a huge determinant."""
+    target = FitTarget.of(isotropic_mixture(np.zeros((1, 2)), np.ones(1)).target())
+    flat = LocalMaximum(np.array([30.0, 0.0]), 1e30 * np.eye(2), -452.0, 80.0)
+    true = LocalMaximum(np.zeros(2), np.eye(2), -1.84, 0.0)
+    best = Gaussians.start(np.zeros((1, 2)), np.eye(2)[None])
+    best.elbo[:] = 0.0
+    check_estimates(target, np.random.default_rng(0), [flat, true], 0.0)
+    search = ModeSearch(target, np.random.default_rng(0), Locate(), best, [flat, true], 2)
+    assert search.relevant() == [true]
+    # A narrow mode with a larger mass keeps its estimate: its ELBO confirms it.
+    means = np.array([[0.0, 0.0], [30.0, 0.0]])
+    narrow = isotropic_mixture(means, np.array([1.0, 1e-4]), np.array([1e-6, 1.0 - 1e-6]))
+    target = FitTarget.of(narrow.target())
+    position = LocalMaximum(means[1], 1e-2 * np.eye(2), float(np.log(1e4 / (2 * np.pi))), 0.0)
+    check_estimates(target, np.random.default_rng(0), [position], float(np.log(1e-6)))
+    assert position.log_mass == pytest.approx(0.0, abs=0.01)

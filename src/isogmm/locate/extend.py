@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.locate.estimates import CHECKED_NATS_PER_DIM, MAX_LOG_MASS_GAP
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import Located
 from isogmm.locate.maxima import LocalMaximum
-from isogmm.locate.mode_search import CHECKED_NATS_PER_DIM, MAX_LOG_MASS_GAP, ModeSearch
+from isogmm.locate.mode_search import ModeSearch
 from isogmm.locate.modes import are_separate, fit_modes
 from isogmm.locate.options import Locate
 from isogmm.locate.starts import follow_starts

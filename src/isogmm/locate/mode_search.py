@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates
 from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.local_gaussians import fit_local, laplace_gaussians
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
@@ -43,17 +43,13 @@ MAX_QUIET_ROUNDS, MAX_QUIET_ROUNDS_LARGE, MIN_LARGE_DIM = 2, 4, 5
 #: The same while paths from elsewhere reached one of the modes at most ``MAX_RARE_COUNT`` times:
 #: other modes that are as hard to reach may be missing.
 MAX_QUIET_ROUNDS_IF_RARE, MAX_RARE_COUNT = 6, 2
-#: Nats by which the estimated log mass of a mode may be below that of the best one.
-MAX_LOG_MASS_GAP = 12.0
-#: The same if the estimate is the ELBO of a Gaussian that has not converged: the first number, or
-#: the second times the dimension.  A funnel in d = 25 with a mass of 0.18 was 28 nats below.
+#: ``MAX_LOG_MASS_GAP`` if the estimate is the ELBO of a Gaussian that has not converged: the first
+#: number, or the second times the dimension.  A funnel in d = 25 with a mass of 0.18 was 28 nats
+#: below the best mode.
 MAX_ELBO_GAP, MAX_ELBO_GAP_PER_DIM = 20.0, 1.5
-#: The same for new modes that prolong the search.  A periodogram has dozens of modes that are 7 to
-#: 12 nats below the best one; all of them together have a mass below 1 %.
+#: Gap of the new modes that prolong the search, in nats.  A periodogram has dozens of modes that
+#: are 7 to 12 nats below the best one; all of them together have a mass below 1 %.
 MAX_COUNTED_GAP = 7.0
-#: Laplace estimates down to this number of nats below the limit, for each dimension, are checked
-#: by ``NUM_ELBO_ITERATIONS`` of batch and match, at most ``MAX_CHECKED`` of them in a round.
-CHECKED_NATS_PER_DIM, NUM_ELBO_ITERATIONS, MAX_CHECKED = 2.0, 16, 8
 #: Probability that a path ends in a new local maximum, however low, above which the log density is
 #: so rough that narrow modes may be missing.
 MAX_ROUGHNESS = 0.05
@@ -137,7 +133,7 @@ class ModeSearch:
         end: SearchEnd | None = SearchEnd.NO_MAXIMUM
         num_rounds = num_quiet = 0
         if self.maxima:
-            self._check_estimates()
+            check_estimates(self.target, self.generator, self.maxima, self.elbo)
             end = self._limit()
             if is_large and not self._has_several():
                 end = SearchEnd.ONE_MODE
@@ -145,7 +141,7 @@ class ModeSearch:
             known = list(map(id, self.relevant()))
             self._round()
             num_rounds += 1
-            self._check_estimates()
+            check_estimates(self.target, self.generator, self.maxima, self.elbo)
             num_new = sum(id(maximum) not in known for maximum in self._counted())
             num_quiet = 0 if num_new else num_quiet + 1
             self.num_since_new = 0 if num_new else self.num_since_new
@@ -219,20 +215,6 @@ class ModeSearch:
         if num_gradients >= self.options.max_evaluations:
             return SearchEnd.MAX_EVALUATIONS
         return None
-
-    def _check_estimates(self) -> None:
-        """ELBOs of the maxima whose Laplace estimate may be far too low."""
-        best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
-        upper = best - MAX_LOG_MASS_GAP
-        lower = upper - CHECKED_NATS_PER_DIM * self.target.dim
-        unsure = [m for m in self.maxima if m.elbo is None and lower < m.laplace <= upper]
-        unsure.sort(key=lambda maximum: -maximum.laplace)
-        if unsure and self.target.dim <= MAX_DENSE_DIM:
-            checked = unsure[:MAX_CHECKED]
-            start = laplace_gaussians(checked)
-            fitted = fit_local(self.target, self.generator, start, 0, NUM_ELBO_ITERATIONS)
-            for maximum, elbo in zip(checked, fitted.elbo, strict=True):
-                maximum.elbo = float(elbo)
 
     def _round(self) -> None:
         """One round of paths."""
