@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 #: Bits of the numbers of the sequence; the bits below are random.
 BITS = 30
@@ -18,6 +17,8 @@ def balanced_noise(
     averages over them have smaller errors.  They are the first points of a scrambled Sobol
     sequence in d + 1 dimensions.
     """
+    from scipy.stats import qmc  # its import takes a third of a second; see ``preload``
+
     sequence = qmc.Sobol(dim + 1, bits=BITS, seed=int(generator.integers(2**31)))
     points = sequence.random_base2(max(num_draws - 1, 1).bit_length())[:num_draws]
     points = generator.permutation(points)

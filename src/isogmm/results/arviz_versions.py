@@ -82,6 +82,7 @@ def read_netcdf(path: str, engine: str) -> Result:
 @existing_directory()
 def preload() -> None:
     """Import the packages of the statistics, for example while a model compiles."""
+    importlib.import_module("scipy.stats")
     importlib.import_module("arviz" if is_first_generation() else "arviz_stats")
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 #: Smallest number of chains, and of draws of each, for which R-hat is defined.
 MIN_CHAINS, MIN_DRAWS = 2, 4
@@ -85,6 +84,10 @@ def _normal_scores(rows: Float[np.ndarray, "v s"]) -> Float[np.ndarray, "v s"]:
     ordered = np.take_along_axis(rows, order, axis=1)
     result = np.empty_like(rows)
     np.put_along_axis(result, order, np.broadcast_to(scores, rows.shape), axis=1)
-    for row in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)):
+    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    if len(tied):
+        from scipy.stats import rankdata  # its import takes a third of a second
+
+    for row in tied:
         result[row] = ndtri((rankdata(rows[row]) - BLOM) / (size - 2 * BLOM + 1))
     return result
