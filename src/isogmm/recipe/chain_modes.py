@@ -22,8 +22,8 @@ def modes_of_chains(
 ) -> list[LocalMaximum]:
     """Local maxima near the chains, separate from those of the search.
 
-    Paths start from the last positions with the largest log π - log q, and from those of chains
-    at equal distances in the order of this ratio.
+    Paths start from the last positions of some chains: those with the largest log π - log q, and
+    others that are evenly spaced in the order of this ratio.
 
     Parameters
     ----------
