@@ -8,6 +8,9 @@ from types import FrameType, ModuleType
 #: Packages whose frames a warning skips.  jaxtyping wraps functions of the library in its tests.
 _OWN_PACKAGES = ("isogmm", "isogmm_numpyro", "isogmm_pymc", "jaxtyping")
 
+#: Characters of an error that a message shows.
+MAX_ERROR_CHARACTERS = 300
+
 
 class IsogmmError(Exception):
     """Base class of every error that isogmm raises on purpose."""
@@ -54,6 +57,16 @@ def warn_user(message: str) -> None:
             outermost = level
         frame, level = frame.f_back, level + 1
     warnings.warn(message, FitWarning, stacklevel=outermost + 2)
+
+
+def in_words(error: BaseException) -> str:
+    """The type of an error and its first line, for use inside a message.
+
+    >>> in_words(ValueError("the file is gone\\nsecond line"))
+    'ValueError: the file is gone'
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {lines[0][:MAX_ERROR_CHARACTERS]}".rstrip(": ")
 
 
 def how_to_install(*extras: str) -> str:

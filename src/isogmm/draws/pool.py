@@ -111,7 +111,7 @@ def draw_pool_in_time(
     largest, size, begin = max(1, target.batch_size // chains), 1, 0
     if target.limit.grace is None:
         largest = size = num_draws
-    with interruptible(target), target.limit.extended():
+    with interruptible(target, has_result=True), target.limit.extended():
         while begin < num_draws:
             rows = slice(begin, begin + size)
             log_density[:, rows] = target.values(positions[:, rows])

@@ -79,7 +79,7 @@ def run_windows(
         After an interrupt or numerical trouble: the mixture so far, or the last finite one.
     """
     windows = _Windows(runner, schedule, stopping, whitening, observers)
-    with interruptible(runner.target) as interruption:
+    with interruptible(runner.target, has_result=True) as interruption:
         for plan in windows.planned():
             elbos: list[Array] = []
             counts: list[Any] = []

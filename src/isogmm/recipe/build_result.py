@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from isogmm.errors import FitWarning, warn_user
+from isogmm.errors import FitWarning, in_words, warn_user
 from isogmm.inference_data import to_inference_data
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
@@ -12,9 +12,6 @@ from isogmm.results.fit_result import FitResult
 from isogmm.results.groups import Result
 from isogmm.results.interruption import interruptible
 from isogmm.results.minimal_result import as_unconstrained, minimal_result
-
-#: Characters of an error that a warning shows.
-MAX_ERROR_CHARACTERS = 300
 
 
 def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -> Result:
@@ -47,7 +44,7 @@ def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -
                 warn_user(f"isogmm: the result {missing}, because building it {problem}")
             return idata
         if not problem:
-            problem = "was interrupted" if error is None else _in_words(error)
+            problem = "was interrupted" if error is None else f"failed: {in_words(error)}"
         last = error
     try:
         idata = minimal_result(result)
@@ -106,9 +103,3 @@ def _build(result: FitResult, options: Mapping[str, object], *, is_bare: bool) -
 
 def _unchanged(idata: Result) -> Result:
     return idata
-
-
-def _in_words(error: Exception) -> str:
-    """The type of an error and its first line."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"failed: {type(error).__name__}: {lines[0][:MAX_ERROR_CHARACTERS]}"

@@ -43,7 +43,7 @@ def modes_of_chains(
         return []
     ends = refined.draws[:, -1]
     ratios = refined.log_density[:, -1] - mixture.pooled().log_prob(ends)
-    with interruptible(target):
+    with interruptible(target, has_result=True):
         return new_maxima(target, ends[chains_to_test(ratios)], located.maxima, mixture.affine_map)
     return []
 

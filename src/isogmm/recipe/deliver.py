@@ -116,7 +116,7 @@ def deliver(
     is_flat = own.relative_ess > FLAT_RELATIVE_ESS
     state = _State(pool, own)
     ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
-    with interruptible(context.target) as interruption:
+    with interruptible(context.target, has_result=True) as interruption:
         if not ended_early:
             if _may_reweight(own) and not _always_runs_chains(options):
                 state.constrained = constrained_pool(context.target, pool, own, context.seed)
@@ -132,7 +132,7 @@ def deliver(
         selection = from_chains(state.refined, mixture, component_modes, evidence, draws)
     elif _source(options.importance, state) is DrawSource.IMPORTANCE:
         if not (ended_early or state.is_large) and reason is None:
-            with interruptible(context.target) as interruption:
+            with interruptible(context.target, has_result=True) as interruption:
                 _enlarge(context, options, mixture, state)
             reason = interruption.reason
         weights = state.weights.log_weights

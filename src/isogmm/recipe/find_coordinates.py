@@ -66,7 +66,7 @@ def coordinates_of(target: FitTarget, options: Options, located: Located) -> Coo
     """The map for the modes that a search has found."""
     masses = located.masses
     affine_map = given_map(options.whitening, target)
-    with interruptible(target) as interruption:
+    with interruptible(target, has_result=True) as interruption:
         check_proper(target, located.means[0], located.factors[0])
         if affine_map is None:
             affine_map = map_for(target, options.whitening, located, masses)

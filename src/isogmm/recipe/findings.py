@@ -142,7 +142,7 @@ def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, S
     if refined is None:
         return "", None
     direction: str | None = None
-    with interruptible(target) as interruption:
+    with interruptible(target, has_result=True) as interruption:
         if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
             draws = delivery.selection.positions
             middle, sd = np.median(draws, axis=(0, 1)), draws.std(axis=(0, 1)) + 1e-300

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from isogmm.draws.pool import Pool
-from isogmm.errors import warn_user
+from isogmm.errors import FitWarning, in_words, warn_user
 from isogmm.locate.located import Located
 from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
@@ -61,8 +61,47 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
     Warns
     -----
     FitWarning
-        If the verdict is ``unreliable``, or the fit ended before it converged.
+        If the verdict is ``unreliable``, the fit ended before it converged, or the draws could not
+        be judged.
     """
+    try:
+        return _judged(target, options, fitted)
+    except FitWarning:  # the user made errors of warnings
+        raise
+    except Exception as error:  # the draws are returned whatever fails
+        return _not_judged(target, fitted, error)
+
+
+def _not_judged(target: FitTarget, fitted: Fitted, error: Exception) -> FitResult:
+    """The draws, with the error in place of what judges them."""
+    advice = (
+        f"The draws could not be judged, because it failed: {in_words(error)}. Do not use them; "
+        "correct the cause, and fit the model again."
+    )
+    warn_user(f"isogmm: {advice}")
+    draws = fitted.delivery.selection
+    return FitResult(
+        target=target,
+        mixture=fitted.optimized.mixture,
+        positions=draws.positions,
+        log_density=draws.log_density,
+        log_q=np.full(draws.log_density.shape, np.nan),
+        log_weights=draws.log_weights,
+        components=draws.components,
+        modes=fitted.delivery.modes,
+        history=fitted.optimized.history,
+        attributes={
+            "verdict": Verdict.UNRELIABLE.value,
+            "advice": advice,
+            "draws_from": draws.source.value,
+            "stop_reason": fitted.stop_reason.value,
+            "num_gradient_evaluations": fitted.costs.num_gradients,
+            "iterations": fitted.optimized.iterations,
+        },
+    )
+
+
+def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
     direction, reason = improper_direction_of(target, fitted.delivery)
     if reason is not None:
         fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))

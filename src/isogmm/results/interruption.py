@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from isogmm.errors import DeadlineReachedError, warn_user
+from isogmm.errors import DeadlineReachedError, FitWarning, IsogmmError, in_words, warn_user
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.interrupts import interrupt_is_handled, interrupt_is_pending, stage_of_fit
 from isogmm.results.stop_reason import StopReason
@@ -17,15 +17,15 @@ class Interruption:
     Parameters
     ----------
     reason
-        ``INTERRUPTED`` (Ctrl-C or a lack of memory), ``MAX_SECONDS`` (the time limit), or None
-        where the stage ended by itself.
+        ``INTERRUPTED`` (Ctrl-C, a lack of memory or an error), ``MAX_SECONDS`` (the time limit),
+        or None where the stage ended by itself.
     """
 
     reason: StopReason | None = None
 
 
 @contextlib.contextmanager
-def interruptible(target: FitTarget) -> Iterator[Interruption]:
+def interruptible(target: FitTarget, *, has_result: bool = False) -> Iterator[Interruption]:
     """Run a stage of a fit; Ctrl-C, the time limit or a lack of memory ends the stage, not the fit.
 
     The only place of the library that handles interrupts.  The code after the block reads the
@@ -33,10 +33,23 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
     so that the remaining stages can finish.  JAX turns a KeyboardInterrupt inside a callback into
     an exception of its own; while an interrupt is pending, every exception counts as one.
 
+    Parameters
+    ----------
+    target
+        The target, whose time limit is removed.
+    has_result
+        Whether the fit has a mixture already.  Any other exception then ends the stage too: a
+        function of the user can fail after an hour, for instance because a file is gone.
+
+    Raises
+    ------
+    IsogmmError
+        Errors that name their remedy are not caught, nor are warnings that the user made errors.
+
     Warns
     -----
     FitWarning
-        If the memory is not sufficient for the stage.
+        If the memory is not sufficient for the stage, or an exception ended it.
 
     Examples
     --------
@@ -61,6 +74,12 @@ def interruptible(target: FitTarget) -> Iterator[Interruption]:
             interrupt_is_handled()
         elif is_lack_of_memory(error):
             warn_of_memory(error)
+        elif has_result and not isinstance(error, IsogmmError | FitWarning):
+            warn_user(
+                f"isogmm: a stage of the fit failed: {in_words(error)}. The stage ends there, and "
+                "the fit returns what it has so far. Correct the cause, and continue with "
+                "isogmm.fit_isogmm(model, resume=idata)."
+            )
         else:
             raise
         target.deadline = None

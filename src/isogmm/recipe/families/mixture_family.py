@@ -151,7 +151,7 @@ class MixtureFamily(AbstractFamily[Mixture]):
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
         new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
         if new and start.num_extensions < MAX_EXTENSIONS:
-            with interruptible(context.target) as interruption:
+            with interruptible(context.target, has_result=True) as interruption:
                 return self._extended(context, start, new)
             # The draws of the known modes are complete, but others are missing.
             delivery = replace(delivery, stop_reason=interruption.reason)
@@ -221,7 +221,7 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
         reason, found = start.stop_reason, None
         context.costs.begin(Stage.JUDGE)
         if reason is None:
-            with interruptible(context.target) as interruption:
+            with interruptible(context.target, has_result=True) as interruption:
                 found = family.without_rounds(context, start, self.num_draws)
             reason = interruption.reason
         if reason is not None:
@@ -246,7 +246,7 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
     def add(self, optimized: OptimizeResult) -> None:
         """Judge the mixture by fresh draws; keep it if it is the first or has gained."""
         self.context.costs.begin(Stage.JUDGE)
-        with interruptible(self.context.target) as interruption:
+        with interruptible(self.context.target, has_result=True) as interruption:
             pool = self._draw(optimized.mixture)
         if interruption.reason is not None:
             optimized = replace(optimized, stop_reason=interruption.reason)

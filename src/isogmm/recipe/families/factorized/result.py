@@ -44,7 +44,7 @@ def fit_result(context: FitContext, results: Sequence[OptimizeResult], draws: in
         ]
     )
     log_density = np.full(positions.shape[:2], np.nan)
-    with interruptible(target), target.limit.extended():
+    with interruptible(target, has_result=True), target.limit.extended():
         # One at a time: a batch of them may not fit into memory.
         for draw, chain in np.ndindex(num_draws, len(results)):
             log_density[chain, draw] = target.evaluate(positions[chain, draw])[0]

@@ -152,7 +152,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         if optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
             return optimized, pool
         found = Covered(optimized.mixture, pool, 0.0)
-        with interruptible(context.target) as interruption:
+        with interruptible(context.target, has_result=True) as interruption:
             found = cover_tails(context.target, optimized.mixture, pool, context.generator)
         reason = interruption.reason or optimized.stop_reason
         covered = replace(
