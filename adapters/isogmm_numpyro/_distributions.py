@@ -78,7 +78,7 @@ def transform_of(site: Message) -> Transform:
     except NotImplementedError as error:
         remedy = (
             "draw it from ProjectedNormal, which is reparameterized automatically"
-            if "sphere" in type(_base_constraint(fn.support)).__name__.lower()
+            if "sphere" in type(base_constraint(fn.support)).__name__.lower()
             else "reparameterize it with numpyro.handlers.reparam, or transform a site whose "
             "support has a bijection"
         )
@@ -88,7 +88,7 @@ def transform_of(site: Message) -> Transform:
         ) from error
 
 
-def _base_constraint(support: Constraint) -> Constraint:
+def base_constraint(support: Constraint) -> Constraint:
     """The constraint inside ``independent``."""
     while hasattr(support, "base_constraint"):
         support = support.base_constraint
@@ -100,7 +100,7 @@ def bounds_of(distribution: dist.Distribution) -> tuple[float, float] | None:
 
     The density of a circular distribution is periodic, so it has no bounds.
     """
-    support = _base_constraint(distribution.support)
+    support = base_constraint(distribution.support)
     if support is constraints.boolean:
         return 0.0, 1.0
     if support is constraints.circular:

@@ -12,9 +12,17 @@ from numpyro.primitives import Messenger
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
 from isogmm_numpyro._arguments import Arguments
-from isogmm_numpyro._distributions import bounds_of, is_factor, is_free, transform_of, unwrap
+from isogmm_numpyro._distributions import (
+    base_constraint,
+    bounds_of,
+    is_factor,
+    is_free,
+    transform_of,
+    unwrap,
+)
 from isogmm_numpyro._plate_sizes import plates_in_words, repeated_rows, repeated_value
 from isogmm_numpyro._prepare import prepare_at_origin, prepared_of
+from isogmm_numpyro._simplex_tails import is_simplex
 from isogmm_numpyro._sites import ConstantValue, InputValue, Site, Sites, Source
 from isogmm_numpyro._types import Message, Model, Trace
 
@@ -235,6 +243,7 @@ def _describe(name: str, site: Message) -> Site:
         enumerable=bool(site["fn"].has_enumerate_support),
         enumerate_mark=site["infer"].get("enumerate"),
         bounds=bounds_of(site["fn"]),
+        on_simplex=is_simplex(base_constraint(site["fn"].support)),
     )
 
 

@@ -17,6 +17,7 @@ from isogmm_numpyro._distributions import transform_of
 from isogmm_numpyro._enumeration import draw_discrete, enumerated, undrawable
 from isogmm_numpyro._prepare import prepare, prepared_of
 from isogmm_numpyro._prior import drawing
+from isogmm_numpyro._simplex_tails import clipped_log_determinant
 from isogmm_numpyro._sites import Sites
 from isogmm_numpyro._types import Data, Message, Model, Trace
 
@@ -73,13 +74,15 @@ class ModelFunctions:
         """Log joint density of a position ``(d,)``, with the discrete sites summed out.
 
         This is the negative of NumPyro's ``potential_energy``, which includes the
-        log-determinants of the transforms.
+        log-determinants of the transforms, with the exact log-determinant of simplex sites.
         """
         args, kwargs = self._arguments.restore(data["arrays"])
         prepared = self._prepared(data)
         has_discrete = bool(self._sites.discrete)
         model = enumerated(prepared, self._sites) if has_discrete else prepared
-        energy = potential_energy(model, args, kwargs, self.unravel(position), enum=has_discrete)
+        values = self.unravel(position)
+        energy = potential_energy(model, args, kwargs, values, enum=has_discrete)
+        energy -= clipped_log_determinant(values, self._sites.free)
         if not has_discrete:
             self._validate_latent(prepared_of(prepared).latent)
         return -jnp.asarray(energy, dtype=position.dtype).reshape(())

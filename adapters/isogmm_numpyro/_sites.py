@@ -34,6 +34,8 @@ class Site:
         The user's choice from ``infer={"enumerate": ...}``.
     bounds
         The least and the largest value in the support, or None.
+    on_simplex
+        Whether the support is a simplex.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Site:
     enumerable: bool = False
     enumerate_mark: str | None = None
     bounds: tuple[float, float] | None = None
+    on_simplex: bool = False
 
 
 @dataclass(frozen=True)
