@@ -152,6 +152,27 @@ BAD = {
     },
     "error of a mean": {"mcse": 0.3, "mcse_name": "tau"},
     "R-hat": {"rhat": 1.2, "rhat_name": "tau"},
+    "Pareto k, no gradient": {
+        "source": DrawSource.MIXTURE,
+        "pareto_k": 0.9,
+        "has_gradient": False,
+    },
+    "weights, no gradient": {
+        "source": DrawSource.IMPORTANCE,
+        "relative_ess": 0.01,
+        "has_gradient": False,
+    },
+    "tail of the weights, no gradient": {
+        "source": DrawSource.IMPORTANCE,
+        "weight_effect": WeightEffect("tau", "sd", 5.0, 0.0, 0.2, 0.9, "tau"),
+        "has_gradient": False,
+    },
+    "R-hat, no gradient": {
+        "source": DrawSource.MIXTURE,
+        "rhat": 1.2,
+        "rhat_name": "tau",
+        "has_gradient": False,
+    },
     "unseen modes": {"num_modes": 3, "unseen_probability": 0.1},
     "unseen modes beside one": {"unseen_probability": 0.1},
     "many modes": {"num_modes": 9, "unseen_probability": 0.9},

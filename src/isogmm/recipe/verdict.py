@@ -22,13 +22,6 @@ from isogmm.recipe.thresholds import (
 )
 from isogmm.results.labels import DrawSource, Verdict
 
-#: How remedies begin that run chains of HMC, and the remedy where the log density has no gradient.
-_NEED_GRADIENTS = ("Add HMC chains:", "Continue with isogmm.nuts_from")
-_NEED_NO_GRADIENT = (
-    "HMC chains cannot correct it, because the log density has no gradient. Use more components "
-    "and samples: isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
-)
-
 
 @dataclass(frozen=True)
 class Findings:
@@ -67,9 +60,9 @@ class Findings:
     stopped_early
         The sentence of a stop reason other than convergence, or None.
     single_precision
-        Whether the model computes in 32 bits.
+        Whether the model computes in 32 bits, in which matrices can lose positive definiteness.
     has_gradient
-        Whether HMC chains are possible.
+        Whether HMC chains are possible, which decides the remedy.
     weight_effect
         The variable of the model whose estimates change most by the importance weights; None if
         no change is significant.
@@ -102,8 +95,7 @@ class Findings:
 
 def decide(findings: Findings) -> tuple[Verdict, str]:
     """The verdict and the advice."""
-    problems = _problems(findings)
-    if problems:
+    if problems := _problems(findings):
         return Verdict.UNRELIABLE, " ".join(problems)
     if findings.source is DrawSource.CHAINS:
         return Verdict.REFINED, (
@@ -158,23 +150,12 @@ def _problems(f: Findings) -> list[str]:
         )
     lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
     if f.single_precision and lost_precision:
-        # Matrices can lose positive definiteness, and differences of large numbers lose digits.
         found.append(
             "The model computes in single precision, in which its log density is inaccurate or "
             "not finite. Use double precision: numpyro.enable_x64(), or floatX=float64 in PyMC."
         )
-    found += _of_chains(f) if f.source is DrawSource.CHAINS else _of_weights(f)
-    found += _of_draws(f) + _of_modes(f)
-    return found if f.has_gradient else list(map(_without_chains, found))
-
-
-def _without_chains(problem: str) -> str:
-    """The sentences about a problem, with a remedy that needs no gradient."""
-    for remedy in _NEED_GRADIENTS:
-        before, found, _ = problem.partition(remedy)
-        if found:
-            return before + _NEED_NO_GRADIENT
-    return problem
+    of_source = _of_chains(f) if f.source is DrawSource.CHAINS else _of_weights(f)
+    return found + of_source + _of_draws(f) + _of_modes(f)
 
 
 def _of_chains(f: Findings) -> list[str]:
@@ -206,26 +187,44 @@ def _of_weights(f: Findings) -> list[str]:
     largest_k = MAX_PARETO_K if is_reweighted else MAX_GOOD_K
     smallest_ess = MIN_RELIABLE_IMPORTANCE_ESS if is_reweighted else MIN_RELIABLE_MIXTURE_ESS
     if f.relative_ess < FLAT_RELATIVE_ESS and not f.pareto_k <= largest_k:
+        if not f.has_gradient:
+            return [
+                f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. HMC "
+                "chains cannot correct it, because the log density has no gradient. Use more "
+                "components and samples: isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
+            ]
         return [
             f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. Add HMC "
             'chains: isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     if f.relative_ess < smallest_ess:
+        if not f.has_gradient:
+            return [
+                f"The effective sample size of the importance weights is {f.relative_ess:.0%} of "
+                "the draws: the mixture is only a rough approximation. HMC chains cannot correct "
+                "it, because the log density has no gradient. Use more components and samples: "
+                "isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
+            ]
         return [
             f"The effective sample size of the importance weights is {f.relative_ess:.0%} of the "
             "draws: the mixture is only a rough approximation. Add HMC chains: "
             'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     effect = f.weight_effect
-    if effect is None:
-        return []
-    if is_reweighted and effect.pareto_k > MAX_PARETO_K:
+    if is_reweighted and effect is not None and effect.pareto_k > MAX_PARETO_K:
+        if not f.has_gradient:
+            return [
+                f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k "
+                f"of its weighted squares is {effect.pareto_k:.2f}. HMC chains cannot correct it, "
+                "because the log density has no gradient. Use more components and samples: "
+                "isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
+            ]
         return [
             f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k of "
             f"its weighted squares is {effect.pareto_k:.2f}. Add HMC chains: "
             'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
-    if not is_reweighted and effect.shift > MAX_WEIGHT_EFFECT:
+    if not is_reweighted and effect is not None and effect.shift > MAX_WEIGHT_EFFECT:
         return [
             "The draws of the mixture need importance weights: without them the mean or the log "
             f"sd of {effect.name} is wrong by {effect.shift:.2f}. Use them: "
@@ -243,10 +242,18 @@ def _of_draws(f: Findings) -> list[str]:
             "move slowly in it. Run longer chains: isogmm.fit_isogmm(model, resume=idata, "
             "refine=isogmm.Refine(max_gradients=3_000_000))."
         )
-    if f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws and f.num_modes < 2:
+    chains_disagree = f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws and f.num_modes < 2
+    if chains_disagree and f.has_gradient:
         found.append(
             f"The chains disagree (R-hat {f.rhat:.2f} for {f.rhat_name}): some of them miss part "
             "of the posterior. Continue with isogmm.nuts_from(idata, model)."
+        )
+    elif chains_disagree:
+        found.append(
+            f"The chains disagree (R-hat {f.rhat:.2f} for {f.rhat_name}): some of them miss part "
+            "of the posterior. HMC chains cannot correct it, because the log density has no "
+            "gradient. Use more components and samples: isogmm.fit_isogmm(model, "
+            "num_components=48, num_samples=64)."
         )
     return found
 
