@@ -33,10 +33,8 @@ class Findings:
         Where the delivered draws come from.
     pareto_k, relative_ess
         Of the importance ratios against the pooled mixture.
-    rhat, rhat_name
-        Largest R-hat of the delivered draws, and the coordinate that has it.
-    num_draws
-        Draws of all chains.
+    rhat, rhat_name, num_draws
+        Largest R-hat of the delivered draws, the coordinate that has it, and draws of all chains.
     independent_of_start, still_drifting
         Whether the correlation of the HMC chains with their starting points is small, and whether
         the two halves of the recording differ; None without chains.
@@ -191,7 +189,8 @@ def _of_weights(f: Findings) -> list[str]:
             return [
                 f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. HMC "
                 "chains cannot correct it, because the log density has no gradient. Use more "
-                "components and samples: isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
+                "components and samples: isogmm.fit_isogmm(model, num_components=48, "
+                "num_samples=64)."
             ]
         return [
             f"Pareto k is {f.pareto_k:.2f}: the mixture misses part of the posterior. Add HMC "
