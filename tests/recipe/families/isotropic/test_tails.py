@@ -2,15 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from helpers.targets import gaussian, make_target
 from isogmm.draws.pool import draw_pool
 from isogmm.draws.weigh import weigh
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.fit_target import FitTarget
-from isogmm.recipe.families.isotropic.probe import NUM_CHAINS, NUM_STEPS, THINNING, probe
+from isogmm.recipe.families.isotropic.probe import (
+    NUM_CHAINS,
+    NUM_STEPS,
+    NUM_TAIL_CHAINS,
+    TAIL_MASS,
+    THINNING,
+    probe,
+)
 from isogmm.recipe.families.isotropic.tails import MAX_ROUNDS, NUM_NEW, cover_tails
-from isogmm.recipe.thresholds import MAX_MISSED_SHARE
+from isogmm.recipe.thresholds import FLAT_RELATIVE_ESS, MAX_MISSED_SHARE
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -71,11 +79,11 @@ def test_random_walks_are_draws_of_the_target():
     target = FitTarget.of(truth.target())
     mixture, pool, generator = start(target)
     found = probe(target, mixture, pool, weigh(pool), generator)
-    assert len(found.positions) == NUM_CHAINS * NUM_STEPS // THINNING
+    assert (~found.in_tail).sum() == NUM_CHAINS * NUM_STEPS // THINNING
     assert found.missed_share == 0.0
     np.testing.assert_allclose(found.log_weights, 0.0, atol=1e-9)
     # Positions of one chain depend on each other: the chains are the independent draws.
-    squares = (found.positions**2).reshape(-1, NUM_CHAINS, 2).mean(axis=0)
+    squares = (found.positions[~found.in_tail] ** 2).reshape(-1, NUM_CHAINS, 2).mean(axis=0)
     assert np.all(np.abs(squares.mean(axis=0) - 1.0) < 5 * np.sqrt(2 / NUM_CHAINS))
 
 
@@ -94,3 +102,41 @@ def test_random_walks_find_mass_that_the_weights_do_not_show():
     found = probe(target, mixture, pool, weigh(pool), generator)
     assert found.missed_share > 0.1
     assert np.any(found.positions[found.missed] > 0)
+
+
+def test_chains_in_the_tails_are_draws_of_the_tails():
+    target = FitTarget.of(gaussian(np.zeros(1), np.eye(1)).target())
+    mixture, pool, generator = start(target)
+    found = probe(target, mixture, pool, weigh(pool), generator)
+    positions = found.positions[found.in_tail].reshape(-1, NUM_TAIL_CHAINS)
+    half = NUM_TAIL_CHAINS // 2
+    assert np.all(positions[:, :half] < -2.0)
+    assert np.all(positions[:, half:] > 2.0)
+    # The mean of a standard normal beyond the quantile z of its tail: its density there over the
+    # mass.  The bound is an order statistic of 2,000 draws, with a standard error of
+    # sqrt(mass / 2000) / density = 0.084 for z; the mean moves by less than z does.
+    z = norm.isf(TAIL_MASS)
+    means = np.abs(positions).mean(axis=0)
+    error = np.hypot(means.std() / np.sqrt(len(means)), 0.084)
+    assert abs(means.mean() - norm.pdf(z) / TAIL_MASS) < 5 * error
+
+
+def test_a_tail_of_one_percent_is_missed_by_one_gaussian():
+    """No draw of the Gaussian is far out; the sd of the target is 16 % larger."""
+
+    def contaminated(x):
+        parts = np.log(0.99) - x**2 / 2, np.log(0.01 / 6) - x**2 / 72
+        return np.logaddexp(*parts).sum(axis=1), np.zeros(x.shape)
+
+    target = FitTarget.of(make_target(contaminated, 2))
+    mixture, pool, generator = start(target)
+    weights = weigh(pool)
+    assert weights.relative_ess > FLAT_RELATIVE_ESS
+    found = probe(target, mixture, pool, weights, generator)
+    assert found.missed_share > MAX_MISSED_SHARE
+    _, fresh, _ = cover_tails(target, mixture, pool, generator)
+    second = np.exp(weigh(fresh).log_weights) @ fresh.positions.reshape(-1, 2) ** 2
+    # 1.35 exactly; the fourth moment of a coordinate is 3 (0.99 + 0.01 * 36²) = 41.9.
+    error = np.sqrt((41.9 - 1.35**2) / fresh.importance_ess())
+    assert np.all(np.abs(second - 1.35) < 5 * error)
+    assert np.all(second > 1.1)
