@@ -5,6 +5,7 @@ from typing import Any
 
 from isogmm.model.keywords import explains_keywords
 from isogmm.optimize.check import Check
+from isogmm.recipe.families.auto.family import read_family
 from isogmm.recipe.families.factorized.api import fit_factorized as fit_factorized
 from isogmm.recipe.options import CHAINS
 from isogmm.recipe.run import run
@@ -20,6 +21,7 @@ def fit_isogmm(
     draws: int = 1000,
     chains: int = CHAINS,
     num_components: int | str = "auto",
+    family: str = "isotropic",
     method: Any = "auto",
     weights: Any = "auto",
     whitening: Any = "auto",
@@ -57,6 +59,9 @@ def fit_isogmm(
         K of each chain.  ``"auto"`` takes 1 where one Gaussian is accurate enough, else 16, or
         two for each mode where that is more.  It adds components while the ELBO gains from them,
         up to 24, or 64 with ``refine=0``.
+    family
+        ``"isotropic"``, or ``"auto"``: full covariances as well, up to 500 dimensions, where
+        isotropic components are not accurate and full ones have a higher ELBO.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
@@ -126,7 +131,7 @@ def fit_isogmm(
     Petit-Talamon, Lambert, Korba (2025). Variational inference with mixtures of isotropic
     Gaussians. arXiv:2506.13613.
     """
-    return run("isotropic", locals())
+    return run(read_family(family), locals())
 
 
 @explains_keywords

@@ -19,7 +19,7 @@ def values_only(family_name: str, given: Arguments) -> Arguments:
     Parameters
     ----------
     family_name
-        The family that the user fits; only ``"isotropic"`` needs no gradients.
+        The family that the user fits; only isotropic components need no gradients.
     given
         The arguments of the public function by name.
 
@@ -28,7 +28,7 @@ def values_only(family_name: str, given: Arguments) -> Arguments:
     OptionError
         If an option needs gradients: names it, its value and what is accepted.
     """
-    if family_name != "isotropic":
+    if family_name not in ("isotropic", "auto"):
         raise OptionError(
             "the log density has no gradient (gradient=False), which this family of mixtures "
             "needs: use isogmm.fit_isogmm"

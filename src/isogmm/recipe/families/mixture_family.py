@@ -253,13 +253,17 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
             pool = self._draw_in_time(optimized.mixture)
         if not self._has_result:
             self.optimized, self.pool, self._has_result, self._grows = optimized, pool, True, True
-        elif self.family.has_gained(self.pool, pool):
+        elif self._is_gain(optimized, pool):
             history = joined(self.optimized.history, optimized.history)
             iterations = self.optimized.iterations + optimized.iterations
             self.pool = pool
             self.optimized = replace(optimized, history=history, iterations=iterations)
         else:
             self._drop(optimized)
+
+    def _is_gain(self, optimized: OptimizeResult, pool: Pool) -> bool:
+        """Whether this mixture, with fresh draws, replaces the one before."""
+        return self.family.has_gained(self.pool, pool)
 
     def whole(self, mixture: AbstractMixture) -> AbstractMixture:
         """The mixture itself: all chains are optimized together."""

@@ -1,0 +1,1 @@
+"""Isotropic components first, then full covariances: ``family="auto"`` of ``fit_isogmm``."""

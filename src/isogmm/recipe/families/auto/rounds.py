@@ -1,0 +1,134 @@
+"""Optimizations with isotropic components, then with full covariances."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isogmm.draws.pool import Pool, draw_pool
+from isogmm.draws.weigh import weigh
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.recipe.families.base import Round
+from isogmm.recipe.families.mixture_family import MixtureRounds
+from isogmm.recipe.thresholds import (
+    FLAT_RELATIVE_ESS,
+    MAX_REWEIGHT_K,
+    MIN_REWEIGHT_RELATIVE_ESS,
+)
+from isogmm.results.interruption import interruptible
+from isogmm.results.labels import Stage
+from isogmm.results.stop_reason import StopReason
+
+if TYPE_CHECKING:
+    from isogmm.recipe.families.auto.family import IsotropicThenFull
+
+#: Draws of each chain that compare starts.
+NUM_TEST_DRAWS = 32
+#: Standard errors by which the ELBO of full covariances must exceed that of isotropic ones.
+NUM_STANDARD_ERRORS = 2.0
+
+
+class RoundsThenFull(MixtureRounds[Any]):
+    """Isotropic components; then one Gaussian for each mode; then GMMVI.
+
+    Each step is taken where the one before is not accurate, and is kept if it raises the ELBO.
+    """
+
+    family: "IsotropicThenFull"
+
+    def planned(self) -> Iterator[Round]:
+        """The isotropic optimizations first."""
+        yield from super().planned()
+        if not self._may_gain():
+            return
+        context, full = self.context, self.family.full
+        context.costs.begin(Stage.JUDGE)
+        with interruptible(context.target) as interruption:
+            self._try_one_for_each_mode()
+            mixture = self._start_of_full() if self._needs_optimization() else None
+        if interruption.reason is not None:
+            self.optimized = replace(self.optimized, stop_reason=interruption.reason)
+        elif mixture is not None:
+            context.costs.begin(Stage.MIXTURE)
+            algorithm = full.options.algorithm
+            runner = algorithm.runner(context.target, mixture, context.generator)
+            yield Round(runner, algorithm.schedule, algorithm.stopping)
+
+    def _may_gain(self) -> bool:
+        """Whether isotropic components are not accurate and full covariances are possible."""
+        target, reason = self.context.target, self.optimized.stop_reason
+        is_complete = reason in (StopReason.CONVERGED, StopReason.MAX_ITERATIONS)
+        if not is_complete or not target.has_gradient or target.dim > MAX_DENSE_DIM:
+            return False
+        return weigh(self.pool).relative_ess <= FLAT_RELATIVE_ESS
+
+    def _try_one_for_each_mode(self) -> None:
+        """Full covariances without an optimization: the Gaussians that the search found."""
+        located = self.start.located
+        if located is None or not self.start.has_several_modes:
+            return
+        mixture = self._over_modes(len(located.means))
+        pool = self._draw_test(mixture)
+        elbo, error = pool.pooled_elbo()
+        if elbo + NUM_STANDARD_ERRORS * error < self.pool.pooled_elbo()[0]:
+            return
+        context, num_draws = self.context, self.num_draws - NUM_TEST_DRAWS
+        pool = pool.joined(draw_pool(context.target, mixture, context.generator, num_draws))
+        if is_better(self.pool, pool):
+            self.optimized, self.pool = replace(self.optimized, mixture=mixture), pool
+            if context.save is not None:
+                context.save(mixture, self.start.centers, self.optimized.iterations)
+
+    def _needs_optimization(self) -> bool:
+        """Whether weights do not correct the draws, and chains do not follow or several modes are
+        known."""
+        has_chains = self.family.options.refinement.settings is not None
+        if has_chains and not self.start.has_several_modes:
+            return False
+        weights = weigh(self.pool)
+        is_even = weights.relative_ess > MIN_REWEIGHT_RELATIVE_ESS
+        is_enough = is_even and weights.pareto_k < MAX_REWEIGHT_K
+        return not (is_enough or weights.relative_ess > FLAT_RELATIVE_ESS)
+
+    def _start_of_full(self) -> GaussianMixture:
+        """The better start of two: several components for each mode, or the fit so far."""
+        full, mixture, located = self.family.full, self.optimized.mixture, self.start.located
+        candidates = [full.convert(mixture)]
+        if located is not None:
+            count = max(full.default_num_components, 2 * len(located.means))
+            candidates.append(self._over_modes(self.family.options.num_components or count))
+        if len(candidates) < 2:
+            return candidates[0]
+        elbos = [self._draw_test(one).pooled_elbo()[0] for one in candidates]
+        return candidates[int(np.argmax(elbos))]
+
+    def _over_modes(self, count: int) -> GaussianMixture:
+        """Components with the covariances of the modes, in the coordinates of the start."""
+        assert self.start.located is not None
+        affine_map = self.start.mixture.affine_map
+        return self.family.full.over_modes(
+            self.start.located, count, affine_map, self.context.generator
+        )
+
+    def _draw_test(self, mixture: GaussianMixture) -> Pool:
+        return draw_pool(self.context.target, mixture, self.context.generator, NUM_TEST_DRAWS)
+
+    def _is_gain(self, optimized: OptimizeResult, pool: Pool) -> bool:
+        """Between the families the ELBO decides; the cost is spent."""
+        if isinstance(optimized.mixture, GaussianMixture):
+            return is_better(self.pool, pool)
+        return super()._is_gain(optimized, pool)
+
+
+def is_better(before: Pool, after: Pool) -> bool:
+    """Whether the ELBO is higher by more than its noise, with no more draws outside the support.
+
+    The estimates of the ELBO leave out draws outside the support.
+    """
+    if after.num_nonfinite > before.num_nonfinite:
+        return False
+    (old, old_se), (new, new_se) = before.pooled_elbo(), after.pooled_elbo()
+    return new - old > NUM_STANDARD_ERRORS * float(np.hypot(old_se, new_se))

@@ -1,0 +1,171 @@
+"""``family="auto"``: isotropic components, then full covariances where they raise the ELBO."""
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+import isogmm
+from helpers.targets import (
+    GaussianMixtureTruth,
+    correlated_gaussian,
+    isotropic_mixture,
+    make_target,
+    quartic,
+)
+from isogmm.api import fit_isogmm
+from isogmm.draws.pool import Pool
+from isogmm.errors import FitWarning, OptionError
+from isogmm.mixtures.gaussian import GaussianMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.recipe.families.auto.rounds import is_better
+from isogmm.results.groups import get_group
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+QUICK = {"random_seed": 0, "draws": 250, "chains": 2, "progressbar": False}
+
+
+def draws_of(idata):
+    return get_group(idata, "posterior")["x"].values
+
+
+def different_modes():
+    """Two modes in four dimensions; no affine map makes both isotropic."""
+    scales = np.array([[3.0, 1.0, 0.3, 1.0], [0.3, 1.0, 3.0, 1.0]])
+    means = np.array([[-8.0, 0.0, 0.0, 0.0], [8.0, 0.0, 0.0, 0.0]])
+    covariances = np.stack([np.diag(scale**2) for scale in scales])
+    return GaussianMixtureTruth(means, covariances, np.array([0.3, 0.7]))
+
+
+def banana():
+    """x₁ ~ N(0, 4), x₂ given x₁ ~ N(x₁² / 4, 1/4)."""
+
+    def evaluate(points):
+        first, second = points.T
+        off = second - first**2 / 4.0
+        gradient = np.stack([-first / 4.0 + 2.0 * off * first, -4.0 * off], axis=1)
+        return -(first**2) / 8.0 - 2.0 * off**2, gradient
+
+    return make_target(evaluate, 2)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        correlated_gaussian(3, 20.0).target(),
+        isotropic_mixture([[-6.0, 0.0], [6.0, 0.0]], [1.0, 1.0]).target(),
+        quartic(8, 0.2),
+    ],
+    ids=["one Gaussian", "two isotropic modes", "chains correct one mode"],
+)
+def test_nothing_changes_where_isotropic_components_or_chains_are_enough(target):
+    fits = [fit_isogmm(target, family=family, **QUICK) for family in ("isotropic", "auto")]
+    assert fits[0].attrs["verdict"] != "unreliable"
+    np.testing.assert_array_equal(*(draws_of(idata) for idata in fits))
+    gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
+    assert gradients[0] == gradients[1]
+
+
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+def test_one_gaussian_for_each_mode(tmp_path):
+    truth = different_modes()
+    fits = {f: fit_isogmm(truth.target(), family=f, **QUICK) for f in ("isotropic", "auto")}
+    facts = {family: idata.attrs for family, idata in fits.items()}
+    # The target is normalized, and one Gaussian for each mode is exact.
+    assert facts["isotropic"]["elbo"] < -0.2
+    assert abs(facts["auto"]["elbo"]) < 0.01 + 5 * facts["auto"]["elbo_se"]
+    assert (facts["auto"]["verdict"], facts["auto"]["num_components"]) == ("good", 2)
+    mixture = isogmm.Mixture.from_idata(fits["auto"])
+    assert isinstance(mixture, GaussianMixture)
+    # No optimization with full covariances took place, and no chain was necessary.
+    stages = {f: json.loads(idata.attrs["stage_gradient_evaluations"]) for f, idata in fits.items()}
+    assert stages["auto"]["mixture"] == stages["isotropic"]["mixture"]
+    assert stages["auto"]["refine"] < stages["isotropic"]["refine"]
+    isogmm.inference_data.save(fits["auto"], tmp_path / "fit.nc")
+    saved = isogmm.inference_data.load(tmp_path / "fit.nc")
+    resumed = fit_isogmm(truth.target(), family="auto", resume=saved, refine=0, **QUICK)
+    assert isinstance(isogmm.Mixture.from_idata(resumed), GaussianMixture)
+    with pytest.raises(OptionError, match="fit_gmmvi"):
+        fit_isogmm(truth.target(), resume=fits["auto"], **QUICK)
+
+
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+def test_full_covariances_without_chains():
+    """One curved mode: isotropic components are not accurate, and no chains correct them."""
+    options = {"refine": 0, "num_components": 4, "importance": False, **QUICK}
+    fits = [fit_isogmm(banana(), family=f, **options) for f in ("isotropic", "auto")]
+    gain = fits[1].attrs["elbo"] - fits[0].attrs["elbo"]
+    assert gain > 2 * np.hypot(fits[0].attrs["elbo_se"], fits[1].attrs["elbo_se"])
+    assert isinstance(isogmm.Mixture.from_idata(fits[1]), GaussianMixture)
+
+
+def test_a_checkpoint_continues_the_family_that_it_holds(tmp_path):
+    path, target = tmp_path / "fit.npz", different_modes().target()
+    first = fit_isogmm(target, family="auto", checkpoint=path, **QUICK)
+    again = fit_isogmm(target, family="auto", checkpoint=path, refine=0, **QUICK)
+    for idata in (first, again):
+        assert isinstance(isogmm.Mixture.from_idata(idata), GaussianMixture)
+
+
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+def test_an_interrupt_leaves_the_isotropic_fit():
+    def stop(check):
+        return True
+
+    idata = fit_isogmm(different_modes().target(), family="auto", callback=stop, **QUICK)
+    assert idata.attrs["stop_reason"] == "interrupted"
+    assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(0.2, False), (0.4, True)])
+def test_the_gain_must_exceed_its_noise(gain, expected):
+    def pool(elbo):
+        # 100 draws with a standard deviation of 1: a standard error of about 0.1.
+        ratios = np.tile([elbo - 1.0, elbo + 1.0], (2, 25))
+        zero = np.zeros((2, 50))
+        return Pool(np.zeros((2, 50, 1)), zero.astype(int), ratios, zero, zero)
+
+    # Two standard errors of the difference: 0.28.
+    assert is_better(pool(0.0), pool(gain)) is expected
+    assert not is_better(pool(gain), pool(0.0))
+
+
+def test_draws_outside_the_support_are_no_gain():
+    zero = np.zeros((1, 4))
+    inside = Pool(zero[..., None], zero.astype(int), np.array([[-1.0, 0.0, 0.0, 1.0]]), zero, zero)
+    log_density = np.array([[-np.inf, 9.0, 9.0, 9.0]])
+    outside = Pool(zero[..., None], zero.astype(int), log_density, zero, zero)
+    assert outside.pooled_elbo()[0] > inside.pooled_elbo()[0] + 5.0
+    assert not is_better(inside, outside)
+
+
+def test_a_density_without_gradient_keeps_isotropic_components():
+    truth = different_modes()
+    model = isogmm.LogDensity(
+        lambda x: truth.log_density_and_gradient(np.asarray(x))[0],
+        np.zeros(4),
+        names="x",
+        gradient=False,
+        vectorized=True,
+        initial=lambda generator, n: generator.uniform(-9.0, 9.0, (n, 4)),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        idata = fit_isogmm(model, family="auto", max_iterations=50, **QUICK)
+    assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"family": "full"}, "unknown family='full'"),
+        ({"family": 3}, "unknown family=3"),
+        ({"family": "auto", "method": "ibw"}, "method='ibw' cannot be used with family=\"auto\""),
+        ({"family": "auto", "weights": "uniform"}, "weights='uniform' cannot be used"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(OptionError, match=message):
+        fit_isogmm(correlated_gaussian(2).target(), **{**QUICK, **options})
