@@ -1,10 +1,10 @@
 """Isotropic components first, then full covariances where they raise the ELBO."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.gaussian import GaussianMixture
-from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.auto.rounds import RoundsThenFull
 from isogmm.recipe.families.gaussian.family import FullCovariances
@@ -62,21 +62,19 @@ class IsotropicThenFull(Isotropic):
         full = FullCovariances.of({**given, **own})
         return cls(Isotropic.of(given).options, full)
 
-    def convert(self, mixture: object) -> IsotropicMixture | GaussianMixture:
+    def convert(self, mixture: object) -> Any:
         """The mixture itself; diagonal covariances become full ones."""
         if isinstance(mixture, GaussianMixture):
             return self.full.convert(mixture)
         return super().convert(mixture)
 
-    def rounds(
-        self, context: FitContext, start: Start[IsotropicMixture | GaussianMixture]
-    ) -> MixtureRounds[IsotropicMixture | GaussianMixture]:
+    def rounds(self, context: FitContext, start: Start[Any]) -> MixtureRounds[Any]:
         """The optimizations of both families; of one where a fit with covariances continues."""
         if isinstance(start.mixture, GaussianMixture):
             return self.full.rounds(context, start)
         return RoundsThenFull(self, context, start)
 
-    def continuing(self, mixture: IsotropicMixture | GaussianMixture) -> "IsotropicThenFull":
+    def continuing(self, mixture: Any) -> "IsotropicThenFull":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
         found = super().continuing(mixture)
         return replace(found, full=self.full.continuing(mixture))

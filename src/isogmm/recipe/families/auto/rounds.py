@@ -83,15 +83,18 @@ class RoundsThenFull(MixtureRounds[Any]):
                 context.save(mixture, self.start.centers, self.optimized.iterations)
 
     def _needs_optimization(self) -> bool:
-        """Whether weights do not correct the draws, and chains do not follow or several modes are
-        known."""
-        has_chains = self.family.options.refinement.settings is not None
-        if has_chains and not self.start.has_several_modes:
-            return False
+        """Whether the mixture is not accurate, or not even with the corrections that follow.
+
+        Chains correct a single mode, and with them weights correct small errors.
+        """
         weights = weigh(self.pool)
+        if weights.relative_ess > FLAT_RELATIVE_ESS:
+            return False
+        if self.family.options.refinement.settings is None:
+            return True
         is_even = weights.relative_ess > MIN_REWEIGHT_RELATIVE_ESS
         is_enough = is_even and weights.pareto_k < MAX_REWEIGHT_K
-        return not (is_enough or weights.relative_ess > FLAT_RELATIVE_ESS)
+        return self.start.has_several_modes and not is_enough
 
     def _start_of_full(self) -> GaussianMixture:
         """The better start of two: several components for each mode, or the fit so far."""
