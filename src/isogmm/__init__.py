@@ -26,6 +26,7 @@ _MODULE_OF = {
     "calibrate": "isogmm.studies.calibrate",
     "plot_calibration": "isogmm.views.plots.calibration",
     "FailedFit": "isogmm.studies.work",
+    "sampling_wrapper": "isogmm.studies.sampling_wrapper",
     "enable_compilation_cache": "isogmm.studies.compilation_cache",
     "LogDensity": "isogmm.model.log_density",
     "Target": "isogmm.model.target",

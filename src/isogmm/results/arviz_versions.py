@@ -76,6 +76,18 @@ def read_netcdf(path: str, engine: str) -> Result:
         return tree.load()
 
 
+def sampling_wrapper_class() -> type:
+    """``SamplingWrapper``, the base class of refits for cross-validation.
+
+    ArviZ 1.x rejects objects of other classes.
+    """
+    if is_first_generation():
+        from arviz import SamplingWrapper
+    else:
+        from arviz_stats.loo import SamplingWrapper
+    return SamplingWrapper
+
+
 # --- statistics -------------------------------------------------------------------------------
 
 

@@ -104,7 +104,7 @@ def loo(
     positions = positions_of(idata, target)
     # One draw shows the variables and their shapes.
     one = constrained(target, positions[:1, :1], seed, UNWANTED).get("log_likelihood", {})
-    name = _variable(one, var_name)
+    name = observed_variable(one, var_name)
     labels = labelled({name: one[name]}, target, idata, all_draws=False)[name]
     observations = labels[0, 0].drop_vars(SAMPLE_DIMS)
     chains, draws = positions.shape[:2]
@@ -132,7 +132,7 @@ def loo(
     return result
 
 
-def _variable(arrays: Mapping[str, np.ndarray], var_name: str | None) -> str:
+def observed_variable(arrays: Mapping[str, object], var_name: str | None) -> str:
     """The observed variable of this name, or the only one.
 
     Raises
