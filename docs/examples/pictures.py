@@ -199,7 +199,7 @@ def locate() -> None:
         axes.plot(*draws.T, ".", color=GRAY, ms=2.2, alpha=0.6, mew=0, zorder=0,
                   rasterized=True)  # fmt: skip
         axes.set(xlim=(-20, 34), ylim=(-4.6, 4.2), xlabel=r"$\theta_1$")
-    left.set(ylabel=r"$\log\tau$", title="Paths run into the spike")
+    left.set(ylabel=r"$\log\tau$", title="Paths of L-BFGS")
     for path in paths:
         line = path.positions[path.positions[:, 1] > -5.5][:, SHOWN].T
         left.plot(*line, ".-", color=INK, lw=0.9, ms=3)
@@ -228,7 +228,7 @@ def locate() -> None:
         right.axvline(iteration, color=GRAY, lw=0.8, zorder=0)
     top = max(gaussians.elbo)
     right.set(xlim=(0, 40.5), ylim=(top - 16, top + 2), xlabel="iteration",
-              title="ELBO, nats: the best go on")  # fmt: skip
+              title="ELBO of the candidates, nats")  # fmt: skip
     right.legend(loc="lower right", handlelength=1.4, title="candidates from", title_fontsize=8)
     save(figure, "locate")
 
