@@ -61,7 +61,8 @@ def fit_isogmm(
         up to 24, or 64 with ``refine=0``.
     family
         ``"isotropic"``, or ``"auto"``: full covariances as well, up to 500 dimensions, where
-        isotropic components are not accurate and full ones have a higher ELBO.
+        isotropic components are not accurate and full ones have a higher ELBO.  A method, a number
+        of components or an initialization that is given keeps the components isotropic.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.

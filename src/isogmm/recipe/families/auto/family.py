@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from isogmm.errors import OptionError
+from isogmm.locate.options import Locate
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.auto.rounds import RoundsThenFull
@@ -42,39 +43,40 @@ class IsotropicThenFull(Isotropic):
     options
         The options of the isotropic fit.
     full
-        The family of the full covariances.
+        The family of the full covariances; None where the user chose the rule, the weights, the
+        number of components or the initialization, so that all components are isotropic.
     """
 
-    full: FullCovariances
+    full: FullCovariances | None
 
     @classmethod
     def of(cls, given: Arguments) -> "IsotropicThenFull":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
-        for name in ("method", "weights"):
-            value, allowed = given[name], ("auto", "learned")
-            if not (isinstance(value, str) and value in allowed):
-                raise OptionError(
-                    f'{name}={value!r} cannot be used with family="auto", which chooses the method '
-                    "and learns the weights of full covariances: leave it out, or use "
-                    'family="isotropic"'
-                )
+        options = Isotropic.of(given).options
+        is_free = options.num_components is None and isinstance(options.init, Locate)
+        for name, free in (("method", ("auto",)), ("weights", ("auto", "learned"))):
+            value = given[name]
+            is_free = is_free and isinstance(value, str) and value in free
+        if not is_free:
+            return cls(options, None)
         own = {"covariance": "full", "num_samples": None, "array_backend": "numpy"}
-        full = FullCovariances.of({**given, **own})
-        return cls(Isotropic.of(given).options, full)
+        return cls(options, FullCovariances.of({**given, **own}))
 
     def convert(self, mixture: object) -> Any:
         """The mixture itself; diagonal covariances become full ones."""
-        if isinstance(mixture, GaussianMixture):
+        if self.full is not None and isinstance(mixture, GaussianMixture):
             return self.full.convert(mixture)
         return super().convert(mixture)
 
     def rounds(self, context: FitContext, start: Start[Any]) -> MixtureRounds[Any]:
-        """The optimizations of both families; of one where a fit with covariances continues."""
-        if isinstance(start.mixture, GaussianMixture):
+        """The optimizations of both families; of one where a mixture is continued."""
+        if self.full is not None and isinstance(start.mixture, GaussianMixture):
             return self.full.rounds(context, start)
-        return RoundsThenFull(self, context, start)
+        if self.full is None or start.located is None:
+            return super().rounds(context, start)
+        return RoundsThenFull(self, self.full, context, start)
 
     def continuing(self, mixture: Any) -> "IsotropicThenFull":
         """See :class:`isogmm.recipe.families.base.AbstractFamily`."""
         found = super().continuing(mixture)
-        return replace(found, full=self.full.continuing(mixture))
+        return found if self.full is None else replace(found, full=self.full.continuing(mixture))

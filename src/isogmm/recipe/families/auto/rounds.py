@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.weigh import weigh
+from isogmm.locate.located import Located
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.optimize.loop import OptimizeResult
+from isogmm.recipe.context import FitContext
 from isogmm.recipe.families.base import Round
-from isogmm.recipe.families.mixture_family import MixtureRounds
+from isogmm.recipe.families.gaussian.family import FullCovariances
+from isogmm.recipe.families.mixture_family import MixtureFamily, MixtureRounds
+from isogmm.recipe.start import Start
 from isogmm.recipe.thresholds import (
     FLAT_RELATIVE_ESS,
     MAX_REWEIGHT_K,
@@ -21,9 +25,6 @@ from isogmm.recipe.thresholds import (
 from isogmm.results.interruption import interruptible
 from isogmm.results.labels import Stage
 from isogmm.results.stop_reason import StopReason
-
-if TYPE_CHECKING:
-    from isogmm.recipe.families.auto.family import IsotropicThenFull
 
 #: Draws of each chain that compare starts.
 NUM_TEST_DRAWS = 32
@@ -35,16 +36,31 @@ class RoundsThenFull(MixtureRounds[Any]):
     """Isotropic components; then one Gaussian for each mode; then GMMVI.
 
     Each step is taken where the one before is not accurate, and is kept if it raises the ELBO.
+
+    Parameters
+    ----------
+    family, full
+        The families of isotropic components and of full covariances.
+    context, start
+        What all stages share, and what the mixture is fitted from, with the result of a search.
     """
 
-    family: "IsotropicThenFull"
+    def __init__(
+        self,
+        family: MixtureFamily[Any],
+        full: FullCovariances,
+        context: FitContext,
+        start: Start[Any],
+    ) -> None:
+        super().__init__(family, context, start)
+        self.full = full
 
     def planned(self) -> Iterator[Round]:
         """The isotropic optimizations first."""
         yield from super().planned()
         if not self._may_gain():
             return
-        context, full = self.context, self.family.full
+        context = self.context
         context.costs.begin(Stage.JUDGE)
         with interruptible(context.target) as interruption:
             self._try_one_for_each_mode()
@@ -53,7 +69,7 @@ class RoundsThenFull(MixtureRounds[Any]):
             self.optimized = replace(self.optimized, stop_reason=interruption.reason)
         elif mixture is not None:
             context.costs.begin(Stage.MIXTURE)
-            algorithm = full.options.algorithm
+            algorithm = self.full.options.algorithm
             runner = algorithm.runner(context.target, mixture, context.generator)
             yield Round(runner, algorithm.schedule, algorithm.stopping)
 
@@ -67,10 +83,9 @@ class RoundsThenFull(MixtureRounds[Any]):
 
     def _try_one_for_each_mode(self) -> None:
         """Full covariances without an optimization: the Gaussians that the search found."""
-        located = self.start.located
-        if located is None or not self.start.has_several_modes:
+        if not self.start.has_several_modes:
             return
-        mixture = self._over_modes(len(located.means))
+        mixture = self._over_modes(len(self._located.means))
         pool = self._draw_test(mixture)
         elbo, error = pool.pooled_elbo()
         if elbo + NUM_STANDARD_ERRORS * error < self.pool.pooled_elbo()[0]:
@@ -97,24 +112,20 @@ class RoundsThenFull(MixtureRounds[Any]):
         return self.start.has_several_modes and not is_enough
 
     def _start_of_full(self) -> GaussianMixture:
-        """The better start of two: several components for each mode, or the fit so far."""
-        full, mixture, located = self.family.full, self.optimized.mixture, self.start.located
-        candidates = [full.convert(mixture)]
-        if located is not None:
-            count = max(full.default_num_components, 2 * len(located.means))
-            candidates.append(self._over_modes(self.family.options.num_components or count))
-        if len(candidates) < 2:
-            return candidates[0]
-        elbos = [self._draw_test(one).pooled_elbo()[0] for one in candidates]
-        return candidates[int(np.argmax(elbos))]
+        """The better start of two: the fit so far, or several components for each mode."""
+        count = max(self.full.default_num_components, 2 * len(self._located.means))
+        starts = [self.full.convert(self.optimized.mixture), self._over_modes(count)]
+        return max(starts, key=lambda mixture: self._draw_test(mixture).pooled_elbo()[0])
+
+    @property
+    def _located(self) -> Located:
+        assert self.start.located is not None
+        return self.start.located
 
     def _over_modes(self, count: int) -> GaussianMixture:
         """Components with the covariances of the modes, in the coordinates of the start."""
-        assert self.start.located is not None
         affine_map = self.start.mixture.affine_map
-        return self.family.full.over_modes(
-            self.start.located, count, affine_map, self.context.generator
-        )
+        return self.full.over_modes(self._located, count, affine_map, self.context.generator)
 
     def _draw_test(self, mixture: GaussianMixture) -> Pool:
         return draw_pool(self.context.target, mixture, self.context.generator, NUM_TEST_DRAWS)
