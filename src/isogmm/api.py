@@ -21,7 +21,7 @@ def fit_isogmm(
     draws: int = 1000,
     chains: int = CHAINS,
     num_components: int | str = "auto",
-    family: str = "isotropic",
+    family: str = "auto",
     method: Any = "auto",
     weights: Any = "auto",
     whitening: Any = "auto",
@@ -42,6 +42,8 @@ def fit_isogmm(
 ) -> Result:
     """Fit a mixture of isotropic Gaussians to the posterior of a model; nothing has to be tuned.
 
+    Where there are several modes of different shapes, components can have full covariances.
+
     Parameters
     ----------
     model
@@ -60,9 +62,9 @@ def fit_isogmm(
         two for each mode where that is more.  It adds components while the ELBO gains from them,
         up to 24, or 64 with ``refine=0``.
     family
-        ``"isotropic"``, or ``"auto"``: full covariances as well, up to 500 dimensions, where
-        isotropic components are not accurate and full ones have a higher ELBO.  A method, a number
-        of components or an initialization that is given keeps the components isotropic.
+        ``"isotropic"``, or ``"auto"``: full covariances, up to 500 dimensions, if there are several
+        modes, isotropic components are not accurate, and full ones have a higher ELBO.  A method,
+        a number of components or an initialization that is given keeps the components isotropic.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.

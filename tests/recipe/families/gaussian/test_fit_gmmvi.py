@@ -213,7 +213,7 @@ class TestResult:
         full = fit_gmmvi(target, resume=diagonal, refine=0, **QUICK)
         assert not IsotropicMixture.from_idata(full).is_diagonal
         with pytest.raises(OptionError, match="fit_gmmvi"):
-            fit_isogmm(target, resume=full, **QUICK)
+            fit_isogmm(target, family="isotropic", resume=full, **QUICK)
         with pytest.raises(OptionError, match='covariance="full"'):
             fit_gmmvi(target, covariance="diagonal", resume=full, **QUICK)
         with pytest.raises(OptionError, match="from_isotropic"):

@@ -74,17 +74,19 @@ class RoundsThenFull(MixtureRounds[Any]):
             yield Round(runner, algorithm.schedule, algorithm.stopping)
 
     def _may_gain(self) -> bool:
-        """Whether isotropic components are not accurate and full covariances are possible."""
+        """Whether there are several modes, of which isotropic components are not accurate.
+
+        A single mode is as isotropic as the affine map can make it.
+        """
         target, reason = self.context.target, self.optimized.stop_reason
         is_complete = reason in (StopReason.CONVERGED, StopReason.MAX_ITERATIONS)
-        if not is_complete or not target.has_gradient or target.dim > MAX_DENSE_DIM:
+        is_possible = target.has_gradient and target.dim <= MAX_DENSE_DIM
+        if not (is_complete and is_possible and self.start.has_several_modes):
             return False
         return weigh(self.pool).relative_ess <= FLAT_RELATIVE_ESS
 
     def _try_one_for_each_mode(self) -> None:
         """Full covariances without an optimization: the Gaussians that the search found."""
-        if not self.start.has_several_modes:
-            return
         mixture = self._over_modes(len(self._located.means))
         pool = self._draw_test(mixture)
         elbo, error = pool.pooled_elbo()
@@ -98,18 +100,12 @@ class RoundsThenFull(MixtureRounds[Any]):
                 context.save(mixture, self.start.centers, self.optimized.iterations)
 
     def _needs_optimization(self) -> bool:
-        """Whether the mixture is not accurate, or not even with the corrections that follow.
-
-        Chains correct a single mode, and with them weights correct small errors.
-        """
+        """Whether importance weights alone do not correct the mixture."""
         weights = weigh(self.pool)
         if weights.relative_ess > FLAT_RELATIVE_ESS:
             return False
-        if self.family.options.refinement.settings is None:
-            return True
         is_even = weights.relative_ess > MIN_REWEIGHT_RELATIVE_ESS
-        is_enough = is_even and weights.pareto_k < MAX_REWEIGHT_K
-        return self.start.has_several_modes and not is_enough
+        return not (is_even and weights.pareto_k < MAX_REWEIGHT_K)
 
     def _start_of_full(self) -> GaussianMixture:
         """The better start of two: the fit so far, or several components for each mode."""
