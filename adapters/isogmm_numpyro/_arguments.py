@@ -70,6 +70,23 @@ class Arguments:
         leaves = [next(remaining) if leaf is _Input else leaf for leaf in self._constants]
         return jax.tree.unflatten(self._structure, leaves)
 
+    def inputs_of(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> list[Array]:
+        """The leaves of other arguments at the positions of the inputs.
+
+        Raises
+        ------
+        ModelError
+            If the arguments have another structure.
+        """
+        leaves, structure = jax.tree.flatten((args, dict(kwargs)))
+        if structure != self._structure:
+            raise ModelError(
+                f"the arguments have the structure {structure}, but the first ones had "
+                f"{self._structure}: pass all data in the same form"
+            )
+        pairs = zip(leaves, self._constants, strict=True)
+        return [leaf for leaf, constant in pairs if constant is _Input]
+
     def signature(self) -> tuple[object, ...]:
         """A hashable key; arguments with equal keys can share compiled programs."""
         inputs = tuple(

@@ -13,7 +13,7 @@ from pymc.backends.arviz import find_constants, find_observations
 from isogmm.arrays import Array, split
 from isogmm.errors import ModelError, warn_user
 from isogmm.model.prior import draws_or_nan
-from isogmm.model.target import DrawPositions, ModelFields, Target
+from isogmm.model.target import DensityOfData, DrawPositions, ModelFields, Target
 from isogmm.results.groups import Result
 from isogmm_pymc._compiled_models import Compilation, CompiledModel, compiled_model
 from isogmm_pymc._graphs import value_shapes
@@ -183,6 +183,10 @@ def _model_fields(
     if isinstance(compilation.programs, JaxModelPrograms):
         fields["hyperparameters"] = functools.partial(
             hyperparameters, compilation.programs, compilation.graphs, data, prior_of
+        )
+        fields["density_of_data"] = DensityOfData(
+            compilation.programs.jax.log_density,
+            lambda args, kwargs: compilation.graphs.data_values(model.named_vars),
         )
     return fields
 

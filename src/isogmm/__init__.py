@@ -23,6 +23,7 @@ _MODULE_OF = {
     "fit_isogmm": "isogmm.api",
     "fit_gmmvi": "isogmm.api",
     "fit_many": "isogmm.studies.fit_many",
+    "fit_rows": "isogmm.rows.api",
     "calibrate": "isogmm.studies.calibrate",
     "plot_calibration": "isogmm.views.plots.calibration",
     "FailedFit": "isogmm.studies.work",

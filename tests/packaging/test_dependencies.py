@@ -50,6 +50,18 @@ ALLOWED: dict[str, set[str]] = {
     "baselines": {"model", "progress", "results", "samplers", "validation"},
     "empirical_bayes": {"api", "arrays", "errors", "model", "progress", "results", "validation"},
     "studies": {"api", "arrays", "errors", "model", "progress", "results", "validation"},
+    "rows": {
+        "api",
+        "arrays",
+        "draws",
+        "errors",
+        "locate",
+        "model",
+        "progress",
+        "recipe",
+        "results",
+        "validation",
+    },
     # The public names load their modules on first use: see the test of dynamic imports.
     "": {"errors"},
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypedDict
 
 import numpy as np
+from jaxtyping import PyTree
 
 from isogmm.arrays import Array
 
@@ -41,6 +42,25 @@ class ModelFields(TypedDict, total=False):
     prior_positions: DrawPositions | None
     has_gradient: bool
     hyperparameters: "Callable[[Maximize], Hyperparameters] | None"
+    density_of_data: "DensityOfData | None"
+
+
+@dataclass(frozen=True)
+class DensityOfData:
+    """The log density of a model as a function of the position and of the data.
+
+    Parameters
+    ----------
+    log_density
+        ``(position (d,), inputs) -> scalar``, a function that JAX can trace for data of any number
+        of rows.
+    inputs
+        ``(args, kwargs) -> inputs``, the data among the arguments of the model.  A PyMC model has
+        no arguments: the inputs are the current values of its ``pm.Data``.
+    """
+
+    log_density: Callable[[Array, PyTree], Array]
+    inputs: Callable[[tuple[object, ...], Mapping[str, object]], PyTree]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.precision import in_precision
 from isogmm.model.sharding import sharding_of
 from isogmm.model.structure import Structure
-from isogmm.model.target import ModelFields
+from isogmm.model.target import DensityOfData, ModelFields
 
 
 @dataclass(eq=False)
@@ -91,7 +91,9 @@ class JaxFunction:
                 x64=self.x64,
             )
             self._programs[structure, kinds] = programs
-        return programs.bind(arguments)
+        fields = programs.bind(arguments)
+        fields["density_of_data"] = DensityOfData(self._log_density, lambda args, kwargs: args)
+        return fields
 
     def _log_density(self, position: jax.Array, arguments: tuple[PyTree, ...]) -> PyTree:
         return self.fn(self.structure.unravel(position), *arguments)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from isogmm.arrays import Array, entry_names, size_of, split
 from isogmm.errors import ModelError
 from isogmm.model.fields import BatchEvaluation as BatchEvaluation
+from isogmm.model.fields import DensityOfData as DensityOfData
 from isogmm.model.fields import DrawPositions as DrawPositions
 from isogmm.model.fields import Groups as Groups
 from isogmm.model.fields import Hyperparameters as Hyperparameters
@@ -123,6 +124,9 @@ class Target:
         not finite at these positions; None if the terms are finite or unknown.
     notes
         Sentences about the model that the report shows before the advice.
+    density_of_data
+        The log density as a function of the position and the data, for :func:`isogmm.fit_rows`;
+        None where there is no such function.
     has_gradient
         Whether the functions return gradients.  Without them any array of shape (d,) or (n, d) may
         stand in their place, :meth:`evaluate` raises an error, and only :meth:`values` serves.
@@ -157,6 +161,7 @@ class Target:
     placeholder: Callable[[], Groups] | None = None
     explain: Callable[[np.ndarray], str | None] = lambda positions: None
     notes: Sequence[str] = ()
+    density_of_data: DensityOfData | None = None
     has_gradient: bool = True
     _max_pending: int = field(default=MAX_PENDING_CHUNKS, init=False, repr=False)
 

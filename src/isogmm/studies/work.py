@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from isogmm.errors import FitWarning, OptionError
+from isogmm.model.with_data import bound
 from isogmm.results.groups import Result
 from isogmm.results.warning_filters import in_main_thread
-from isogmm.studies.datasets import Job, bound
+from isogmm.studies.datasets import Job
 
 #: Modeling languages have global state: the threads of a process fit one after another.
 _one_at_a_time = threading.Lock()

@@ -1,0 +1,183 @@
+"""The rounds that correct the surrogate: one pass over the data, then batch and match."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.local_gaussians import fit_until_flat
+from isogmm.locate.options import Locate
+from isogmm.locate.search import Search
+from isogmm.model.fit_target import FitTarget
+from isogmm.model.target import Target
+from isogmm.rows.blocks import Blocks
+from isogmm.rows.density import Expansion, RowDensity
+from isogmm.rows.surrogate import Correction, Surrogate, positive_definite
+
+#: Modes of the sample that are corrected; each needs a Hessian of all rows.
+MAX_CENTERS = 16
+#: Distance in standard deviations below which a local maximum belongs to a Gaussian of the search.
+MIN_DISTANCE = 2.0
+#: Log mass below that of the best mode, in nats, from which on a mode is corrected no further: the
+#: first number, plus this share of the rise of the log density from the center to the mode, which
+#: the expansion predicts with an error of third order.
+MAX_MASS_GAP, RISE_SHARE = 50.0, 0.1
+#: Rounds end when no center moves by this distance times √d, in standard deviations.  The error of
+#: the surrogate is of third order in it.  The noise of batch and match is 0.4 for d = 20.
+MAX_SHIFT = 0.2
+#: Fractions of a Newton step that are compared.
+STEP_FRACTIONS = (1.0, 0.5, 0.25, 0.1, 0.0)
+#: Largest number of rounds.  Two are enough where the posterior of the sample is nearly Gaussian.
+MAX_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """The surrogate after the last round.
+
+    Parameters
+    ----------
+    target
+        The surrogate.
+    num_modes
+        Number of modes of the sample's posterior.
+    is_corrected
+        Whether the log density of all rows was finite at one of the centers.
+    shift
+        Distance by which a center moved in the last round, in standard deviations.
+    """
+
+    target: Target
+    num_modes: int
+    is_corrected: bool
+    shift: float
+
+
+def approximate(
+    surrogate: Surrogate,
+    density: RowDensity,
+    blocks: Blocks,
+    sample: list[np.ndarray],
+    generator: np.random.Generator,
+) -> Approximation:
+    """Find the modes of the sample's posterior, and correct the surrogate around each of them.
+
+    Each round needs one pass over the data.  Also modes with a small mass in the sample are
+    corrected: the log masses of the sample have errors of the order of n / √m nats, for n rows of
+    which the sample has m.
+
+    Parameters
+    ----------
+    surrogate, density
+        The surrogate and the log density of all rows.
+    blocks
+        The data, after their first pass.
+    sample
+        The sample of the surrogate.
+    generator
+        Random numbers.
+    """
+    target = surrogate.target(Correction.none(surrogate.dim))
+    found = _modes(target, generator)
+    centers, shift = found[:MAX_CENTERS], np.inf
+    correction: Correction | None = None
+    is_active = np.ones(len(centers), dtype=bool)
+    for _ in range(MAX_ROUNDS):
+        fresh = _corrected(centers[is_active], density, blocks, sample)
+        correction = (
+            fresh.correction
+            if correction is None
+            else correction.replaced(is_active, fresh.correction)
+        )
+        steps = np.zeros_like(centers)
+        steps[is_active] = fresh.steps
+        is_active[is_active] = fresh.are_relevant()
+        kept = np.isfinite(correction.difference.values)
+        if not kept.any():
+            return Approximation(target, len(found), False, shift)
+        correction, is_active, steps = correction.take(kept), is_active[kept], steps[kept]
+        centers = correction.centers.copy()
+        target = surrogate.target(correction)
+        starts = _highest(target, centers[is_active], steps[is_active])
+        gaussians = Gaussians.start(starts, correction.factors()[is_active])
+        fitted = fit_until_flat(target, generator, gaussians)
+        means = np.where(fitted.alive[:, None], fitted.means, centers[is_active])
+        shift = float(correction.distances(is_active, means).max())
+        if shift < MAX_SHIFT * np.sqrt(surrogate.dim):
+            break
+        centers[is_active] = means
+    return Approximation(target, len(found), True, shift)
+
+
+def _modes(target: Target, generator: np.random.Generator) -> Float[np.ndarray, "m d"]:
+    """Means of the Gaussians of a search, then all other local maxima that it has found."""
+    search = Search(FitTarget.of(target), generator, Locate())
+    found = list(search.run().means)
+    for maximum in sorted(search.maxima, key=lambda maximum: -maximum.log_mass):
+        if not any(maximum.is_within(center, MIN_DISTANCE) for center in found):
+            found.append(maximum.position)
+    return np.stack(found)
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What a pass over the data says about some centers.
+
+    Parameters
+    ----------
+    correction
+        The correction; a value is NaN where an entry is not finite.
+    steps
+        (m, d): Newton steps from the centers.
+    log_masses, rises
+        (m,): Laplace's estimates after these steps, and the predicted rises of the log density.
+    """
+
+    correction: Correction
+    steps: Float[np.ndarray, "m d"]
+    log_masses: Float[np.ndarray, " m"]
+    rises: Float[np.ndarray, " m"]
+
+    def are_relevant(self) -> Bool[np.ndarray, " m"]:
+        """Whether the mass of each mode may be comparable with that of the best one."""
+        best = int(np.argmax(self.log_masses))
+        gap = MAX_MASS_GAP + RISE_SHARE * (self.rises + self.rises[best])
+        return self.log_masses > self.log_masses[best] - gap
+
+
+def _corrected(
+    centers: Float[np.ndarray, "m d"],
+    density: RowDensity,
+    blocks: Blocks,
+    sample: list[np.ndarray],
+) -> _Round:
+    """One pass over the data."""
+    rows = density.expansion(centers, blocks)
+    own = density.expansion(centers, blocks.split(sample))
+    prior = density.prior_expansion(centers)
+    assert blocks.num_rows is not None
+    scale = blocks.num_rows / len(sample[0])
+    with np.errstate(invalid="ignore"):
+        difference = Expansion(*(f - scale * s for f, s in zip(rows, own, strict=True)))
+        whole = Expansion(*(f + p for f, p in zip(rows, prior, strict=True)))
+    numbers = [part.reshape(len(centers), -1) for part in (*difference, *whole)]
+    is_finite = np.isfinite(np.concatenate(numbers, axis=1)).all(axis=1)
+    unit = np.eye(centers.shape[1])
+    precisions = positive_definite(np.where(is_finite[:, None, None], -whole.hessians, unit))
+    gradients = np.where(is_finite[:, None], whole.gradients, 0.0)
+    steps = np.linalg.solve(precisions, gradients[:, :, None])[:, :, 0]
+    rises = 0.5 * (gradients * steps).sum(axis=1)
+    log_masses = whole.values + rises - 0.5 * np.linalg.slogdet(precisions)[1]
+    values = np.where(is_finite, difference.values, np.nan)
+    correction = Correction(centers, difference._replace(values=values), precisions)
+    return _Round(correction, steps, np.where(is_finite, log_masses, -np.inf), rises)
+
+
+def _highest(
+    target: Target, centers: Float[np.ndarray, "m d"], steps: Float[np.ndarray, "m d"]
+) -> Float[np.ndarray, "m d"]:
+    """The point with the highest log density on each Newton step, among some fractions of it."""
+    points = centers + np.array(STEP_FRACTIONS)[:, None, None] * steps
+    best = target.values(points).argmax(axis=0)
+    return points[best, np.arange(len(centers))]

@@ -1,0 +1,126 @@
+"""The log density of all rows, its derivatives, and the surrogate that equals it near centers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.rows.blocks import Blocks
+from isogmm.rows.density import Expansion
+from isogmm.rows.read_model import read_model
+from isogmm.rows.sample import sampled
+from isogmm.rows.surrogate import Correction, Surrogate, positive_definite
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(50, 2))
+Y = (RNG.random(50) < 0.3).astype(int)
+POINTS = np.array([[0.1, -0.4], [0.5, 0.2], [-1.0, 2.0]])
+
+
+def density(b, data):
+    eta = data["x"] @ b
+    return -0.5 * jnp.sum(b**2) + jnp.sum(data["y"].astype(eta.dtype) * eta - jax.nn.softplus(eta))
+
+
+def log_density_model():
+    return isogmm.LogDensity(density, np.zeros(2), data={"x": X[:3], "y": Y[:3]}), {}
+
+
+def numpyro_model():
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model(x, y, width):
+        b = numpyro.sample("b", dist.Normal(0, width).expand([2]).to_event(1))
+        with numpyro.plate("rows", len(y), subsample_size=1):
+            eta = numpyro.deterministic("eta", x @ b)
+            numpyro.sample("y", dist.Bernoulli(logits=eta), obs=y)
+
+    return model, {"width": 1.0}
+
+
+def pymc_model():
+    import pymc as pm
+
+    with pm.Model() as model:
+        x, y = pm.Data("x", X[:5]), pm.Data("y", Y[:5])
+        b = pm.Normal("b", 0, 1, shape=2)
+        pm.Bernoulli("observed", logit_p=x @ b, observed=y)
+    return model, {}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    "make",
+    [
+        log_density_model,
+        pytest.param(numpyro_model, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
+        pytest.param(pymc_model, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),
+    ],
+)
+def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make):
+    model, kwargs = make()
+    blocks = Blocks({"x": X, "y": Y}, 16)
+    target, rows = read_model(model, kwargs, blocks, 0)
+    assert target.dim == 2
+    assert not target.observed_data
+    assert not target.constant_data
+    groups = target.constrain(POINTS, 0)
+    assert {name: array.shape for name, array in groups["posterior"].items()} in (
+        {"x": (3, 2)},
+        {"b": (3, 2)},
+    )
+    found = rows.values(POINTS, blocks)
+    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+        data = {"x": X, "y": Y}
+        exact = np.array([density(jnp.asarray(point), data) for point in POINTS])
+        slope = np.array([jax.grad(density)(jnp.asarray(point), data) for point in POINTS])
+        curvature = np.array([jax.hessian(density)(jnp.asarray(point), data) for point in POINTS])
+    # The languages add a constant; sums of 50 terms of size one in double precision.
+    np.testing.assert_allclose(found - found[0], exact - exact[0], atol=1e-11)
+    parts = zip(rows.expansion(POINTS, blocks), rows.prior_expansion(POINTS), strict=True)
+    value, gradient, hessian = (of_rows + of_prior for of_rows, of_prior in parts)
+    np.testing.assert_allclose(value, found, atol=1e-11)
+    np.testing.assert_allclose(gradient, slope, atol=1e-11)
+    np.testing.assert_allclose(hessian, curvature, atol=1e-11)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_surrogate_equals_the_density_to_second_order_at_each_center():
+    model, kwargs = log_density_model()
+    blocks = Blocks({"x": X, "y": Y}, 16)
+    target, rows = read_model(model, kwargs, blocks, 0)
+    sample = sampled(blocks, 20, np.random.default_rng(1))
+    surrogate = Surrogate(target, rows, sample, 50)
+    centers = 20.0 * POINTS[:2]  # far enough from each other
+    of_rows, of_sample = (
+        rows.expansion(centers, blocks),
+        rows.expansion(centers, blocks.split(sample)),
+    )
+    difference = Expansion(*(a - 2.5 * b for a, b in zip(of_rows, of_sample, strict=True)))
+    precisions = np.broadcast_to(10.0 * np.eye(2), (2, 2, 2))
+    corrected = surrogate.target(Correction(centers, difference, precisions))
+    values, gradients = corrected.evaluate(centers)
+    np.testing.assert_allclose(values, rows.values(centers, blocks), rtol=1e-12)
+    prior = rows.prior_expansion(centers)
+    np.testing.assert_allclose(gradients, of_rows.gradients + prior.gradients, atol=1e-9)
+    step = 1e-4
+    for direction in np.eye(2):
+        ahead, behind = (corrected.evaluate(centers + s * direction)[1] for s in (step, -step))
+        column = (of_rows.hessians + prior.hessians) @ direction
+        # Central differences: the third derivative times h² / 6, and rounding of 1e-12 / h.
+        np.testing.assert_allclose((ahead - behind) / (2 * step), column, atol=1e-6)
+    # Without a correction it is the sample's density, and far away the correction is bounded.
+    plain = surrogate.target(Correction.none(2))
+    far = 1e6 * np.array([[1.0, 0.3], [2.0, 0.6]])
+    change = corrected.values(far) - plain.values(far)
+    assert abs(change[1] - change[0]) < 1e-3 * abs(change[0]) + 1.0
+
+
+def test_matrices_become_positive_definite():
+    matrices = np.array([[[2.0, 1.0], [1.0, 2.0]], [[0.0, 1.0], [1.0, 0.0]]])
+    found = positive_definite(matrices)
+    np.testing.assert_allclose(found[0], matrices[0], atol=1e-14)
+    np.testing.assert_allclose(found[1], np.eye(2), atol=1e-14)
+    assert np.linalg.eigvalsh(positive_definite(np.zeros((1, 2, 2)))[0]).min() > 0

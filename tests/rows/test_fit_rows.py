@@ -1,0 +1,192 @@
+"""Fits of data in blocks: the posterior of all rows, the verdict, and the errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm import ModelError, OptionError
+from isogmm.rows.blocks import Blocks
+from isogmm.rows.sample import sampled
+from isogmm.validation import seed_of
+
+RNG = np.random.default_rng(0)
+NUM_ROWS = 20_000
+X = RNG.normal(size=(NUM_ROWS, 3))
+Y = (RNG.random(NUM_ROWS) < 1 / (1 + np.exp(-X @ [1.0, -0.5, 0.2]))).astype(int)
+OPTIONS = {"random_seed": 0, "progressbar": False}
+
+
+def logistic(b, data):
+    eta = data["x"] @ b
+    return -0.5 * jnp.sum(b**2) + jnp.sum(data["y"].astype(eta.dtype) * eta - jax.nn.softplus(eta))
+
+
+def regression():
+    return isogmm.LogDensity(logistic, np.zeros(3), names="b", data={"x": X[:2], "y": Y[:2]})
+
+
+def exact_regression():
+    """Mode and standard deviations of the regression, whose posterior is Gaussian to 0.1 %."""
+    b = np.zeros(3)
+    for _ in range(20):
+        p = 1 / (1 + np.exp(-X @ b))
+        precision = (X * (p * (1 - p))[:, None]).T @ X + np.eye(3)
+        b = b + np.linalg.solve(precision, X.T @ (Y - p) - b)
+    return b, np.sqrt(np.diag(np.linalg.inv(precision)))
+
+
+def read_blocks():
+    for begin in range(0, NUM_ROWS, 3_000):
+        part = slice(begin, begin + 3_000)
+        yield {"x": X[part].astype(np.float32), "y": Y[part]}
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_regression_from_a_sample_of_a_tenth_of_the_rows():
+    idata = isogmm.fit_rows(regression(), read_blocks, sample_rows=2_000, **OPTIONS)
+    mean, sd = exact_regression()
+    draws = idata["posterior"]["b"].values.reshape(-1, 3)
+    # Five standard errors of 4,000 draws, and the skewness of the posterior.
+    np.testing.assert_allclose((draws.mean(0) - mean) / sd, 0.0, atol=5 / np.sqrt(4_000) + 0.02)
+    np.testing.assert_allclose(np.log(draws.std(0) / sd), 0.0, atol=5 / np.sqrt(8_000) + 0.01)
+    attributes = idata.attrs
+    assert attributes["verdict"] == "good"
+    assert (attributes["num_rows"], attributes["sample_rows"]) == (NUM_ROWS, 2_000)
+    assert attributes["passes_over_data"] <= 5
+    assert attributes["importance_ess"] > 0.99 * 4_000
+    # The log density of all rows belongs to each draw.
+    chosen = idata["posterior"]["b"].values[1, 7]
+    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+        exact = float(
+            logistic(jnp.asarray(chosen), {"x": X.astype(np.float32).astype(float), "y": Y})
+        )
+    np.testing.assert_allclose(idata["sample_stats"]["lp"].values[1, 7], exact, rtol=1e-10)
+    assert "observed_data" not in (idata.groups() if callable(idata.groups) else idata.children)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_two_modes_with_the_mass_that_all_rows_give_them():
+    y = RNG.normal(size=5_000) + 1.0
+
+    def two_modes(mu, data):
+        return -0.5 * (mu - 0.01) ** 2 / 0.1**2 - 0.5 * jnp.sum((data - mu**2) ** 2)
+
+    model = isogmm.LogDensity(two_modes, np.zeros(()), names="mu", data=y[:2])
+    idata = isogmm.fit_rows(model, y, sample_rows=500, **OPTIONS)
+    draws = idata["posterior"]["mu"].values.ravel()
+    grid = np.linspace(-2, 2, 400_001)
+    log_density = -0.5 * (grid - 0.01) ** 2 / 0.1**2
+    log_density -= 0.5 * (5_000 * grid**4 - 2 * grid**2 * y.sum())
+    weights = np.exp(log_density - log_density.max())
+    share = weights[grid > 0].sum() / weights.sum()
+    assert 0.8 < share < 0.95
+    assert idata.attrs["num_modes"] == 2
+    assert idata.attrs["verdict"] in ("good", "reweighted", "refined")
+    # The mass of a mode is estimated from 4,000 draws; the verdict allows an error of 0.05.
+    assert abs((draws > 0).mean() - share) < 0.05
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_mode_that_the_sample_prefers_can_be_the_wrong_one():
+    """All rows prefer the positive mode by 80 nats, the sample the negative one by hundreds."""
+    y = RNG.normal(size=NUM_ROWS)
+    y += 0.002 - y.mean()
+
+    def density(mu, data):
+        return -0.5 * mu**2 + jnp.sum(data * jnp.tanh(5 * mu) - 0.01 * (mu**2 - 1) ** 2)
+
+    seed = next(
+        seed
+        for seed in range(100)
+        if sampled(Blocks(y), 500, np.random.default_rng(seed_of(seed)))[0].mean() < -0.02
+    )
+    model = isogmm.LogDensity(density, np.zeros(()), names="mu", data=y[:2])
+    idata = isogmm.fit_rows(model, y, sample_rows=500, **{**OPTIONS, "random_seed": seed})
+    assert idata.attrs["verdict"] in ("good", "reweighted", "refined")
+    assert (idata["posterior"]["mu"].values > 0).all()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.filterwarnings("ignore::isogmm.FitWarning")
+def test_a_sample_that_says_little_is_never_trusted_with_wrong_draws():
+    """A hundred groups, of which a sample of 100 rows shows two thirds."""
+    groups = RNG.integers(100, size=5_000)
+    effects = RNG.normal(size=100)
+    y = effects[groups] + RNG.normal(size=5_000)
+
+    def density(b, data):
+        eta = b[data["group"]]
+        return -0.5 * jnp.sum(b**2) - 0.5 * jnp.sum((data["y"] - eta) ** 2 / (1 + 0.3 * eta**2))
+
+    data = {"group": groups, "y": y}
+    model = isogmm.LogDensity(density, np.zeros(100), names="b", data=data)
+    idata = isogmm.fit_rows(model, data, sample_rows=100, draws=250, refine=0, **OPTIONS)
+    full = isogmm.fit_isogmm(model, draws=250, **OPTIONS, idata_kwargs={"log_likelihood": False})
+    draws, exact = (each["posterior"]["b"].values.reshape(-1, 100) for each in (idata, full))
+    error = np.abs(draws.mean(0) - exact.mean(0)) / exact.std(0)
+    trusted = idata.attrs["verdict"] != "unreliable"
+    assert not trusted or error.max() < 5 * np.sqrt(2 / 1_000) + 0.1
+    if not trusted:
+        assert "sample_rows=400" in idata.attrs["advice"]
+
+
+def test_models_that_are_no_sum_over_rows():
+    def centered(b, data):
+        return -(b**2) - jnp.sum((data - data.mean() - b) ** 2)
+
+    model = isogmm.LogDensity(centered, np.zeros(()), data=X[:3, 0])
+    with pytest.raises(ModelError, match="not the prior plus a sum over rows: for 32 rows"):
+        isogmm.fit_rows(model, X[:, 0], **OPTIONS)
+
+
+@pytest.mark.numpyro
+def test_numpyro_models_that_depend_on_the_number_of_rows():
+    import numpyro
+    import numpyro.distributions as dist
+
+    def local(x):
+        with numpyro.plate("rows", len(x)):
+            z = numpyro.sample("z", dist.Normal(0, 1))
+            numpyro.sample("x", dist.Normal(z, 1), obs=x)
+
+    with pytest.raises(ModelError, match="the shape of z depends on the number of rows"):
+        isogmm.fit_rows(local, (X[:, 0],), **OPTIONS)
+
+    def scaled(x):
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        with numpyro.plate("rows", NUM_ROWS, subsample_size=len(x)):
+            numpyro.sample("x", dist.Normal(mu, 1), obs=x)
+
+    with (
+        pytest.warns(isogmm.FitWarning, match="only a subsample of the rows"),
+        pytest.raises(ModelError, match="without subsample_size"),
+    ):
+        isogmm.fit_rows(scaled, (X[:, 0],), **OPTIONS)
+
+
+def test_functions_that_jax_cannot_trace():
+    model = isogmm.LogDensity(
+        lambda b, data: -float(np.sum((data - b) ** 2)),
+        np.zeros(()),
+        gradient=lambda b, data: 2 * np.sum(data - b),
+        data=X[:3, 0],
+    )
+    with pytest.raises(ModelError, match="needs a log density that JAX can trace"):
+        isogmm.fit_rows(model, X[:, 0], **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resume": "x"}, "isogmm.fit_rows has no option resume"),
+        ({"idata_kwargs": {"log_likelihood": True}}, "does not store the log likelihood"),
+        ({"sample_rows": 1}, "sample_rows must be"),
+        ({"block_rows": 0}, "block_rows must be"),
+        ({"batch_size": 10}, "unexpected keyword argument .batch_size."),
+    ],
+)
+def test_options(options, message):
+    with pytest.raises((OptionError, TypeError), match=message):
+        isogmm.fit_rows(regression(), {"x": X, "y": Y}, **OPTIONS, **options)

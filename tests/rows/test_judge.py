@@ -1,0 +1,84 @@
+"""The verdict of the importance weights on all rows."""
+
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.results.fit_group import positions_from
+from isogmm.results.groups import attributes
+from isogmm.rows.judge import RowWeights, judged
+
+CHAINS, DRAWS = 4, 250
+GENERATOR = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def make():
+    """A new result of a fit of N(0, 1), with its draws."""
+    model = isogmm.LogDensity(lambda x: -0.5 * x**2, np.zeros(()), names="x")
+
+    def fit():
+        idata = isogmm.fit_isogmm(model, random_seed=0, progressbar=False, draws=DRAWS)
+        idata.attrs["sample_rows"] = 1_000
+        return idata, idata["posterior"]["x"].values
+
+    return fit
+
+
+def judge(idata, of_rows, draws, problem=""):
+    weights = RowWeights.of(of_rows.ravel(), -0.5 * draws.ravel() ** 2)
+    return judged(idata, weights, of_rows, problem, GENERATOR)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_equal_weights_change_only_the_evidence(make):
+    idata, draws = make()
+    before = attributes(idata)
+    of_rows = -0.5 * draws**2 + 0.3
+    found = judge(idata, of_rows, draws)
+    after = attributes(found)
+    assert after["verdict"] == before["verdict"] == "good"
+    np.testing.assert_array_equal(found["posterior"]["x"].values, draws)
+    np.testing.assert_allclose(found["sample_stats"]["lp"].values, of_rows)
+    np.testing.assert_allclose(after["log_evidence"], before["log_evidence"] + 0.3, atol=1e-9)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_draws_are_selected_by_their_weights(make):
+    idata, draws = make()
+    of_rows = -0.5 * (draws - 0.5) ** 2  # N(0.5, 1) instead of N(0, 1)
+    found = judge(idata, of_rows, draws)
+    assert attributes(found)["verdict"] == "reweighted"
+    chosen = found["posterior"]["x"].values
+    # exp(-1/4) is the relative ESS of these weights.
+    assert abs(chosen.mean() - 0.5) < 5 / np.sqrt(CHAINS * DRAWS * np.exp(-0.25))
+    # The statistics of a draw stay with it.
+    np.testing.assert_allclose(found["sample_stats"]["lp"].values, -0.5 * (chosen - 0.5) ** 2)
+    np.testing.assert_array_equal(positions_from(found)[..., 0], chosen)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("center", [6.0, np.nan])
+def test_weights_that_no_draw_supports_are_unreliable(make, center):
+    idata, draws = make()
+    of_rows = np.full(draws.shape, -np.inf) if np.isnan(center) else -0.5 * (draws - center) ** 2
+    found = attributes(judge(idata, of_rows, draws))
+    assert found["verdict"] == "unreliable"
+    assert "sample_rows=4_000" in found["advice"]
+    assert np.isnan(found["log_evidence"])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_equal_weights_far_from_zero_are_unreliable(make):
+    """The surrogate was not corrected where the draws are."""
+    idata, draws = make()
+    found = attributes(judge(idata, -0.5 * draws**2 - 30.0, draws))
+    assert found["verdict"] == "unreliable"
+    assert "by 30.0 nats at the draws: their mode may have the wrong mass" in found["advice"]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_another_problem_is_unreliable(make):
+    idata, draws = make()
+    found = attributes(judge(idata, -0.5 * draws**2, draws, "Too many modes."))
+    assert (found["verdict"], found["advice"]) == ("unreliable", "Too many modes.")
