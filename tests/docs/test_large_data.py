@@ -16,6 +16,12 @@ def test_the_programs_run():
     whole, part = names["idata"]["posterior"]["b"], names["part"]["posterior"]["b"]
     assert names["score"].n_data_points == 2_000
     assert names["idata"]["log_likelihood"]["y"].shape == (4, 1000, 2_000)
+    large = names["large"]
+    assert large.attrs["num_rows"] == 40_000
+    assert large.attrs["verdict"] in ("good", "reweighted", "refined")
+    # Twenty copies of the data divide the variances by twenty, besides the prior.
+    ratio = whole.std(("chain", "draw")) / large["posterior"]["b"].std(("chain", "draw"))
+    np.testing.assert_allclose(ratio, np.sqrt(20), rtol=0.15)
     # The subset is scaled to all rows: the same width, at another place.
     ratio = part.std(("chain", "draw")) / whole.std(("chain", "draw"))
     np.testing.assert_allclose(ratio, 1.0, atol=0.15)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import isogmm
+from isogmm.model.precision import in_precision
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import Expansion
 from isogmm.rows.read_model import read_model
@@ -59,8 +60,14 @@ def pymc_model():
         pytest.param(pymc_model, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),
     ],
 )
-def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make):
-    model, kwargs = make()
+@pytest.mark.parametrize("x64", [True, False])
+def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make, x64):
+    """In double precision, whatever the precision of JAX is."""
+    with in_precision(x64):
+        _check_sum(*make())
+
+
+def _check_sum(model, kwargs):
     blocks = Blocks({"x": X, "y": Y}, 16)
     target, rows = read_model(model, kwargs, blocks, 0)
     assert target.dim == 2
@@ -72,7 +79,7 @@ def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make):
         {"b": (3, 2)},
     )
     found = rows.values(POINTS, blocks)
-    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+    with in_precision(True):
         data = {"x": X, "y": Y}
         exact = np.array([density(jnp.asarray(point), data) for point in POINTS])
         slope = np.array([jax.grad(density)(jnp.asarray(point), data) for point in POINTS])
@@ -100,7 +107,8 @@ def test_the_surrogate_equals_the_density_to_second_order_at_each_center():
     )
     difference = Expansion(*(a - 2.5 * b for a, b in zip(of_rows, of_sample, strict=True)))
     precisions = np.broadcast_to(10.0 * np.eye(2), (2, 2, 2))
-    corrected = surrogate.target(Correction(centers, difference, precisions))
+    correction = Correction(centers, difference, precisions, np.full(2, 30.0))
+    corrected = surrogate.target(correction)
     values, gradients = corrected.evaluate(centers)
     np.testing.assert_allclose(values, rows.values(centers, blocks), rtol=1e-12)
     prior = rows.prior_expansion(centers)
@@ -111,11 +119,12 @@ def test_the_surrogate_equals_the_density_to_second_order_at_each_center():
         column = (of_rows.hessians + prior.hessians) @ direction
         # Central differences: the third derivative times h² / 6, and rounding of 1e-12 / h.
         np.testing.assert_allclose((ahead - behind) / (2 * step), column, atol=1e-6)
-    # Without a correction it is the sample's density, and far away the correction is bounded.
-    plain = surrogate.target(Correction.none(2))
-    far = 1e6 * np.array([[1.0, 0.3], [2.0, 0.6]])
-    change = corrected.values(far) - plain.values(far)
-    assert abs(change[1] - change[0]) < 1e-3 * abs(change[0]) + 1.0
+    # Far away it is a Gaussian around the nearer center, whatever the sample says.
+    far = centers[0] + np.array([[0.0, -1e4], [0.0, -2e4]])
+    values = surrogate.target(correction.take(slice(0, 1))).values(far)
+    prior = rows.prior_expansion(far).values
+    assert np.diff(values - prior) == pytest.approx(-0.5 * 10 * 3e8, rel=1e-3)
+    np.testing.assert_allclose(correction.distances(far)[:, 0], np.sqrt(10) * 1e4 * np.arange(1, 3))
 
 
 def test_matrices_become_positive_definite():

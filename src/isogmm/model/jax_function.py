@@ -1,7 +1,7 @@
 """A log density written with JAX: its compiled programs and its checks."""
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
 import jax
 import numpy as np
@@ -92,11 +92,16 @@ class JaxFunction:
             )
             self._programs[structure, kinds] = programs
         fields = programs.bind(arguments)
-        fields["density_of_data"] = DensityOfData(self._log_density, lambda args, kwargs: args)
+        fields["density_of_data"] = DensityOfData(self._in_its_precision, _positional)
         return fields
 
     def _log_density(self, position: jax.Array, arguments: tuple[PyTree, ...]) -> PyTree:
         return self.fn(self.structure.unravel(position), *arguments)
+
+    def _in_its_precision(self, position: jax.Array, arguments: tuple[PyTree, ...]) -> PyTree:
+        """The log density with leaves of the type of the position, not of the example."""
+        dtypes = (position.dtype,) * len(self.structure.dtypes)
+        return self.fn(replace(self.structure, dtypes=dtypes).unravel(position), *arguments)
 
     def _generate(
         self, position: jax.Array, key: jax.Array, arguments: tuple[PyTree, ...]
@@ -108,3 +113,8 @@ class JaxFunction:
             "log_likelihood": generated["log_likelihood"],
             "log_prior": {},
         }
+
+
+def _positional(args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[object, ...]:
+    """The data of the functions: they have no keyword arguments."""
+    return args

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.api import fit_isogmm
 from isogmm.errors import OptionError, warn_user
@@ -24,6 +25,9 @@ from isogmm.validation import seed_of, whole_number
 
 #: Rows of the sample.
 SAMPLE_ROWS = 10_000
+#: Draws are far from a mode beyond this share of the radius of its correction, about twice the
+#: distances of a Gaussian plus twelve standard deviations; and the largest share of such draws.
+FAR_SHARE, MAX_SHARE_FAR = 0.5, 0.001
 #: Options of ``fit_isogmm`` that need the posterior of all rows.
 _WITHOUT = ("model_args", "resume", "checkpoint", "executor")
 
@@ -153,7 +157,13 @@ def fit_rows(
         of_rows = density.values(positions.reshape(chains * draws, -1), blocks)
     of_surrogate = get_group(idata, "sample_stats")["lp"].values
     weights = RowWeights.of(of_rows, of_surrogate.ravel())
-    idata = judged(idata, weights, of_rows.reshape(chains, draws), _problem(found), generator)
+    idata = judged(
+        idata,
+        weights,
+        of_rows.reshape(chains, draws),
+        _problem(found, positions, len(sample[0])),
+        generator,
+    )
     known = attributes(idata)
     if known["verdict"] == Verdict.UNRELIABLE.value:
         warn_user(f"isogmm: {known['advice']}")
@@ -181,17 +191,27 @@ def _fit_options(
     return {**fit_options, "idata_kwargs": {**(idata_kwargs or {}), "log_likelihood": False}}
 
 
-def _problem(found: Approximation) -> str:
+def _problem(found: Approximation, positions: Float[np.ndarray, "c n d"], sample_rows: int) -> str:
     """What makes the approximation unreliable whatever the weights say, or an empty text."""
     if found.num_modes > MAX_CENTERS:
         return (
             f"The posterior of the sample has {found.num_modes} modes, more than the {MAX_CENTERS} "
-            "that are corrected for all rows. Remove symmetries by constraints, such as an order "
-            "of the labels."
+            f"that are corrected for all rows. Use a larger sample, isogmm.fit_rows(model, rows, "
+            f"sample_rows={4 * sample_rows:_}), or remove symmetries by constraints, such as an "
+            "order of the labels."
         )
-    if not found.is_corrected:
+    if found.correction is None:
         return (
             "The log density of all rows is not finite at the modes of the sample, so the sample "
             "was not corrected. Use a larger sample, or a likelihood with heavier tails."
+        )
+    correction = found.correction
+    distances = correction.distances(positions.reshape(-1, positions.shape[-1]))
+    is_far = (distances > FAR_SHARE * correction.radii).all(axis=1)
+    if is_far.mean() > MAX_SHARE_FAR:
+        return (
+            f"{is_far.mean():.1%} of the draws are so far from the mode of the sample that the "
+            "sample was not corrected there: the posterior is far from a Gaussian. Fit all rows at "
+            "once: isogmm.fit_isogmm(model)."
         )
     return ""

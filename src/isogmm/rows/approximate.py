@@ -13,13 +13,19 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import Expansion, RowDensity
-from isogmm.rows.surrogate import Correction, Surrogate, positive_definite
+from isogmm.rows.surrogate import (
+    RADIUS_FACTOR,
+    RADIUS_MARGIN,
+    Correction,
+    Surrogate,
+    positive_definite,
+)
 
 #: Modes of the sample that are corrected; each needs a Hessian of all rows.
 MAX_CENTERS = 16
 #: Distance in standard deviations below which a local maximum belongs to a Gaussian of the search.
 MIN_DISTANCE = 2.0
-#: Log mass below that of the best mode, in nats, from which on a mode is corrected no further: the
+#: Log mass below that of the best mode, in nats, from which on a mode is left out: the
 #: first number, plus this share of the rise of the log density from the center to the mode, which
 #: the expansion predicts with an error of third order.
 MAX_MASS_GAP, RISE_SHARE = 50.0, 0.1
@@ -40,18 +46,16 @@ class Approximation:
     ----------
     target
         The surrogate.
+    correction
+        Its correction at the modes whose mass may be comparable with that of the best one; None if
+        the log density of all rows is not finite at any mode of the sample.
     num_modes
         Number of modes of the sample's posterior.
-    is_corrected
-        Whether the log density of all rows was finite at one of the centers.
-    shift
-        Distance by which a center moved in the last round, in standard deviations.
     """
 
     target: Target
+    correction: Correction | None
     num_modes: int
-    is_corrected: bool
-    shift: float
 
 
 def approximate(
@@ -63,9 +67,9 @@ def approximate(
 ) -> Approximation:
     """Find the modes of the sample's posterior, and correct the surrogate around each of them.
 
-    Each round needs one pass over the data.  Also modes with a small mass in the sample are
-    corrected: the log masses of the sample have errors of the order of n / √m nats, for n rows of
-    which the sample has m.
+    Each round needs one pass over the data.  Modes with a small mass in the sample take part in the
+    first round, too: the log masses of the sample have errors of the order of n / √m nats, for n
+    rows of which the sample has m.
 
     Parameters
     ----------
@@ -78,36 +82,42 @@ def approximate(
     generator
         Random numbers.
     """
-    target = surrogate.target(Correction.none(surrogate.dim))
-    found = _modes(target, generator)
-    centers, shift = found[:MAX_CENTERS], np.inf
-    correction: Correction | None = None
-    is_active = np.ones(len(centers), dtype=bool)
+    plain = surrogate.target(Correction.none(surrogate.dim))
+    found = _modes(plain, generator)
+    centers = found[:MAX_CENTERS]
     for _ in range(MAX_ROUNDS):
-        fresh = _corrected(centers[is_active], density, blocks, sample)
-        correction = (
-            fresh.correction
-            if correction is None
-            else correction.replaced(is_active, fresh.correction)
+        latest = _corrected(centers, density, blocks, sample)
+        is_relevant = latest.are_relevant()
+        if not is_relevant.any():
+            return Approximation(plain, None, len(found))
+        correction, steps = latest.correction.take(is_relevant), latest.steps[is_relevant]
+        centers = correction.centers
+        means = np.stack(
+            [
+                _moved(surrogate, correction.take(slice(i, i + 1)), steps[i], generator)
+                for i in range(len(centers))
+            ]
         )
-        steps = np.zeros_like(centers)
-        steps[is_active] = fresh.steps
-        is_active[is_active] = fresh.are_relevant()
-        kept = np.isfinite(correction.difference.values)
-        if not kept.any():
-            return Approximation(target, len(found), False, shift)
-        correction, is_active, steps = correction.take(kept), is_active[kept], steps[kept]
-        centers = correction.centers.copy()
-        target = surrogate.target(correction)
-        starts = _highest(target, centers[is_active], steps[is_active])
-        gaussians = Gaussians.start(starts, correction.factors()[is_active])
-        fitted = fit_until_flat(target, generator, gaussians)
-        means = np.where(fitted.alive[:, None], fitted.means, centers[is_active])
-        shift = float(correction.distances(is_active, means).max())
-        if shift < MAX_SHIFT * np.sqrt(surrogate.dim):
+        shifts = np.diagonal(correction.distances(means))
+        if shifts.max() < MAX_SHIFT * np.sqrt(surrogate.dim):
             break
-        centers[is_active] = means
-    return Approximation(target, len(found), True, shift)
+        centers = means
+    return Approximation(surrogate.target(correction), correction, len(found))
+
+
+def _moved(
+    surrogate: Surrogate,
+    correction: Correction,
+    step: Float[np.ndarray, " d"],
+    generator: np.random.Generator,
+) -> Float[np.ndarray, " d"]:
+    """The mean of a Gaussian that batch and match fits to the surrogate of one center."""
+    target, center = surrogate.target(correction), correction.centers[0]
+    points = center + np.array(STEP_FRACTIONS)[:, None] * step
+    start = points[target.values(points).argmax()]
+    gaussian = Gaussians.start(start[None], correction.factors())
+    fitted = fit_until_flat(target, generator, gaussian)
+    return fitted.means[0] if fitted.alive[0] else center
 
 
 def _modes(target: Target, generator: np.random.Generator) -> Float[np.ndarray, "m d"]:
@@ -127,7 +137,7 @@ class _Round:
     Parameters
     ----------
     correction
-        The correction; a value is NaN where an entry is not finite.
+        The correction.
     steps
         (m, d): Newton steps from the centers.
     log_masses, rises
@@ -143,7 +153,8 @@ class _Round:
         """Whether the mass of each mode may be comparable with that of the best one."""
         best = int(np.argmax(self.log_masses))
         gap = MAX_MASS_GAP + RISE_SHARE * (self.rises + self.rises[best])
-        return self.log_masses > self.log_masses[best] - gap
+        is_near = self.log_masses > self.log_masses[best] - gap
+        return is_near & np.isfinite(self.log_masses)
 
 
 def _corrected(
@@ -169,15 +180,6 @@ def _corrected(
     steps = np.linalg.solve(precisions, gradients[:, :, None])[:, :, 0]
     rises = 0.5 * (gradients * steps).sum(axis=1)
     log_masses = whole.values + rises - 0.5 * np.linalg.slogdet(precisions)[1]
-    values = np.where(is_finite, difference.values, np.nan)
-    correction = Correction(centers, difference._replace(values=values), precisions)
+    radii = RADIUS_FACTOR * (np.sqrt(len(unit)) + RADIUS_MARGIN + np.sqrt(2.0 * rises))
+    correction = Correction(centers, difference, precisions, radii)
     return _Round(correction, steps, np.where(is_finite, log_masses, -np.inf), rises)
-
-
-def _highest(
-    target: Target, centers: Float[np.ndarray, "m d"], steps: Float[np.ndarray, "m d"]
-) -> Float[np.ndarray, "m d"]:
-    """The point with the highest log density on each Newton step, among some fractions of it."""
-    points = centers + np.array(STEP_FRACTIONS)[:, None, None] * steps
-    best = target.values(points).argmax(axis=0)
-    return points[best, np.arange(len(centers))]

@@ -2,17 +2,21 @@ r"""A log density that needs a sample of the rows, and equals that of all rows t
 
 With F(x) the sum over all n rows and S(x) the sum over a sample of m rows times n / m, it is
 
-.. math:: \log p(x) + S(x) + \sum_j w_j(x) \left[ k_j + g_j^\top u_j
-          + \tfrac{1}{2} u_j^\top H_j u_j \right],
+.. math:: \log p(x) + S(c + u) + k + g^\top u + \tfrac{1}{2} u^\top H u
+          - \tfrac{1}{2} (r^2 - r_u^2),
 
-where :math:`k_j, g_j, H_j` are value, gradient and Hessian of F - S at the center :math:`c_j` of
-mode j.  These are control variates with a fixed sample (Baker, Fearnhead, Fox and Nemeth 2019,
-Statistics and Computing 29; the linear term alone is the surrogate likelihood of Jordan, Lee and
-Yang 2019, JASA 114).  The displacement :math:`u_j = (x - c_j) (1 + (r_j / R)^4)^{-1/4}` is bounded,
-so that the correction cannot make the density improper; :math:`r_j` is the distance in standard
-deviations.  The weights :math:`w_j` are those of Gaussians at the centers.
+where k, g and H are value, gradient and Hessian of F - S at a center c.  These are control variates
+with a fixed sample (Baker, Fearnhead, Fox and Nemeth 2019, Statistics and Computing 29; the linear
+term alone is the surrogate likelihood of Jordan, Lee and Yang 2019, JASA 114).  The displacement
+:math:`u = (x - c) (1 + (r / R)^4)^{-1/4}` is bounded by the radius R, because S and the correction
+say nothing about F far from the center.  The density decreases there as the Gaussian at the center
+does; r and :math:`r_u` are the lengths of x - c and u in its standard deviations.
+
+With several modes, the densities of their centers are added.  Each is multiplied by the probability
+that a Gaussian at its center has, among those of all centers.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,17 +30,16 @@ from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import Target
 from isogmm.rows.density import Expansion, RowDensity
 
-#: The radius R in standard deviations: the first number plus √d, plus this multiple of |g|, the
-#: distance between the modes of the sample and of all rows.  A correction that moves a mode by |g|
-#: needs R > 2 |g|: beyond R it is at most |g| R, and the density has fallen by R² / 2 there.
-MIN_RADIUS, RADIUS_PER_SHIFT = 30.0, 4.0
+#: The radius R in standard deviations: the first number times the sum of √d, the second number and
+#: the length of the Newton step from the center.  Draws have distances of about √d.
+RADIUS_FACTOR, RADIUS_MARGIN = 4.0, 6.0
 #: Smallest eigenvalue of a precision matrix relative to the largest one.
 MIN_EIGENVALUE = 1e-12
 
 
 @dataclass(frozen=True)
 class Correction:
-    """The difference between all rows and the sample around the centers.
+    """The difference between all rows and the sample at the centers.
 
     Parameters
     ----------
@@ -46,52 +49,36 @@ class Correction:
         Value, gradient and Hessian of F - S.
     precisions
         (m, d, d): positive definite, the negative Hessian of the log density of all rows.
+    radii
+        (m,): R, in standard deviations.
     """
 
     centers: Float[np.ndarray, "m d"]
     difference: Expansion
     precisions: Float[np.ndarray, "m d d"]
+    radii: Float[np.ndarray, " m"]
 
     @classmethod
     def none(cls, dim: int) -> "Correction":
         """No correction."""
         zeros = Expansion(np.zeros(1), np.zeros((1, dim)), np.zeros((1, dim, dim)))
-        return cls(np.zeros((1, dim)), zeros, np.eye(dim)[None])
+        return cls(np.zeros((1, dim)), zeros, np.eye(dim)[None], np.array([np.inf]))
 
     def factors(self) -> Float[np.ndarray, "m d d"]:
         """Lower triangular factors L of the covariances, L Lᵀ = A⁻¹."""
         return np.stack([np.linalg.cholesky(np.linalg.inv(a)) for a in self.precisions])
 
-    @property
-    def radius(self) -> float:
-        """R, in standard deviations."""
-        gradients = np.nan_to_num(self.difference.gradients)[:, :, None]
-        pulled_back = self.factors().transpose(0, 2, 1) @ gradients
-        shift = np.sqrt((pulled_back**2).sum(axis=(1, 2))).max()
-        return float(MIN_RADIUS + np.sqrt(self.centers.shape[1]) + RADIUS_PER_SHIFT * shift)
+    def distances(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n m"]:
+        """Distance of each position from each center, in standard deviations."""
+        shift = positions[:, None] - self.centers
+        return np.sqrt(np.einsum("nmi,mij,nmj->nm", shift, self.precisions, shift))
 
-    def distances(
-        self, which: Bool[np.ndarray, " m"], positions: Float[np.ndarray, "k d"]
-    ) -> Float[np.ndarray, " k"]:
-        """Distance of each position from its center, in standard deviations."""
-        shift = positions - self.centers[which]
-        return np.sqrt(np.einsum("mi,mij,mj->m", shift, self.precisions[which], shift))
-
-    def take(self, which: Bool[np.ndarray, " m"]) -> "Correction":
+    def take(self, which: Bool[np.ndarray, " m"] | slice) -> "Correction":
         """The correction at some of the centers."""
         difference = Expansion(*(part[which] for part in self.difference))
-        return Correction(self.centers[which], difference, self.precisions[which])
-
-    def replaced(self, which: Bool[np.ndarray, " m"], other: "Correction") -> "Correction":
-        """The correction with other centers in place of some of them."""
-        result = self.take(np.ones(len(self.centers), dtype=bool))
-        for own, new in zip(result.arrays(), other.arrays(), strict=True):
-            own[which] = new
-        return result
-
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """All arrays, by center."""
-        return (self.centers, *self.difference, self.precisions)
+        return Correction(
+            self.centers[which], difference, self.precisions[which], self.radii[which]
+        )
 
 
 def positive_definite(matrices: Float[np.ndarray, "m d d"]) -> Float[np.ndarray, "m d d"]:
@@ -141,7 +128,7 @@ class Surrogate:
             "gradients": correction.difference.gradients,
             "hessians": correction.difference.hessians,
             "precisions": correction.precisions,
-            "radius": np.array([correction.radius]),
+            "radii": correction.radii,
         }
         size = len(correction.centers)
         if size not in self._programs:
@@ -165,19 +152,33 @@ class Surrogate:
         return {"posterior": {"position": position}, "log_likelihood": {}, "log_prior": {}}
 
     def _log_density(self, position: Array, data: PyTree) -> Array:
+        names = ("centers", "values", "gradients", "hessians", "precisions", "radii")
+        parts = [data[name] for name in names]
+        around = jax.vmap(functools.partial(self._around, position, data))
+        terms, squared = around(*parts)
         prior = self._density.prior(position, data["copies"])
-        rows = self._density.rows(position, data["inputs"], data["copies"], jnp.zeros(()))
-        return prior + self._scale * rows + _correction(position, data)
+        if len(terms) == 1:
+            return prior + terms[0]
+        return prior + jax.nn.logsumexp(terms + jax.nn.log_softmax(-0.5 * squared))
 
-
-def _correction(position: Array, data: PyTree) -> Array:
-    """The sum over the modes."""
-    shift = position[None] - data["centers"]
-    squared = jnp.einsum("mi,mij,mj->m", shift, data["precisions"], shift)
-    bounded = shift * (1.0 + (squared / data["radius"] ** 2) ** 2)[:, None] ** -0.25
-    terms = (
-        data["values"]
-        + jnp.sum(data["gradients"] * bounded, axis=1)
-        + 0.5 * jnp.einsum("mi,mij,mj->m", bounded, data["hessians"], bounded)
-    )
-    return jnp.sum(jax.nn.softmax(-0.5 * squared) * terms)
+    def _around(
+        self,
+        position: Array,
+        data: PyTree,
+        center: Array,
+        value: Array,
+        gradient: Array,
+        hessian: Array,
+        precision: Array,
+        radius: Array,
+    ) -> tuple[Array, Array]:
+        """The density of one center without the prior, and r²."""
+        shift = position - center
+        squared = shift @ precision @ shift
+        factor = (1.0 + (squared / radius**2) ** 2) ** -0.25
+        bounded = factor * shift
+        none = jnp.zeros((), position.dtype)
+        rows = self._density.rows(center + bounded, data["inputs"], data["copies"], none)
+        correction = value + gradient @ bounded + 0.5 * bounded @ hessian @ bounded
+        beyond = 0.5 * squared * (1.0 - factor**2)
+        return self._scale * rows + correction - beyond, squared
