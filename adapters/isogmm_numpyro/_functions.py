@@ -54,7 +54,7 @@ class ModelFunctions:
         self._sites = sites
         self._full_plates = full_plates
 
-    def _prepared(self, data: Data) -> Messenger:
+    def _prepared(self, data: Data, *, is_scaled: bool = True) -> Messenger:
         model = self._get_model()
         assert model is not None, "the target keeps its model alive"
         # A scan has the shapes of one step, and enumeration adds axes.
@@ -63,7 +63,13 @@ class ModelFunctions:
             for name, site in self._sites.free.items()
             if not (site.scanned or self._sites.discrete)
         }
-        return prepare(model, data["params"], full_plates=self._full_plates, shapes=shapes)
+        return prepare(
+            model,
+            data["params"],
+            full_plates=self._full_plates,
+            shapes=shapes,
+            is_scaled=is_scaled,
+        )
 
     def unravel(self, position: jax.Array) -> dict[str, jax.Array]:
         """The unconstrained value of each free site."""
@@ -76,8 +82,15 @@ class ModelFunctions:
         This is the negative of NumPyro's ``potential_energy``, which includes the
         log-determinants of the transforms, with the exact log-determinant of simplex sites.
         """
+        return self._log_density(position, data, is_scaled=True)
+
+    def log_density_of_rows(self, position: jax.Array, data: Data) -> jax.Array:
+        """The same without the factors size / subsample_size of subsampled plates."""
+        return self._log_density(position, data, is_scaled=False)
+
+    def _log_density(self, position: jax.Array, data: Data, *, is_scaled: bool) -> jax.Array:
         args, kwargs = self._arguments.restore(data["arrays"])
-        prepared = self._prepared(data)
+        prepared = self._prepared(data, is_scaled=is_scaled)
         has_discrete = bool(self._sites.discrete)
         model = enumerated(prepared, self._sites) if has_discrete else prepared
         values = self.unravel(position)

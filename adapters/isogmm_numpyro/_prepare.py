@@ -36,6 +36,8 @@ class PreparedModel(Messenger):
         Whether a subsampled plate gets all rows.
     shapes
         Shapes of the latent sites in the first run; None if they need not stay.
+    is_scaled
+        Whether the log densities in a subsampled plate are multiplied by size / subsample_size.
 
     Raises
     ------
@@ -50,8 +52,10 @@ class PreparedModel(Messenger):
         *,
         full_plates: bool,
         shapes: Mapping[str, tuple[int, ...]] | None = None,
+        is_scaled: bool = True,
     ) -> None:
         super().__init__(fn)
+        self.is_scaled = is_scaled
         self.params = params
         self.full_plates, self.shapes = full_plates, shapes or {}
         #: Plates with a random subsample: name to (size, subsample_size).
@@ -72,13 +76,22 @@ class PreparedModel(Messenger):
             msg["value"] = jax.random.key(0)
         elif msg["type"] in ("param", "mutable") and msg["name"] in self.params:
             msg["value"] = self.params[msg["name"]]
-        elif msg["type"] == "sample" and msg["is_observed"]:
+        if msg["type"] == "sample" and not self.is_scaled:
+            self._remove_scale(msg)
+        if msg["type"] == "sample" and msg["is_observed"]:
             self._observed.add(msg["name"])
         elif msg["type"] == "sample":
             stem, ending, rest = msg["name"].rpartition("_unobserved")
             if ending and not rest and f"{stem}_observed" in self._observed:
                 msg["fn"] = without_masks(msg["fn"])
             self._check_shape(msg)
+
+    def _remove_scale(self, msg: Message) -> None:
+        """Divide the scale of a site by those of its subsampled plates."""
+        for frame in msg["cond_indep_stack"]:
+            size, _ = self.subsampled.get(frame.name, (frame.size, frame.size))
+            if size != frame.size:
+                msg["scale"] = msg["scale"] * frame.size / size
 
     def _check_shape(self, msg: Message) -> None:
         """Raise if the site has another shape than in the first run."""
@@ -102,6 +115,7 @@ def prepare(
     *,
     full_plates: bool,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
+    is_scaled: bool = True,
 ) -> Messenger:
     """The model with everything except its latent variables fixed.
 
@@ -110,7 +124,8 @@ def prepare(
     reparameterization.
     """
     return handlers.reparam(
-        PreparedModel(model, params, full_plates=full_plates, shapes=shapes), config=_reparam_sphere
+        PreparedModel(model, params, full_plates=full_plates, shapes=shapes, is_scaled=is_scaled),
+        config=_reparam_sphere,
     )
 
 

@@ -99,6 +99,11 @@ class ReadModel(_Traced):
         """Inputs of the compiled programs."""
         return {"arrays": self.arguments.arrays, "params": self.values.params}
 
+    def inputs(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Data:
+        """Inputs of the compiled programs for other arguments."""
+        arrays = self.arguments.inputs_of(args, kwargs)
+        return {"arrays": arrays, "params": self.values.params}
+
     def functions(self, get_model: Callable[[], Model | None]) -> ModelFunctions:
         """The model as pure functions, which do not hold its data."""
         return ModelFunctions(

@@ -20,7 +20,7 @@ from isogmm_numpyro._hyperparameters import hyperparameters
 from isogmm_numpyro._nonfinite import explain_non_finite
 from isogmm_numpyro._prior import INITIAL_RADIUS
 from isogmm_numpyro._read import ReadModel, keep_alive, read_model
-from isogmm_numpyro._types import Data, Model
+from isogmm_numpyro._types import Model
 
 #: Number of compiled forms that are kept for each model; the least recently used one is dropped.
 PROGRAMS_PER_MODEL = 8
@@ -77,7 +77,8 @@ def to_target(
         **keep_alive(programs.bind(read.data), model),
         "hyperparameters": functools.partial(hyperparameters, model, read, programs),
         "density_of_data": DensityOfData(
-            programs.log_density, functools.partial(_inputs, model, read)
+            read.functions(lambda: model).log_density_of_rows,
+            read.inputs,
         ),
     }
     return Target(
@@ -101,13 +102,6 @@ def _initial_positions(
 ) -> Float[np.ndarray, "n d"]:
     """Starting points, uniform on the unconstrained scale."""
     return generator.uniform(-INITIAL_RADIUS, INITIAL_RADIUS, size=(n, dim))
-
-
-def _inputs(
-    model: Model, read: ReadModel, args: tuple[object, ...], kwargs: Mapping[str, object]
-) -> Data:
-    """The inputs of the programs for other arguments; ``model`` is an argument to be held."""
-    return {"arrays": read.arguments.inputs_of(args, kwargs), "params": read.values.params}
 
 
 def _programs(model: Model, read: ReadModel) -> JaxPrograms:

@@ -56,6 +56,11 @@ def test_from_em_to_vb_runs_and_shows_what_its_text_says():
     assert np.abs(np.log(last[1] / names["sd"])).max() < 0.05
     assert np.abs(np.log(names["adam"][-1, 1] / names["sd"])).max() > 0.3
     assert names["large"].attrs["verdict"] in TRUSTED
+    assert names["in_blocks"].attrs["verdict"] in TRUSTED
+    # Five standard errors of the difference of two means of 4,000 draws.
+    ours, whole = names["block_draws"], names["large_draws"]
+    error = np.abs(ours.mean(0) - whole.mean(0)) / whole.std(0)
+    assert error.max() < 5 * np.sqrt(2 / 4000)
 
 
 @pytest.mark.slow

@@ -258,6 +258,13 @@ def test_large_data_runs_and_shows_what_its_text_says():
         ours, theirs = (np.asarray(r[rows]["posterior"]["beta"])[..., 5] for r in (fits, nuts))
         # Five standard errors of the difference of two means of 1,000 independent draws.
         assert abs(ours.mean() - theirs.mean()) < 5 * theirs.std() * np.sqrt(2 / 1000)
+    in_blocks, whole = names["in_blocks"], fits[100_000]
+    assert in_blocks.attrs["verdict"] in ("good", "reweighted", "refined")
+    assert in_blocks.attrs["passes_over_data"] <= 6
+    ours, theirs = (np.asarray(r["posterior"]["beta"]).reshape(-1, 6) for r in (in_blocks, whole))
+    # Five standard errors of the difference of two means of 4,000 draws.
+    error = np.abs(ours.mean(0) - theirs.mean(0)) / theirs.std(0)
+    assert error.max() < 5 * np.sqrt(2 / 4000)
     assert "is left out" in names["__printed__"]
     assert "has it: False" in names["__printed__"]
     assert "rows on each device: [10000, 10000]" in names["__printed__"]

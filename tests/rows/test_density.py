@@ -41,6 +41,19 @@ def numpyro_model():
     return model, {"width": 1.0}
 
 
+def subsampled_model():
+    """As for NumPyro's SVI: the plate has all rows, and the arguments are a minibatch."""
+    import numpyro
+    import numpyro.distributions as dist
+
+    def model(x, y, num_rows):
+        b = numpyro.sample("b", dist.Normal(0, 1).expand([2]).to_event(1))
+        with numpyro.plate("rows", num_rows, subsample_size=len(y)):
+            numpyro.sample("y", dist.Bernoulli(logits=x @ b), obs=y)
+
+    return model, {"num_rows": 50}
+
+
 def pymc_model():
     import pymc as pm
 
@@ -57,6 +70,7 @@ def pymc_model():
     [
         log_density_model,
         pytest.param(numpyro_model, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
+        pytest.param(subsampled_model, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
         pytest.param(pymc_model, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),
     ],
 )

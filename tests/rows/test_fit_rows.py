@@ -9,6 +9,7 @@ import isogmm
 from isogmm import ModelError, OptionError
 from isogmm.model.precision import in_precision
 from isogmm.rows.blocks import Blocks
+from isogmm.rows.density import RowDensity
 from isogmm.rows.sample import sampled
 from isogmm.validation import seed_of
 
@@ -142,6 +143,26 @@ def test_a_sample_that_says_little_is_never_trusted_with_wrong_draws():
     assert trusted or "isogmm.fit_" in idata.attrs["advice"]
 
 
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("error", [OSError("the disk is gone"), KeyboardInterrupt()])
+def test_a_failure_of_the_last_pass_does_not_lose_the_draws(error, monkeypatch):
+    def fails(density, positions, blocks):
+        raise error
+
+    monkeypatch.setattr(RowDensity, "values", fails)
+    y = np.arange(100.0) / 100
+    model = isogmm.LogDensity(
+        lambda mu, y: -0.5 * jnp.sum((y - mu) ** 2), np.zeros(()), names="mu", data=y[:2]
+    )
+    with pytest.warns(isogmm.FitWarning, match="The draws have no importance weights, because"):
+        idata = isogmm.fit_rows(model, y, **OPTIONS)
+    assert idata.attrs["verdict"] == "unreliable"
+    assert idata["posterior"]["mu"].shape == (4, 1000)
+    assert np.isnan(idata["sample_stats"]["lp"]).all()
+    reason = "was interrupted" if isinstance(error, KeyboardInterrupt) else "the disk is gone"
+    assert reason in idata.attrs["advice"]
+
+
 def test_models_that_are_no_sum_over_rows():
     def centered(b, data):
         return -(b**2) - jnp.sum((data - data.mean() - b) ** 2)
@@ -166,13 +187,10 @@ def test_numpyro_models_that_depend_on_the_number_of_rows():
 
     def scaled(x):
         mu = numpyro.sample("mu", dist.Normal(0, 1))
-        with numpyro.plate("rows", NUM_ROWS, subsample_size=len(x)):
+        with numpyro.handlers.scale(scale=NUM_ROWS / len(x)), numpyro.plate("rows", len(x)):
             numpyro.sample("x", dist.Normal(mu, 1), obs=x)
 
-    with (
-        pytest.warns(isogmm.FitWarning, match="only a subsample of the rows"),
-        pytest.raises(ModelError, match="without subsample_size"),
-    ):
+    with pytest.raises(ModelError, match="do not multiply the log likelihood by the number of all"):
         isogmm.fit_rows(scaled, (X[:, 0],), **OPTIONS)
 
 

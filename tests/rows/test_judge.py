@@ -6,7 +6,7 @@ import pytest
 import isogmm
 from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import attributes
-from isogmm.rows.judge import RowWeights, judged
+from isogmm.rows.judge import judged
 
 CHAINS, DRAWS = 4, 250
 GENERATOR = np.random.default_rng(0)
@@ -25,9 +25,8 @@ def make():
     return fit
 
 
-def judge(idata, of_rows, draws, problem=""):
-    weights = RowWeights.of(of_rows.ravel(), -0.5 * draws.ravel() ** 2)
-    return judged(idata, weights, of_rows, problem, GENERATOR)
+def judge(idata, of_rows, problem=""):
+    return judged(idata, of_rows, problem, GENERATOR)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -35,7 +34,7 @@ def test_equal_weights_change_only_the_evidence(make):
     idata, draws = make()
     before = attributes(idata)
     of_rows = -0.5 * draws**2 + 0.3
-    found = judge(idata, of_rows, draws)
+    found = judge(idata, of_rows)
     after = attributes(found)
     assert after["verdict"] == before["verdict"] == "good"
     np.testing.assert_array_equal(found["posterior"]["x"].values, draws)
@@ -47,7 +46,7 @@ def test_equal_weights_change_only_the_evidence(make):
 def test_draws_are_selected_by_their_weights(make):
     idata, draws = make()
     of_rows = -0.5 * (draws - 0.5) ** 2  # N(0.5, 1) instead of N(0, 1)
-    found = judge(idata, of_rows, draws)
+    found = judge(idata, of_rows)
     assert attributes(found)["verdict"] == "reweighted"
     chosen = found["posterior"]["x"].values
     # exp(-1/4) is the relative ESS of these weights.
@@ -62,7 +61,7 @@ def test_draws_are_selected_by_their_weights(make):
 def test_weights_that_no_draw_supports_are_unreliable(make, center):
     idata, draws = make()
     of_rows = np.full(draws.shape, -np.inf) if np.isnan(center) else -0.5 * (draws - center) ** 2
-    found = attributes(judge(idata, of_rows, draws))
+    found = attributes(judge(idata, of_rows))
     assert found["verdict"] == "unreliable"
     assert "sample_rows=4_000" in found["advice"]
     assert np.isnan(found["log_evidence"])
@@ -72,7 +71,7 @@ def test_weights_that_no_draw_supports_are_unreliable(make, center):
 def test_equal_weights_far_from_zero_are_unreliable(make):
     """The surrogate was not corrected where the draws are."""
     idata, draws = make()
-    found = attributes(judge(idata, -0.5 * draws**2 - 30.0, draws))
+    found = attributes(judge(idata, -0.5 * draws**2 - 30.0))
     assert found["verdict"] == "unreliable"
     assert "by 30.0 nats at the draws: their mode may have the wrong mass" in found["advice"]
 
@@ -80,5 +79,17 @@ def test_equal_weights_far_from_zero_are_unreliable(make):
 @pytest.mark.usefixtures("unchecked")
 def test_another_problem_is_unreliable(make):
     idata, draws = make()
-    found = attributes(judge(idata, -0.5 * draws**2, draws, "Too many modes."))
+    found = attributes(judge(idata, -0.5 * draws**2, "Too many modes."))
     assert (found["verdict"], found["advice"]) == ("unreliable", "Too many modes.")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_advice_names_the_function_that_was_called(make):
+    idata, draws = make()
+    idata.attrs["verdict"] = idata["posterior"].attrs["verdict"] = "unreliable"
+    advice = "Run longer chains: isogmm.fit_isogmm(model, resume=idata, refine=isogmm.Refine())."
+    idata.attrs["advice"] = idata["posterior"].attrs["advice"] = advice
+    found = attributes(judge(idata, -0.5 * draws**2))
+    assert found["verdict"] == "unreliable"
+    expected = "Run longer chains: isogmm.fit_rows(model, rows, refine=isogmm.Refine())."
+    assert found["advice"] == expected

@@ -9,15 +9,16 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.api import fit_isogmm
-from isogmm.errors import OptionError, warn_user
+from isogmm.errors import FitWarning, OptionError, warn_user
 from isogmm.model.keywords import explains_keywords
 from isogmm.progress.progress import Progress
 from isogmm.results.fit_group import positions_from
-from isogmm.results.groups import Result, add_attributes, attributes, get_group
+from isogmm.results.groups import Result, add_attributes, attributes
 from isogmm.results.labels import Verdict
+from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.rows.approximate import MAX_CENTERS, Approximation, approximate
 from isogmm.rows.blocks import Blocks
-from isogmm.rows.judge import RowWeights, judged
+from isogmm.rows.judge import judged, log_density_of_rows
 from isogmm.rows.read_model import read_model
 from isogmm.rows.sample import sampled
 from isogmm.rows.surrogate import Surrogate
@@ -149,21 +150,16 @@ def fit_rows(
         surrogate = Surrogate(target, density, sample, blocks.num_rows)
         progress.show("correcting the sample", lambda: f"pass {blocks.num_passes + 1}")
         found = approximate(surrogate, density, blocks, sample, generator)
-    idata = fit_isogmm(found.target, random_seed=seed, progressbar=progressbar, **options)
+    with kept_filters():
+        ignore(FitWarning, "isogmm: ")  # the advice of the judgement on all rows follows
+        idata = fit_isogmm(found.target, random_seed=seed, progressbar=progressbar, **options)
     add_attributes(idata, {"num_rows": blocks.num_rows, "sample_rows": len(sample[0])})
     positions = positions_from(idata)
-    chains, draws = positions.shape[:2]
-    with Progress(progressbar, "weighting the draws") as progress:
-        of_rows = density.values(positions.reshape(chains * draws, -1), blocks)
-    of_surrogate = get_group(idata, "sample_stats")["lp"].values
-    weights = RowWeights.of(of_rows, of_surrogate.ravel())
-    idata = judged(
-        idata,
-        weights,
-        of_rows.reshape(chains, draws),
-        _problem(found, positions, len(sample[0])),
-        generator,
-    )
+    flat = positions.reshape(-1, positions.shape[-1])
+    with Progress(progressbar, "weighting the draws"):
+        of_rows, problem = log_density_of_rows(found.target, density, blocks, flat)
+    problem = problem or _problem(found, flat, len(sample[0]))
+    idata = judged(idata, of_rows.reshape(positions.shape[:2]), problem, generator)
     known = attributes(idata)
     if known["verdict"] == Verdict.UNRELIABLE.value:
         warn_user(f"isogmm: {known['advice']}")
@@ -191,7 +187,7 @@ def _fit_options(
     return {**fit_options, "idata_kwargs": {**(idata_kwargs or {}), "log_likelihood": False}}
 
 
-def _problem(found: Approximation, positions: Float[np.ndarray, "c n d"], sample_rows: int) -> str:
+def _problem(found: Approximation, positions: Float[np.ndarray, "n d"], sample_rows: int) -> str:
     """What makes the approximation unreliable whatever the weights say, or an empty text."""
     if found.num_modes > MAX_CENTERS:
         return (
@@ -206,8 +202,7 @@ def _problem(found: Approximation, positions: Float[np.ndarray, "c n d"], sample
             "was not corrected. Use a larger sample, or a likelihood with heavier tails."
         )
     correction = found.correction
-    distances = correction.distances(positions.reshape(-1, positions.shape[-1]))
-    is_far = (distances > FAR_SHARE * correction.radii).all(axis=1)
+    is_far = (correction.distances(positions) > FAR_SHARE * correction.radii).all(axis=1)
     if is_far.mean() > MAX_SHARE_FAR:
         return (
             f"{is_far.mean():.1%} of the draws are so far from the mode of the sample that the "

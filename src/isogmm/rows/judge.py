@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.draws.importance import chosen, effective_sample_size
-from isogmm.recipe.thresholds import (
-    MAX_PARETO_K,
-    MIN_RELIABLE_IMPORTANCE_ESS,
-)
+from isogmm.model.fit_target import FitTarget
+from isogmm.model.interrupts import interrupt_is_pending
+from isogmm.model.target import Target
+from isogmm.recipe.thresholds import MAX_PARETO_K, MIN_RELIABLE_IMPORTANCE_ESS
 from isogmm.results.arviz_versions import psis
 from isogmm.results.groups import (
     SAMPLE_DIMS,
@@ -21,11 +21,17 @@ from isogmm.results.groups import (
     get_group,
     group_names,
 )
+from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource, Verdict
+from isogmm.rows.blocks import Blocks
+from isogmm.rows.density import RowDensity
 
 #: Relative ESS above which the draws need no weights: a mean changes by at most 0.03 standard
 #: deviations, the root of 1 / ESS - 1.
 MIN_EQUAL_ESS = 0.999
+#: How the calls in the advice of a fit of the surrogate begin, and what replaces them.
+_OF_ALL_ROWS = "isogmm.fit_isogmm(model, resume=idata, "
+_IN_BLOCKS = "isogmm.fit_rows(model, rows, "
 #: Largest difference between the log evidence of all rows and that of the surrogate, in nats.  Both
 #: are equal if the draws are near the centers where the surrogate was corrected.  The weights of
 #: draws in another mode can be equal, although the mode has the wrong mass.
@@ -56,7 +62,9 @@ class RowWeights:
         cls, of_rows: Float[np.ndarray, " cn"], of_surrogate: Float[np.ndarray, " cn"]
     ) -> "RowWeights":
         """The weights from both log densities of the draws."""
-        ratios = of_rows - of_surrogate
+        with np.errstate(invalid="ignore"):
+            ratios = of_rows - of_surrogate
+        ratios = np.where(np.isfinite(ratios), ratios, -np.inf)
         log_weights, pareto_k = psis(ratios)
         has_weight = np.isfinite(ratios).any()
         ess = effective_sample_size(ratios) / len(ratios) if has_weight else 0.0
@@ -75,58 +83,88 @@ class RowWeights:
         """Whether the draws need no weights."""
         return self.relative_ess >= MIN_EQUAL_ESS
 
-    @property
-    def are_reliable(self) -> bool:
-        """Whether draws can be chosen by the weights."""
+    def problem(self, larger_sample: str) -> str:
+        """Why the weights do not support the draws, with a remedy, or an empty text.
+
+        Parameters
+        ----------
+        larger_sample
+            The call of the remedy.
+        """
         has_draws = self.relative_ess >= MIN_RELIABLE_IMPORTANCE_ESS
-        return self.are_equal or (has_draws and self.pareto_k <= MAX_PARETO_K)
+        if not (self.are_equal or (has_draws and self.pareto_k <= MAX_PARETO_K)):
+            return (
+                f"Pareto k of the importance weights on all rows is {self.pareto_k:.2f}, and their "
+                f"effective sample size is {self.relative_ess:.1%} of the draws: the approximation "
+                "from the sample of rows misses part of the posterior. Use a larger sample: "
+                f"{larger_sample}."
+            )
+        if not abs(self.log_mean) < MAX_EVIDENCE_SHIFT:
+            return (
+                "The approximation from the sample of rows differs from the log density of all "
+                f"rows by {abs(self.log_mean):.1f} nats at the draws: their mode may have the "
+                f"wrong mass. Use a larger sample: {larger_sample}."
+            )
+        return ""
+
+
+def log_density_of_rows(
+    target: Target, density: RowDensity, blocks: Blocks, positions: Float[np.ndarray, "n d"]
+) -> tuple[Float[np.ndarray, " n"], str]:
+    """The log density of all rows at the draws, in one pass.
+
+    If the pass fails or is interrupted, the values are NaN, and a sentence says why; the draws are
+    not lost.
+    """
+    failure = "was interrupted"
+    with interruptible(FitTarget.of(target)):
+        try:
+            return density.values(positions, blocks), ""
+        except Exception as error:  # of the function that reads the data, or of JAX
+            if interrupt_is_pending():
+                raise
+            failure = f"failed ({type(error).__name__}: {error})"
+    return np.full(len(positions), np.nan), (
+        f"The draws have no importance weights, because the last pass over the data {failure}. "
+        "Repeat the fit."
+    )
 
 
 def judged(
-    idata: Result,
-    weights: RowWeights,
-    of_rows: Float[np.ndarray, "c n"],
-    problem: str,
-    generator: np.random.Generator,
+    idata: Result, of_rows: Float[np.ndarray, "c n"], problem: str, generator: np.random.Generator
 ) -> Result:
     """The result with the verdict of the weights; draws are chosen by them where that is needed.
 
     Parameters
     ----------
     idata
-        The fit of the surrogate.
-    weights, of_rows
-        The weights, and the log density of all rows at the draws.
+        The fit of the surrogate, with the attribute ``sample_rows``.
+    of_rows
+        The log density of all rows at the draws, or NaN.
     problem
         A sentence about another reason why the draws are unreliable, or an empty text.
     generator
         Random numbers.
     """
     known = attributes(idata)
-    verdict, advice = Verdict(known["verdict"]), str(known["advice"])
+    statistics = get_group(idata, "sample_stats")
+    weights = RowWeights.of(of_rows.ravel(), statistics["lp"].values.ravel())
+    add_group(idata, "sample_stats", statistics.assign(lp=(SAMPLE_DIMS, of_rows)))
+    problem = problem or weights.problem(_larger_sample(known))
+    verdict = Verdict(known["verdict"])
+    advice = str(known["advice"]).replace(_OF_ALL_ROWS, _IN_BLOCKS)
     changes: dict[str, object] = {
         "pareto_k": weights.pareto_k,
         "importance_ess": weights.relative_ess * weights.log_ratios.size,
-        **_evidence(known, weights),
+        "log_evidence": float("nan"),
+        "log_evidence_se": float("nan"),
     }
-    statistics = get_group(idata, "sample_stats")
-    add_group(idata, "sample_stats", statistics.assign(lp=(SAMPLE_DIMS, of_rows)))
-    if not problem and not abs(weights.log_mean) < MAX_EVIDENCE_SHIFT and weights.are_reliable:
-        problem = (
-            "The approximation from the sample of rows differs from the log density of all rows "
-            f"by {abs(weights.log_mean):.1f} nats at the draws: their mode may have the wrong "
-            f"mass. Use a larger sample: {_larger_sample(known)}."
-        )
-    if problem or not weights.are_reliable:
-        problem = problem or (
-            f"Pareto k of the importance weights on all rows is {weights.pareto_k:.2f}, and their "
-            f"effective sample size is {weights.relative_ess:.1%} of the draws: the approximation "
-            "from the sample of rows misses part of the posterior. Use a larger sample: "
-            f"{_larger_sample(known)}."
-        )
+    if problem:
         advice = problem if verdict is not Verdict.UNRELIABLE else f"{problem} {advice}"
         verdict = Verdict.UNRELIABLE
-    elif not weights.are_equal and verdict is not Verdict.UNRELIABLE:
+    else:
+        changes |= _evidence(known, weights)
+    if not problem and not weights.are_equal and verdict is not Verdict.UNRELIABLE:
         count = weights.log_weights.size
         index = chosen(weights.log_weights, count, generator, may_repeat=True)
         idata = _selected(idata, index)
@@ -146,8 +184,6 @@ def _larger_sample(known: Mapping[str, object]) -> str:
 
 def _evidence(known: Mapping[str, object], weights: RowWeights) -> dict[str, float]:
     """The evidence of all rows: that of the surrogate times the mean of the ratios."""
-    if not weights.are_reliable:
-        return {"log_evidence": float("nan"), "log_evidence_se": float("nan")}
     ratios = np.exp(weights.log_ratios - weights.log_ratios.max())
     error = ratios.std() / (ratios.mean() * np.sqrt(len(ratios)))
     value, own_error = (float(str(known[name])) for name in ("log_evidence", "log_evidence_se"))

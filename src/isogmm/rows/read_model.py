@@ -6,12 +6,13 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from isogmm.errors import ModelError
+from isogmm.errors import FitWarning, ModelError
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.model.target import Groups, Target
 from isogmm.model.to_target import to_target
 from isogmm.model.with_data import bound
+from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import FEW, MANY, RowDensity
 
@@ -42,7 +43,9 @@ def read_model(
     OptionError
         If the model cannot take the data.
     """
-    few, many = (_target(model, kwargs, blocks, count, seed) for count in (FEW, MANY))
+    with kept_filters():
+        ignore(FitWarning, "the data have only a subsample")  # of the rows of a plate
+        few, many = (_target(model, kwargs, blocks, count, seed) for count in (FEW, MANY))
     if few.variables != many.variables:
         changed = [
             name for name in many.variables if few.variables.get(name) != many.variables[name]
@@ -122,9 +125,9 @@ def _check_sum(target: Target, density: RowDensity, blocks: Blocks) -> None:
         raise ModelError(
             f"the log density is not the prior plus a sum over rows: for {len(arrays[0])} rows "
             f"the sum is {whole[worst]:.6g}, and for their halves {first[worst]:.6g} and "
-            f"{second[worst]:.6g}. Terms must not connect rows or depend on their number: write "
-            "numpyro.plate('rows', len(y)) with the rows of the argument, without subsample_size "
-            "and without the number of all rows, and center or scale data before the fit."
+            f"{second[worst]:.6g}. Terms must not connect rows or depend on their number: do not "
+            "multiply the log likelihood by the number of all rows, give a numpyro.plate the "
+            "subsample_size of the rows of the argument, and center or scale data before the fit."
         )
 
 

@@ -1,0 +1,22 @@
+"""The script for data in blocks prints its table, and its methods find the posterior."""
+
+import numpy as np
+import pytest
+
+from benchmarks import row_blocks
+
+
+@pytest.mark.numpyro
+@pytest.mark.weak_dtypes  # the models of the script are written as users write theirs
+@pytest.mark.usefixtures("unchecked")
+def test_the_script_prints_its_table(capsys, monkeypatch):
+    monkeypatch.setattr(row_blocks, "DIM", 3)
+    row_blocks.main(["--rows", "20000", "--methods", "fit_rows", "control_variates", "svi"])
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert all(row.count("|") == header.count("|") for row in rows)
+    errors = {row.split(" | ")[0][2:]: np.array(row.split(" | ")[2:4], float) for row in rows}
+    # Five standard errors of 4,000 draws, and the skewness of the posterior of 20,000 rows.
+    assert np.all(errors["fit_rows"] < 5 / np.sqrt(4_000) + 0.02)
+    # The reference is the mode of all rows for the other methods, too.
+    assert np.all(errors["control_variates"] < 0.5)
+    assert errors["svi"][0] > errors["fit_rows"][0]
