@@ -5,6 +5,7 @@ import pytest
 
 from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space
 from isogmm.draws.chains.hmc import TrajectorySettings, hmc_transition
+from isogmm.draws.chains.leapfrog import leapfrog
 from isogmm.draws.chains.state import start_chains
 from isogmm.mixtures.affine_map import dense_map, identity_map
 
@@ -65,8 +66,10 @@ def right(target, chains, generator):
 
 def wrong(target, chains, generator):
     """A common mistake: a rejected chain tries again without the factor of the rejections."""
-    first, probability, moved, _ = transition(target, chains, generator, 0.7, 1.5, retry_factor=0.0)
-    second, _, moved_again, _ = transition(target, first, generator, 0.175, 1.5, retry_factor=0.0)
+    first, probability, moved, *_ = transition(
+        target, chains, generator, 0.7, 1.5, retry_factor=0.0
+    )
+    second, _, moved_again, *_ = transition(target, first, generator, 0.175, 1.5, retry_factor=0.0)
     positions = np.where(moved[:, None], first.positions, second.positions)
     return start_chains(target, positions, chains.affine_map), probability, moved | moved_again
 
@@ -89,6 +92,51 @@ def test_third_tries_leave_the_target_invariant():
     error, moves = worst_error(tries(3))
     assert error < 5
     assert moves > 1.5 * worst_error(tries(2))[1]
+
+
+def worst_error_of_middles(accepts):
+    """As ``worst_error``, for the middle states of chains that make third tries."""
+    generator = np.random.default_rng(13)
+    chains = start_chains(
+        TRUTH.target(512), exact_draws(TRUTH, generator, NUM_CHAINS), identity_map(2)
+    )
+    settings = TrajectorySettings(0.7, 2.5, retry_factor=2.0, num_tries=3)
+    middles = []
+    for _ in range(4):
+        result = hmc_transition(TRUTH.target(512), chains, generator, settings)
+        middles.append((result.recycled if accepts else result.chains).positions)
+        if not accepts:  # the middle states whatever their energy
+            momenta = generator.standard_normal(chains.points.shape)
+            steps = settings.step_sizes(len(momenta))
+            middles[-1] = leapfrog(
+                TRUTH.target(512), chains, momenta, steps, settings.tries()[0].num_steps
+            ).middle.positions
+        chains = result.chains
+    reference = statistics(exact_draws(TRUTH, np.random.default_rng(12), 400_000))
+    # The mean of each chain, since its states are dependent.
+    found = np.mean([statistics(positions) for positions in middles], axis=0)
+    error = np.sqrt(found.var(axis=0) / NUM_CHAINS + reference.var(axis=0) / len(reference))
+    return np.abs((found.mean(axis=0) - reference.mean(axis=0)) / error).max()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_middle_states_are_distributed_as_the_target():
+    assert worst_error_of_middles(accepts=True) < 5
+    assert worst_error_of_middles(accepts=False) > 5
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("num_steps", "middle"), [(1, 1), (2, 1), (3, 2), (5, 3)])
+def test_the_middle_of_a_trajectory_is_the_end_of_a_shorter_one(num_steps, middle):
+    generator = np.random.default_rng(0)
+    target = TRUTH.target(512)
+    chains = start_chains(target, exact_draws(TRUTH, generator, 5), identity_map(2))
+    momenta, steps = generator.standard_normal((5, 2)), np.linspace(0.1, 0.5, 5)
+    whole = leapfrog(target, chains, momenta, steps, num_steps)
+    part = leapfrog(target, chains, momenta, steps, middle)
+    np.testing.assert_allclose(whole.middle.points, part.end.points, atol=1e-12)
+    np.testing.assert_allclose(whole.middle.gradients, part.end.gradients, atol=1e-12)
+    np.testing.assert_allclose(whole.middle_decrease, part.energy_decrease, atol=1e-12)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -118,7 +166,7 @@ def test_a_map_changes_the_coordinates_and_not_the_target():
     chains = start_chains(target, start, affine_map)
     np.testing.assert_allclose(chains.positions, start, atol=1e-10)
     for _ in range(4):
-        chains, probability, _, _ = transition(target, chains, generator, 0.5, 1.5)
+        chains, probability, *_ = transition(target, chains, generator, 0.5, 1.5)
     # In whitened coordinates a step of half a standard deviation suits every direction.
     assert probability.mean() > 0.9
     error = np.sqrt(np.diag(truth.covariances[0]) / 3000)

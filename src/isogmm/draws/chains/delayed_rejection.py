@@ -56,7 +56,9 @@ def propose(
         Σ_{i<j} log(1 - α_i(z₀)): log probability that the earlier tries are rejected.
     """
     step_sizes = np.full(len(momenta), tries[-1].step_size)
-    end, end_momenta, decrease = leapfrog(target, chains, momenta, step_sizes, tries[-1].num_steps)
+    end, end_momenta, decrease, *_ = leapfrog(
+        target, chains, momenta, step_sizes, tries[-1].num_steps
+    )
     log_ratio = np.full(len(momenta), -np.inf)
     inside = np.flatnonzero(np.isfinite(decrease))
     if len(inside):

@@ -65,13 +65,15 @@ class Transition(NamedTuple):
 
     ``acceptance`` is the acceptance probability of the first try, ``moved`` whether any try was
     accepted.  ``step_too_large`` holds for a chain that did not move and whose tries all had an
-    acceptance ratio below ``MIN_ACCEPTANCE``.
+    acceptance ratio below ``MIN_ACCEPTANCE``.  ``recycled`` are states from the middles of the
+    first trajectories.
     """
 
     chains: Chains
     acceptance: Float[np.ndarray, " m"]
     moved: Bool[np.ndarray, " m"]
     step_too_large: Bool[np.ndarray, " m"]
+    recycled: Chains
 
 
 def hmc_transition(
@@ -85,20 +87,28 @@ def hmc_transition(
     A chain whose proposal is rejected tries again from the same state and momentum, with a step
     ``retry_factor`` times smaller (see :mod:`isogmm.draws.chains.delayed_rejection`).  Small
     steps are needed in the necks of funnels; the other chains need no additional gradients.
+
+    The middle state of the first trajectory is a draw of the target too, at no cost: it is
+    accepted with the probability of a proposal of its own, and replaced by the state before the
+    transition otherwise (Nishimura and Dunson 2020, Bayesian Analysis 15, section 2).  This holds
+    if the chain is stationary before the transition, whatever happens to it afterwards: the map
+    to the middle state, followed by a change of the sign of the momentum, is its own inverse and
+    keeps volumes.
     """
     count, dim = chains.points.shape
     tries = settings.tries()
     momenta = generator.standard_normal((count, dim))
     # A single try draws two rows as well, so that retries do not shift the random numbers.
     uniforms = generator.uniform(size=(max(len(tries), 2), count))
-    proposal, _, decrease = leapfrog(
+    proposal, _, decrease, middle, middle_decrease = leapfrog(
         target, chains, momenta, settings.step_sizes(count), tries[0].num_steps
     )
     with np.errstate(over="ignore"):
         acceptance = np.minimum(1.0, np.exp(np.minimum(decrease, 0.0)))
     moved = uniforms[0] < acceptance
     too_large = decrease < np.log(MIN_ACCEPTANCE)
-    transition = Transition(chains.accept(proposal, moved), acceptance, moved, too_large)
+    recycled = chains.accept(middle, np.log(uniforms[0]) < middle_decrease)
+    transition = Transition(chains.accept(proposal, moved), acceptance, moved, too_large, recycled)
     if len(tries) > 1:
         log_rejected = log_rejection_probability(decrease)
         _retry(target, chains, transition, momenta, uniforms, tries, log_rejected)
@@ -129,7 +139,7 @@ def _retry(
     log_rejected
         Log probability that the first try is rejected.
     """
-    result, _, moved, too_large = transition
+    result, _, moved, too_large, _ = transition
     rejected = np.flatnonzero(~moved)
     log_rejected = log_rejected[rejected]
     for index in range(1, len(tries)):

@@ -1,9 +1,36 @@
 """Recorded transitions of the chains, within limits of memory and gradient evaluations."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.draws.chains.sampler import Sampler
+
+#: Arrays of the size of the positions that are stored with the recycled states: positions and
+#: gradients of the middles and of the ends.
+NUM_ARRAYS = 4
+
+
+class States(NamedTuple):
+    """Recorded states of m chains in the order of time.
+
+    With gradients they are the middle and the end of each transition in turn, s = 2t.  Without
+    gradients, where memory is short, they are the ends alone, s = t.
+
+    Parameters
+    ----------
+    positions, log_density
+        (m, s, d), (m, s): positions and log π.
+    points, gradients
+        (m, s, d), (m, s, d): the same states in the coordinates of the chains, and the gradients
+        of their log density there; or None.
+    """
+
+    positions: Float[np.ndarray, "m s d"]
+    log_density: Float[np.ndarray, "m s"]
+    points: Float[np.ndarray, "m s d"] | None = None
+    gradients: Float[np.ndarray, "m s d"] | None = None
 
 
 class Recording:
@@ -36,6 +63,8 @@ class Recording:
         self.thinning = max(1, -(-length * sampler.chains.points.size // max_numbers))
         self.positions: list[np.ndarray] = []
         self.log_density: list[np.ndarray] = []
+        #: Positions, log π and gradients of the middle; gradients of the end.
+        self.recycled: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         self.acceptance: list[float] = []
         self.num_moves = np.zeros(len(sampler.chains.points))
 
@@ -69,13 +98,50 @@ class Recording:
             if len(self) % self.thinning == 0:
                 self.positions.append(self.sampler.positions)
                 self.log_density.append(self.sampler.log_density)
+                self._store_recycled()
             self.acceptance.append(acceptance)
             self.num_moves += moved
             share = self.num_gradients() / self.max_gradients
             if share > 1 and len(self) >= min_length / (2 if share > 2 else 1):
                 break
 
+    def _store_recycled(self) -> None:
+        """Store the middle states and the gradients, if there are those of all transitions."""
+        sampler, count = self.sampler, len(self.positions)
+        is_complete = len(self.recycled) == count - 1
+        if is_complete and NUM_ARRAYS * count * sampler.chains.points.size <= self.max_numbers:
+            coordinates, middle = sampler.coordinates, sampler.recycled
+            positions = coordinates.positions(middle)
+            log_density = coordinates.log_density(middle)
+            gradients = middle.gradients, sampler.chains.gradients
+            self.recycled.append((positions, log_density, *gradients))
+        else:
+            self.recycled = []
+
+    def states(self) -> States:
+        """Every stored state of every chain."""
+        draws, log_density = self.draws, np.stack(self.log_density, axis=1)
+        if not self.recycled:
+            return States(draws, log_density)
+        positions, logs, gradients, own_gradients = (
+            np.stack(part, axis=1) for part in zip(*self.recycled, strict=True)
+        )
+        positions = _in_turn(positions, draws)
+        points = self.sampler.points_of(positions.reshape(-1, draws.shape[-1]))
+        return States(
+            positions,
+            _in_turn(logs, log_density),
+            points.reshape(positions.shape),
+            _in_turn(gradients, own_gradients),
+        )
+
     @property
     def draws(self) -> Float[np.ndarray, "m t d"]:
         """Every stored position of every chain."""
         return np.stack(self.positions, axis=1)
+
+
+def _in_turn(middle: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Both arrays (m, t, ...) in turn along the second axis."""
+    both = np.stack([middle, end], axis=2)
+    return both.reshape(len(end), 2 * end.shape[1], *end.shape[2:])

@@ -50,6 +50,9 @@ class Sampler:
     ----------
     count
         Number of transitions so far.
+    recycled
+        States from the middles of the last trajectories, of the same distribution; the chains
+        themselves before the first transition.
     neck
         Positions of chains for which even the second step size was too large; empty where there
         are only few such chains.
@@ -66,6 +69,7 @@ class Sampler:
     ) -> None:
         self.target = FitTarget.of(target)
         self.chains, self.groups, self.generator = chains, groups, generator
+        self.recycled = chains
         self.adapt_to_funnels = adapt_to_funnels
         self.step_size = min(1.0, 1.5 * chains.points.shape[1] ** -0.25)
         self.retry_factor = 0.0
@@ -86,6 +90,12 @@ class Sampler:
         """log π of the target at these positions."""
         return self.coordinates.log_density(self.chains)
 
+    def points_of(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+        """Positions of the target in the coordinates of the chains."""
+        noncentering = self.coordinates.noncentering
+        inner = positions if noncentering is None else noncentering.inverse(positions)
+        return self.chains.affine_map.inverse(inner)
+
     def transition(self, *, tune: bool) -> tuple[float, Bool[np.ndarray, " m"]]:
         """One transition of all chains.
 
@@ -104,7 +114,7 @@ class Sampler:
         settings = self._settings(kind)
         before, num_gradients = self.positions, self.target.num_gradient_evaluations
         transition = hmc_transition(self.coordinates.space, self.chains, self.generator, settings)
-        self.chains = transition.chains
+        self.chains, self.recycled = transition.chains, transition.recycled
         self.count += 1
         if tune:
             spent = (self.target.num_gradient_evaluations - num_gradients) / len(before)
