@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from isogmm.draws.chains.recording import States
 from isogmm.draws.evidence import Evidence, bridge, evidence_by_mode
 from isogmm.draws.importance import systematic
 from isogmm.draws.pool import Pool
@@ -66,15 +67,17 @@ def test_draws_of_chains_follow_the_estimated_masses(mass):
     generator = np.random.default_rng(2)
     centers = np.where(np.arange(40) % 2 == 0, -5.0, 5.0)  # half of the chains in each mode
     draws = (centers[:, None] + generator.standard_normal((40, 25)))[..., None]
-    refined = SimpleNamespace(draws=draws, log_density=np.zeros((40, 25)))
+    refined = SimpleNamespace(
+        states=States(draws, np.zeros((40, 25)), draws, centers[:, None, None] - draws)
+    )
     logs = np.log([1 - mass, mass])
     evidence = Evidence(logs, np.array([0.01, 0.01]), 0.0, 0.01)
-    found = from_chains(refined, mixture, np.array([[0, 1]] * 2), evidence, 500)
+    found = from_chains(refined, mixture, np.array([[0, 1]] * 2), evidence, 500, generator)
     shares = (found.positions[..., 0] > 0).mean(axis=1)
     np.testing.assert_allclose(shares, mass, atol=1.5 / 500)
     # Masses that are not known leave the draws of all chains.
     unknown = evidence._replace(log_masses_se=np.array([10.0, 10.0]))
-    found = from_chains(refined, mixture, np.array([[0, 1]] * 2), unknown, 500)
+    found = from_chains(refined, mixture, np.array([[0, 1]] * 2), unknown, 500, generator)
     np.testing.assert_allclose((found.positions > 0).mean(), 0.5, atol=1.5 / 500)
 
 

@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.draws.chains.convergence import Drift, drift, start_correlation, tail_error
-from isogmm.draws.chains.recording import Recording
+from isogmm.draws.chains.recording import Recording, States
 from isogmm.draws.chains.sampler import Sampler
 from isogmm.draws.chains.state import start_chains
 from isogmm.draws.chains.warmup import WarmUp
+from isogmm.draws.stein import stein_functions
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
@@ -91,6 +92,8 @@ class Refined:
         (m, t, d): every recorded position of every chain.
     log_density
         (m, t): log π of the draws.
+    states
+        The draws and, if memory allows it, the states in the middle of the trajectories.
     starting_points
         (m, d): starting points.
     groups
@@ -117,6 +120,7 @@ class Refined:
 
     draws: Float[np.ndarray, "m t d"]
     log_density: Float[np.ndarray, "m t"]
+    states: States
     starting_points: Float[np.ndarray, "m d"]
     groups: Int[np.ndarray, " m"]
     start_correlation: Float[np.ndarray, " d"]
@@ -182,6 +186,7 @@ def refine(
     return Refined(
         draws=recording.draws,
         log_density=np.stack(recording.log_density, axis=1),
+        states=recording.states(),
         starting_points=start,
         groups=groups,
         start_correlation=correlation,
@@ -220,10 +225,20 @@ def _record(warmup: WarmUp, length: int, options: Refine) -> Recording:
     while (
         len(recording) < MAX_RECORDING_FACTOR * length
         and recording.has_room(extension)
-        and tail_error(recording.draws, sampler.groups) > MAX_TAIL_ERROR_SD
+        and _tail_error(recording) > MAX_TAIL_ERROR_SD
     ):
         recording.extend(extension)
     return recording
+
+
+def _tail_error(recording: Recording) -> float:
+    """Standard error of the tails of the draws that will be chosen from the recording."""
+    positions, _, points, gradients = recording.states()
+    functions = None
+    if points is not None and gradients is not None:
+        equal = np.full(positions.shape[:2], 1.0 / (positions.shape[0] * positions.shape[1]))
+        functions = stein_functions(points, gradients, equal)
+    return tail_error(positions, recording.sampler.groups, functions)
 
 
 def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:

@@ -129,7 +129,9 @@ def deliver(
     evidence = evidence_by_mode(state.pool, state.refined, mixture, component_modes)
     draws = options.draws
     if state.refined is not None:
-        selection = from_chains(state.refined, mixture, component_modes, evidence, draws)
+        selection = from_chains(
+            state.refined, mixture, component_modes, evidence, draws, context.generator
+        )
     elif _source(options.importance, state) is DrawSource.IMPORTANCE:
         if not (ended_early or state.is_large) and reason is None:
             with interruptible(context.target, has_result=True) as interruption:

@@ -5,10 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from isogmm.draws.balanced_subset import balanced_subset
+from isogmm.draws.chains.recording import States
 from isogmm.draws.evidence import Evidence, regions_of
 from isogmm.draws.importance import chosen
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
+from isogmm.draws.stein import stein_weights
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.results.labels import DrawSource
 
@@ -134,54 +137,72 @@ def from_chains(
     component_modes: Int[np.ndarray, "c k"],
     evidence: Evidence,
     draws: int,
+    generator: np.random.Generator,
 ) -> Selection:
-    """Draws of HMC chains: of each mode as many as its mass, evenly spaced in time.
+    """Draws of HMC chains: of each mode as many as its mass.
 
-    The HMC chains that started from one fit stay together, the draws of one chain one after
-    another: R-hat then compares the fits, and effective sample sizes see the autocorrelation.
+    The states of the chains get weights with which functions of known mean have this mean (see
+    :func:`isogmm.draws.stein.stein_weights`), and the draws are chosen so that their marginals
+    are those of the weighted states.  The HMC chains that started from one fit stay together,
+    the draws of one chain one after another: R-hat then compares the fits, and effective sample
+    sizes see the autocorrelation.
     """
     fits, dim = len(mixture.means), mixture.dim
-    num_chains = len(refined.draws)
-    weights = _mode_weights(refined, mixture, component_modes, evidence)
-    positions, log_density = [], []
-    for members in np.split(np.arange(num_chains), fits):
-        flat = weights[members].ravel()
-        cumulative = np.cumsum(flat) / flat.sum()
-        levels = (np.arange(draws) + 0.5) / draws
-        index = np.minimum(np.searchsorted(cumulative, levels), len(flat) - 1)
-        positions.append(refined.draws[members].reshape(-1, dim)[index])
-        log_density.append(refined.log_density[members].ravel()[index])
+    states = refined.states
+    shape = states.log_density.shape
+    positions = states.positions.reshape(-1, dim)
+    regions, masses = _regions(positions, mixture, component_modes, evidence)
+    weights = _weights(states, regions.reshape(shape), masses).ravel()
+    # Intervals of the order by modes hold draws of one mode each, except at most one per mode.
+    parts = [
+        part[np.argsort(regions[part], kind="stable")]
+        for part in np.split(np.arange(len(positions)), fits)
+    ]
+    chosen_states = balanced_subset(positions, weights, parts, draws, generator)
+    index = np.sort(np.stack(chosen_states), axis=1)
     components = np.stack(
-        [mixture[fit].most_responsible(chain) for fit, chain in enumerate(positions)]
+        [mixture[fit].most_responsible(positions[index[fit]]) for fit in range(fits)]
     )
     return Selection(
         DrawSource.CHAINS,
-        np.stack(positions),
-        np.stack(log_density),
+        positions[index],
+        states.log_density.ravel()[index],
         components,
         np.full(components.shape, -np.log(components.size)),
     )
 
 
-def _mode_weights(
-    refined: Refined,
+def _regions(
+    positions: Float[np.ndarray, "n d"],
     mixture: AbstractMixture,
     component_modes: Int[np.ndarray, "c k"],
     evidence: Evidence,
-) -> Float[np.ndarray, "m t"]:
-    """Mass of the mode of each recorded draw over the share of draws in that mode.
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " r"] | None]:
+    """The mode of each position, and the masses of the modes.
 
-    One for all draws if the masses are not known: weights would leave the draws of one mode only.
+    There are no masses if there is one mode, or if they are not known well: weights could leave
+    the draws of one mode only.
     """
-    shape = refined.draws.shape[:2]
     if len(evidence.log_masses) < 2:
-        return np.ones(shape)
-    flat = refined.draws.reshape(-1, mixture.dim)
-    regions = regions_of(flat, mixture.pooled(), component_modes.ravel())
-    counts = np.bincount(regions, minlength=len(evidence.log_masses)) / regions.size
+        return np.zeros(len(positions), dtype=int), None
+    regions = regions_of(positions, mixture.pooled(), component_modes.ravel())
     masses = np.exp(evidence.log_masses - evidence.log_evidence)
-    if np.max(masses * evidence.log_masses_se) > MAX_USABLE_MASS_SE:
-        return np.ones(shape)
-    with np.errstate(divide="ignore"):
-        ratio = np.where(counts > 0, masses / np.maximum(counts, 1e-300), 0.0)
-    return ratio[regions].reshape(shape)
+    is_known = np.max(masses * evidence.log_masses_se) <= MAX_USABLE_MASS_SE
+    return regions, masses if is_known else None
+
+
+def _weights(
+    states: States, regions: Int[np.ndarray, "m s"], masses: Float[np.ndarray, " r"] | None
+) -> Float[np.ndarray, "m s"]:
+    """Weight of each state: the mass of its mode over the share of states in it, calibrated.
+
+    The modes are calibrated one by one, which keeps their masses.
+    """
+    result = np.zeros(regions.shape)
+    for region in np.unique(regions):
+        weights = (regions == region).astype(float)
+        if states.points is not None and states.gradients is not None:
+            weights = stein_weights(states.points, states.gradients, weights)
+        share = weights.sum() / regions.size
+        result += weights * (1.0 if masses is None else masses[region] / share)
+    return result

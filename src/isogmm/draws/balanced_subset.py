@@ -1,0 +1,88 @@
+"""A subset of weighted draws whose marginal distributions are close to those of all draws."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+#: Cosines of the ranks of one coordinate: bounds of their number, and number of all cosines.
+MIN_COSINES, MAX_COSINES, NUM_COSINES = 2, 64, 512
+#: Largest number of coordinates that are balanced; evenly spaced ones where there are more.
+MAX_COORDINATES = 256
+#: Candidates for each chosen draw.
+NUM_CANDIDATES = 4
+
+
+def balanced_subset(
+    positions: Float[np.ndarray, "n d"],
+    weights: Float[np.ndarray, " n"],
+    parts: Sequence[Int[np.ndarray, " p"]],
+    count: int,
+    generator: np.random.Generator,
+) -> list[Int[np.ndarray, " c"]]:
+    r"""Choose ``count`` draws of every part, so that the chosen draws have the given marginals.
+
+    The draws of a part are divided, in their order, into ``count`` intervals of equal weight.
+    From each interval ``NUM_CANDIDATES`` draws are taken with probabilities proportional to their
+    weights.  The one is chosen that reduces the differences
+
+    .. math:: Δ_{ak} = \sum_{\text{chosen } i} \left(
+        \cos(π k u_{ai}) - \sum_j w_j \cos(π k u_{aj}) \right)
+
+    most, with u the weighted rank of coordinate a between 0 and 1: it has the smallest value of
+    :math:`Δ^T f_i`.  The differences stay bounded, while those of independent draws grow with the
+    square root of their number.
+
+    Parameters
+    ----------
+    positions, weights
+        Draws and their weights.
+    parts
+        Indices of the draws of each part.
+    count
+        Number of draws that are chosen from each part.
+    generator
+        Source of random numbers.
+
+    References
+    ----------
+    Alweiss, Liu and Sawhney (2021), Discrepancy minimization via a self-balancing walk, STOC:
+    signs that depend on the sum of the vectors so far keep the sum of n vectors small.
+    """
+    features = _features(positions, weights / weights.sum())
+    difference = np.zeros(features.shape[1], features.dtype)
+    found = []
+    for members in parts:
+        cumulative = np.cumsum(weights[members])
+        levels = np.arange(count)[:, None] + generator.random((count, NUM_CANDIDATES))
+        places = np.searchsorted(cumulative, levels * (cumulative[-1] / count))
+        candidates = members[np.minimum(places, len(members) - 1)]
+        index = np.empty(count, int)
+        # A random order: states of one chain that follow each other are similar.
+        for row in generator.permutation(count):
+            options = candidates[row]
+            index[row] = options[int(np.argmin(features[options] @ difference))]
+            difference += features[index[row]]
+        found.append(index)
+    return found
+
+
+def _features(
+    positions: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n f"]:
+    """Cosines of weighted ranks, with weighted means of zero."""
+    dim = positions.shape[1]
+    columns = np.arange(dim)
+    if dim > MAX_COORDINATES:
+        columns = np.linspace(0, dim - 1, MAX_COORDINATES).astype(int)
+    num_cosines = int(np.clip(NUM_COSINES // len(columns), MIN_COSINES, MAX_COSINES))
+    frequencies = np.arange(1, num_cosines + 1)
+    features = np.empty((len(positions), len(columns), num_cosines), np.float32)
+    for place, column in enumerate(columns):
+        order = np.argsort(positions[:, column])
+        cumulative = np.cumsum(weights[order]) - 0.5 * weights[order]
+        # Low frequencies matter most for moments and quantiles.
+        cosines = np.cos(np.pi * cumulative[:, None] * frequencies) / np.sqrt(frequencies)
+        features[order, place] = cosines
+    flat = features.reshape(len(positions), -1)
+    return (flat - weights @ flat).astype(np.float32)
