@@ -9,7 +9,7 @@ from helpers.references import clutter_ep, probit_ep, variational_em
 TRUSTED = ("good", "reweighted", "refined")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore")
@@ -63,7 +63,7 @@ def test_from_em_to_vb_runs_and_shows_what_its_text_says():
     assert error.max() < 5 * np.sqrt(2 / 4000)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore")

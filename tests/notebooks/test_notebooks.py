@@ -231,7 +231,7 @@ def test_vae_runs_and_shows_what_its_text_says():
     assert inside < 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_many_data_sets_runs_and_shows_what_its_text_says():
@@ -245,7 +245,7 @@ def test_many_data_sets_runs_and_shows_what_its_text_says():
     assert "intercept is too narrow" in names["independent"].attrs["calibration"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_large_data_runs_and_shows_what_its_text_says():
