@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers import rules, transcription
+from helpers import transcription
+from helpers.loops import fit, start
 from helpers.targets import (
     correlated_gaussian,
     gaussian,
@@ -16,13 +17,9 @@ from helpers.targets import (
     nowhere,
 )
 from isogmm.errors import OptionError
-from isogmm.mixtures.affine_map import dense_map, diagonal_map, identity_map
-from isogmm.mixtures.initialization import UniformMeans
+from isogmm.mixtures.affine_map import diagonal_map
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.optimize import optimize
-from isogmm.optimize.backends import _compiled
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
-from isogmm.optimize.iteration import Rules
 from isogmm.optimize.loop import _Windows
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay, Polynomial
 from isogmm.optimize.stopping import ElboPlateau, MaxIterations
@@ -36,30 +33,6 @@ from isogmm.optimize.updates import (
 )
 from isogmm.optimize.whitening import AdaptDense, AdaptDiagonal
 from isogmm.results.stop_reason import StopReason
-
-DEFAULT_RULE = RelativeStep(TrustRegion(BuresWasserstein()))
-
-
-def start(dim, k=3, chains=2, seed=0, dtype=np.float64, affine_map=None):
-    affine_map = identity_map(dim) if affine_map is None else affine_map
-    made = UniformMeans(2.0, 0.8).initialize(np.random.default_rng(seed), chains, k, affine_map)
-    return IsotropicMixture(
-        made.means.astype(dtype),
-        made.variances.astype(dtype),
-        made.log_weights.astype(dtype),
-        affine_map,
-    )
-
-
-def fit(target, mixture, seed=0, **options):
-    settings = {
-        "estimator": MonteCarlo(2),
-        "rule": DEFAULT_RULE,
-        "schedule": ConstantThenLinearDecay(0.25),
-        "stopping": MaxIterations(60, window=20),
-        **options,
-    }
-    return optimize(target, mixture, generator=np.random.default_rng(seed), **settings)
 
 
 def kl_from_truth(truth, mixture, order=40):
@@ -157,80 +130,6 @@ class TestThePaper:
         assert kl_from_truth(truth, result.mixture[0]) < 1e-3
         np.testing.assert_allclose(np.exp(result.mixture.log_weights[0]), [0.2, 0.8], atol=0.01)
         assert np.exp(result.mixture.log_weights[0]).sum() == pytest.approx(1.0, abs=1e-12)
-
-
-class TestBackends:
-    @pytest.mark.parametrize("name", rules.ALL)
-    @pytest.mark.parametrize("kind", ["identity", "dense"])
-    def test_numpy_and_jax_agree(self, name, kind):
-        truth = correlated_gaussian(4, 10.0)
-        affine_map = identity_map(4)
-        if kind == "dense":
-            affine_map = dense_map(np.full(4, 0.3), truth.covariances[0])
-        both = [
-            fit(
-                truth.target(),
-                start(4, affine_map=affine_map),
-                rule=rules.ALL[name],
-                schedule=ConstantThenLinearDecay(0.02),
-                stopping=MaxIterations(12, window=5),
-                weights=LearnedWeights() if kind == "dense" else None,
-                array_backend=backend,
-            )
-            for backend in ("numpy", "jax")
-        ]
-        for part in ("means", "variances", "log_weights"):
-            ours, theirs = (getattr(result.mixture, part) for result in both)
-            assert isinstance(theirs, np.ndarray)
-            np.testing.assert_allclose(theirs, ours, rtol=1e-10, atol=1e-10)
-        np.testing.assert_allclose(
-            both[1].history["elbo"], both[0].history["elbo"], rtol=1e-10, atol=1e-10
-        )
-
-    # The optimization loop broadcasts ranks as the array API does.
-    @pytest.fixture(autouse=True)
-    def _ranks_broadcast(self):
-        import jax
-
-        with jax.numpy_rank_promotion("allow"):
-            yield
-
-    def test_adaptation_agrees_too(self):
-        truth = correlated_gaussian(3, 50.0)
-        both = [
-            fit(
-                truth.target(),
-                start(3),
-                whitening=AdaptDense(),
-                stopping=MaxIterations(40, window=10),
-                array_backend=backend,
-            )
-            for backend in ("numpy", "jax")
-        ]
-        np.testing.assert_allclose(both[0].mixture.mean(), both[1].mixture.mean(), rtol=1e-9)
-        np.testing.assert_allclose(
-            both[0].mixture.covariance(), both[1].mixture.covariance(), rtol=1e-9
-        )
-
-    def test_a_second_fit_of_equal_shape_compiles_nothing(self):
-        truth, mixture = correlated_gaussian(5), start(5)
-        rule = RelativeStep(TrustRegion(BuresWasserstein(), mean_radius=0.4))
-        for seed in range(3):
-            fit(truth.target(), mixture, seed, rule=rule, array_backend="jax")
-            assert _compiled(Rules(rule))._cache_size() == 1
-        again = RelativeStep(TrustRegion(BuresWasserstein(), mean_radius=0.4))
-        fit(truth.target(), start(5, k=4), rule=again, array_backend="jax")
-        assert _compiled(Rules(rule))._cache_size() == 2
-
-    @pytest.mark.parametrize("backend", ["numpy", "jax"])
-    def test_float32_stays_float32(self, backend):
-        truth = correlated_gaussian(3, 10.0)
-        mixture = start(3, dtype=np.float32)
-        result = fit(truth.target(), mixture, whitening=AdaptDense(), array_backend=backend)
-        double = fit(truth.target(), start(3), whitening=AdaptDense(), array_backend=backend)
-        assert result.mixture.means.dtype == np.float32
-        assert result.mixture.variances.dtype == np.float32
-        np.testing.assert_allclose(result.mixture.mean(), double.mixture.mean(), atol=1e-3)
 
 
 class TestTheLoop:
