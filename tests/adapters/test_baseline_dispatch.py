@@ -70,8 +70,9 @@ def test_numpyro_laplace_is_its_own():
     ("name", "library"),
     [
         ("laplace", "scipy"),
-        ("pathfinder", "blackjax"),
-        pytest.param("flow", "numpyro", marks=[pytest.mark.slow, pytest.mark.numpyro]),
+        # NumPyro models reach BlackJAX by the same function; see above.
+        pytest.param("pathfinder", "blackjax", marks=pytest.mark.long),
+        pytest.param("flow", "numpyro", marks=[pytest.mark.long, pytest.mark.numpyro]),
         pytest.param("alpha_vi", "numpyro", marks=[pytest.mark.slow, pytest.mark.numpyro]),
     ],
 )

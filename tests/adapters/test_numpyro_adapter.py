@@ -33,6 +33,7 @@ from helpers.numpyro_models import (  # noqa: E402
     subsampled,
     with_params,
 )
+from helpers.posteriors import some_of  # noqa: E402
 from isogmm.errors import FitWarning, MissingPackageError, ModelError  # noqa: E402
 from isogmm.model.precision import in_precision  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
@@ -386,7 +387,7 @@ def development_names():
 
 
 @pytest.mark.skipif(not development_names(), reason="the development posteriors are not available")
-@pytest.mark.parametrize("name", development_names() or ["none"])
+@pytest.mark.parametrize("name", some_of(development_names()) or ["none"])
 def test_development_posteriors(name):
     from posteriordb_dev import load
 

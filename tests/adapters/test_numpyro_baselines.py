@@ -55,7 +55,7 @@ def test_every_baseline_is_tested(baselines):
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.slow) for n in OPTIONS],
+    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
 )
 def test_baseline_finds_the_known_posterior(baselines, name):
     idata = baselines[name](
@@ -97,7 +97,7 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
 
 
-@pytest.mark.parametrize("name", ["nuts", "laplace"])
+@pytest.mark.parametrize("name", [pytest.param("nuts", marks=pytest.mark.long), "laplace"])
 def test_param_sites_keep_the_values_of_the_fit(baselines, name):
     """SVI would maximize over param sites, which gives another posterior."""
 

@@ -72,7 +72,8 @@ SUPPORTS = {
 }
 
 
-@pytest.mark.parametrize("x64", [True, False])
+# Single precision is what NumPyro has unless the user asks for another.
+@pytest.mark.parametrize("x64", [pytest.param(True, marks=pytest.mark.long), False])
 def test_draws_have_the_quantiles_of_the_prior(x64):
     before = jax.config.jax_enable_x64
     with in_precision(x64):

@@ -69,7 +69,7 @@ SUPPORTS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("precision", ["float64", pytest.param("float32", marks=pytest.mark.long)])
 def test_draws_have_the_quantiles_of_the_prior(precision):
     with pytensor.config.change_flags(floatX=precision):
         model = supports()

@@ -1,0 +1,13 @@
+"""The posteriors that a test of every development posterior uses."""
+
+import pytest
+
+#: A hierarchy and a mixture: the two posteriors of the standard suite.
+STANDARD = ("eight_schools-eight_schools_centered", "low_dim_gauss_mix-low_dim_gauss_mix")
+
+
+def some_of(names: list[str]) -> list:
+    """Parameters of a test for each posterior; those outside ``STANDARD`` are marked as long."""
+    return [
+        name if name in STANDARD else pytest.param(name, marks=pytest.mark.long) for name in names
+    ]
