@@ -18,6 +18,15 @@ LANGUAGES = [
     pytest.param("pymc", marks=pytest.mark.pymc),
 ]
 each_language = pytest.mark.parametrize("language", LANGUAGES)
+#: A script differs between the languages in its model alone: the other one is a long test.
+FIRST = [
+    pytest.param("numpyro", marks=pytest.mark.numpyro),
+    pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
+]
+SECOND = [
+    pytest.param("numpyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
+    pytest.param("pymc", marks=pytest.mark.pymc),
+]
 
 
 @pytest.fixture
@@ -71,7 +80,7 @@ def test_methods(language, script, tmp_path, monkeypatch):
         assert is_a_picture(tmp_path / f"{name}-{language}.png")
 
 
-@each_language
+@pytest.mark.parametrize("language", SECOND)
 def test_report(language, script, tmp_path, capsys):
     path = script("report").main(language, tmp_path)
     text, page = capsys.readouterr().out, path.read_text(encoding="utf-8")
@@ -84,7 +93,7 @@ def test_report(language, script, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
-@each_language
+@pytest.mark.parametrize("language", FIRST)
 def test_predict(language, script):
     values = script("predict").main(language)
     sd, slope_sd = values["sd of y at 20"][1], values["weighted sd of slope"][1]
@@ -104,7 +113,7 @@ def test_predict(language, script):
         assert abs(found - exact) < tolerance, name
 
 
-@each_language
+@pytest.mark.parametrize("language", FIRST)
 def test_hyperparameters(language, script):
     for found, exact in script("hyperparameters").main(language).values():
         # As in test_empirical_bayes: sufficient statistics over 2,000 draws.
@@ -112,14 +121,7 @@ def test_hyperparameters(language, script):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning", "ignore:Consolidated metadata:UserWarning")
-@pytest.mark.parametrize(
-    "language",
-    [
-        pytest.param("numpyro", marks=pytest.mark.numpyro),
-        # tests/recipe kills and resumes fits; the script differs only in the model.
-        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
-    ],
-)
+@pytest.mark.parametrize("language", FIRST)
 def test_save_and_resume(language, script, tmp_path):
     elbos = script("save_and_resume").main(language, tmp_path)
     assert set(elbos) == {"fit", "resumed", "continued after the kill"}

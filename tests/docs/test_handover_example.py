@@ -33,15 +33,9 @@ SEEDS = {"eight_schools_centered": range(3), "two_modes": range(1), "gp_pois_reg
 SIZES = {"gp_pois_regr": (500, 2)}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "two_modes",
-        # Medians of several seeds.
-        pytest.param("eight_schools_centered", marks=pytest.mark.long),
-        pytest.param("gp_pois_regr", marks=pytest.mark.long),
-    ],
-)
+# tests/samplers/test_nuts_and_smc_from.py and tests/adapters/test_nuts_from.py test the starts.
+@pytest.mark.long
+@pytest.mark.parametrize("name", SEEDS)
 def test_warmup_gradients_fall_at_equal_effective_sample_size(script, name):
     plain, handed = zip(
         *(script.compare(name, seed, *SIZES.get(name, (1000, 4))) for seed in SEEDS[name]),

@@ -285,7 +285,8 @@ def test_options_page_has_every_option():
     "language",
     [
         pytest.param("NumPyro", marks=pytest.mark.numpyro),
-        pytest.param("PyMC", marks=pytest.mark.pymc),
+        # The quickstart notebook for PyMC fits and reports in the same way.
+        pytest.param("PyMC", marks=[pytest.mark.pymc, pytest.mark.long]),
     ],
 )
 def test_quickstart_runs(language, tmp_path, monkeypatch):

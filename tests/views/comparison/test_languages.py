@@ -62,7 +62,8 @@ def pymc_results():
 @pytest.mark.parametrize(
     "results",
     [
-        pytest.param(numpyro_results, marks=pytest.mark.numpyro, id="numpyro"),
+        # The quickstart notebook for NumPyro has the same table.
+        pytest.param(numpyro_results, marks=[pytest.mark.numpyro, pytest.mark.long], id="numpyro"),
         pytest.param(pymc_results, marks=pytest.mark.pymc, id="pymc"),
     ],
 )
