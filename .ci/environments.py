@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 USE = ROOT / ".ci" / "use_installed.py"
 
-#: pip without its progress and without the check for a newer pip.
-PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+#: pip without its progress, without the check for a newer pip, and without bytecode of modules that
+#: nothing imports here.
+PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -22,10 +23,15 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout.strip()
 
 
-def new_environment(path: Path) -> Path:
-    """Make an environment with pip and return its Python."""
-    venv.create(path, with_pip=True)
+def new_environment(path: Path, *, with_pip: bool = True) -> Path:
+    """Make an environment and return its Python."""
+    venv.create(path, with_pip=with_pip)
     return path / "bin" / "python"
+
+
+def uv_install(tools: Path, python: Path, *arguments: str | Path, cwd: Path) -> None:
+    """Install with uv, which is a package of the environment of ``tools``."""
+    run(tools, "-m", "uv", "pip", "install", "--quiet", "--python", python, *arguments, cwd=cwd)
 
 
 def use(python: Path, language: str, cwd: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from environments import PIP, ROOT, new_environment, run, use
+from environments import PIP, ROOT, new_environment, run, use, uv_install
 
 LANGUAGES = ("numpyro", "pymc")
 
@@ -23,10 +23,9 @@ def main() -> None:
         tools = new_environment(here / "tools")
         run(tools, *PIP, "uv", cwd=here)
         for language in LANGUAGES:
-            python = new_environment(here / language)
-            run(
-                tools,
-                *("-m", "uv", "pip", "install", "--quiet", "--python", python),
+            python = new_environment(here / language, with_pip=False)
+            uv_install(
+                *(tools, python),
                 *("--resolution", "lowest-direct"),
                 *("--only-binary", ":all:", "--no-binary", "isogmm"),
                 f"isogmm[{language}] @ {ROOT.as_uri()}",

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from environments import PIP, ROOT, new_environment, run, use
+from environments import PIP, ROOT, new_environment, run, use, uv_install
 
 PINS = ROOT / "requirements" / ("py311.txt" if sys.version_info < (3, 12) else "py312.txt")
 PACKAGES = ("src/isogmm/", "adapters/isogmm_")
@@ -55,11 +55,12 @@ def main() -> None:
         print(f"{wheel.name}: {len(packed)} files, none missing; {sdist.name} is complete")
 
         tools = new_environment(here / "tools")
-        run(tools, *PIP, "twine", cwd=here)
+        run(tools, *PIP, "twine", "uv", cwd=here)
         run(tools, "-m", "twine", "check", "--strict", wheel, sdist, cwd=here)
         for language in LANGUAGES:
-            python = new_environment(here / language)
-            run(python, *PIP, "-c", PINS, f"isogmm[{language}] @ {wheel.as_uri()}", cwd=here)
+            python = new_environment(here / language, with_pip=False)
+            package = f"isogmm[{language}] @ {wheel.as_uri()}"
+            uv_install(tools, python, "-c", PINS, package, cwd=here)
             use(python, language, here)
 
 
