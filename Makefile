@@ -74,7 +74,7 @@ test-all: $(STAMP)  ## with long statistical studies and every notebook
 	$(BIN)/python -m pytest $(SHARED) -m "not benchmark" $(PYTEST)
 
 .PHONY: test-stack
-test-stack: $(STAMP)  ## what depends on Python, ArviZ and the languages: PYTHON=python3.13
+test-stack: $(STAMP)  ## what depends on Python, ArviZ and PyMC: PYTHON=python3.13
 	$(BIN)/python -m pytest $(SHARED) --stack $(PYTEST)
 
 .PHONY: test-quick

@@ -1,5 +1,6 @@
 """Settings of the whole suite: precision, type promotion, compilers, missing languages."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -17,6 +18,10 @@ os.environ.setdefault(
     str(Path(__file__).resolve().parent.parent / ".pytest_cache" / "jax"),
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+# Most programs of the suite run for less time than XLA needs to optimize them.  Without
+# optimization the compilation of four files took 0.75 of the processor time.  This is the value
+# for processes that tests start; see ``pytest_runtest_protocol`` for the session itself.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest
@@ -27,6 +32,36 @@ if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
 LANGUAGES = ("numpyro", "pymc", "bambi")
+#: Languages whose versions differ between the two sets of packages.  NumPyro has one version.
+VERSIONED = ("pymc", "bambi")
+#: Folders and files of the numerical core and of rules for sources and pages.  With ``--stack``
+#: only those of their tests run that need PyMC or have the marker ``stack``.
+CORE = (
+    "benchmarks",
+    "docs",
+    "draws",
+    "experiments",
+    "locate",
+    "mixtures",
+    "model",
+    "notebooks",
+    "optimize",
+    "packaging",
+    "progress",
+    "recipe",
+    "samplers",
+    "studies",
+    "test_api.py",
+    "test_arrays.py",
+    "test_baselines.py",
+    "test_empirical_bayes.py",
+    "test_validation.py",
+)
+#: Whether programs are compiled without optimization.
+IS_QUICK_COMPILATION = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+#: Memory maps of a process at which compiled programs are dropped.  JAX keeps several maps for each
+#: program, and Linux ends a process with more than 65,530.  One file needs at most 4,000.
+MAX_MAPS = 16_000
 #: Folders of the numerical core and of rules for the sources.  With ``--stack`` only those of their
 #: tests run that need a modeling language or have the marker ``stack``.
 CORE = (
@@ -50,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
         action="store_true",
-        help="only tests whose outcome depends on Python, ArviZ and the modeling languages",
+        help="only tests whose outcome depends on Python, ArviZ and PyMC",
     )
 
 
@@ -62,15 +97,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=f"needs {name}, which is not installed"))
     if config.getoption("--stack", default=False):
-        tests = Path(__file__).resolve().parent
-        depends = [
-            item.path.relative_to(tests).parts[0] not in CORE
-            or any(item.get_closest_marker(name) for name in (*LANGUAGES, "stack"))
-            for item in items
-        ]
-        same = [item for item, kept in zip(items, depends, strict=True) if not kept]
-        config.hook.pytest_deselected(items=same)
-        items[:] = [item for item, kept in zip(items, depends, strict=True) if kept]
+        kept = [item for item in items if depends_on_versions(item)]
+        config.hook.pytest_deselected(
+            items=[item for item in items if not depends_on_versions(item)]
+        )
+        items[:] = kept
+
+
+def depends_on_versions(item: pytest.Item) -> bool:
+    """Whether the outcome of a test may differ between the two sets of packages."""
+    if any(item.get_closest_marker(name) for name in (*VERSIONED, "stack")):
+        return True
+    top = item.path.relative_to(Path(__file__).resolve().parent).parts[0]
+    return top not in CORE and not item.get_closest_marker("numpyro")
 
 
 @pytest.fixture(autouse=True)
@@ -93,26 +132,48 @@ def unchecked():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Switch the type checks off for ``unchecked``, before the fixtures of a module run fits."""
+    """Set type checks and optimization for a test, before the fixtures of a module run fits.
+
+    Type checks are off for ``unchecked``, and for ``--stack``, because shapes are the same with
+    both sets of packages.  Long studies and measurements run longer than they compile.
+    """
     import jaxtyping
 
+    runs_long = any(item.get_closest_marker(name) for name in ("long", "benchmark"))
+    jax.config.update("jax_disable_most_optimizations", IS_QUICK_COMPILATION and not runs_long)
     before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", before or "unchecked" in item.fixturenames)
+    unchecked = "unchecked" in item.fixturenames or item.config.getoption("--stack", default=False)
+    jaxtyping.config.update("jaxtyping_disable", before or unchecked)
     try:
         return (yield)
     finally:
         jaxtyping.config.update("jaxtyping_disable", before)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Search for unreachable objects less often, and not among those of the imports.
+
+    Tracing makes many small objects.  With the limits of Python the searches took 9 % of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _forget_programs():
-    """Drop compiled programs after each module.
-
-    JAX keeps several memory maps for each; a process that compiles thousands runs into the
-    system's limit of maps long before it runs out of memory.
-    """
+    """Drop compiled programs after a module if the process has many memory maps; see MAX_MAPS."""
     yield
-    jax.clear_caches()
+    if num_maps() > MAX_MAPS:
+        jax.clear_caches()
+
+
+def num_maps() -> int:
+    """Memory maps of this process, or infinity where the system has no list of them."""
+    try:
+        return Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:
+        return sys.maxsize
 
 
 @pytest.fixture(autouse=True)

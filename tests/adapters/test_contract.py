@@ -76,7 +76,10 @@ def pymc_counts():
 
 CASES = [
     pytest.param(
-        "isogmm_numpyro", numpyro_schools, id="numpyro-schools", marks=pytest.mark.numpyro
+        "isogmm_numpyro",
+        numpyro_schools,
+        id="numpyro-schools",
+        marks=[pytest.mark.numpyro, pytest.mark.stack],
     ),
     pytest.param("isogmm_numpyro", numpyro_counts, id="numpyro-counts", marks=pytest.mark.numpyro),
     pytest.param("isogmm_pymc", pymc_schools, id="pymc-schools", marks=pytest.mark.pymc),
@@ -109,7 +112,13 @@ def test_adapters_keep_the_contract(makers, package, build, check):
 @pytest.mark.parametrize(
     ("package", "build", "dims", "observed", "deterministic"),
     [
-        pytest.param(*CASES[0].values, {"school"}, "effect", "theta", marks=pytest.mark.numpyro),
+        pytest.param(
+            *CASES[0].values,
+            {"school"},
+            "effect",
+            "theta",
+            marks=[pytest.mark.numpyro, pytest.mark.stack],
+        ),
         pytest.param(*CASES[2].values, {"school"}, "effect", "theta", marks=pytest.mark.pymc),
     ],
 )

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.numpyro
+pytestmark = [pytest.mark.numpyro, pytest.mark.stack]
 numpyro = pytest.importorskip("numpyro")
 
 import jax.numpy as jnp  # noqa: E402

@@ -197,6 +197,7 @@ def test_loo_is_near_the_exact_value(language, request):
     assert "Pareto k" in str(result)
 
 
+@pytest.mark.stack
 @pytest.mark.numpyro
 def test_loo_corrects_draws_of_the_mixture():
     # Draws of q as they are, one component on purpose: lp and log_q say how far off it is.

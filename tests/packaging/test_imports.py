@@ -90,7 +90,7 @@ def test_import_adds_at_most_a_hundredth_of_the_import_of_jax():
         "import isogmm\n"
         "print((time.process_time() - middle) / (middle - begin))"
     )
-    assert statistics.median(float(fresh(program)) for _ in range(5)) <= MAX_IMPORT_TIME
+    assert statistics.median(float(fresh(program)) for _ in range(3)) <= MAX_IMPORT_TIME
 
 
 def test_every_public_name_loads_and_is_documented():
@@ -111,16 +111,6 @@ def test_an_unknown_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no_such_name"):
         isogmm.no_such_name  # noqa: B018 - the access is what is tested
-
-
-def test_shapes_are_checked_while_testing():
-    import numpy as np
-    from jaxtyping import TypeCheckError
-
-    from isogmm.mixtures.isotropic import IsotropicMixture
-
-    with pytest.raises(TypeCheckError):
-        IsotropicMixture(np.zeros((2, 3)), np.ones(2), log_weights="not an array")
 
 
 @pytest.mark.float32

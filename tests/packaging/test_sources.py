@@ -4,9 +4,12 @@ import ast
 import json
 import re
 
+import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from helpers.sources import ADAPTERS, ROOT, SRC, tracked_files
+from isogmm.mixtures.isotropic import IsotropicMixture
 
 MAX_LINES = 300
 MAX_PARAMETERS = 8
@@ -118,3 +121,8 @@ def test_annotations_stay_objects():
     # Postponed annotations are strings, which blind the run-time check of shapes.
     phrase = "from __future__ import " + "annotations"
     assert [file.name for file, text in texts() if file.suffix == ".py" and phrase in text] == []
+
+
+def test_shapes_are_checked_while_testing():
+    with pytest.raises(TypeCheckError):
+        IsotropicMixture(np.zeros((2, 3)), np.ones(2), log_weights="not an array")

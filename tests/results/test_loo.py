@@ -117,6 +117,7 @@ def test_an_observation_that_the_other_draws_cannot_predict_is_counted():
     assert np.argmax(found.pareto_k.values) == 5
 
 
+@pytest.mark.stack
 @pytest.mark.numpyro
 def test_a_numpyro_model():
     numpyro = pytest.importorskip("numpyro")

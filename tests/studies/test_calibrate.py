@@ -181,6 +181,7 @@ def test_pymc_models_that_cannot_be_simulated():
         isogmm.calibrate(model, **OPTIONS)
 
 
+@pytest.mark.stack
 @pytest.mark.numpyro
 def test_arviz_and_the_plot_take_the_result():
     import arviz as az
