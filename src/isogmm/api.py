@@ -59,8 +59,8 @@ def fit_isogmm(
         search for the modes; R-hat compares them.
     num_components
         K of each chain.  ``"auto"`` takes 1 where one Gaussian is accurate enough, else 16, or
-        two for each mode where that is more.  It adds components while the ELBO gains from them,
-        up to 24, or 64 with ``refine=0``.
+        two for each mode where that is more.  It adds components while they improve the ELBO, up
+        to 24, or 64 with ``refine=0``.
     family
         ``"isotropic"``, or ``"auto"``: full covariances, up to 500 dimensions, if there are several
         modes, isotropic components are not accurate, and full ones have a higher ELBO.  A method,

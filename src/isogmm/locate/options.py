@@ -18,9 +18,9 @@ class Locate:
     num_evaluations
         Further paths are followed until this number of gradients has been evaluated.
     num_candidate_paths
-        In a race of all paths, the number of paths with candidates of batch and match at their
-        start and in their first quarter.  Each of the other first ``num_starts`` paths has one
-        candidate near its beginning.
+        If the candidates of all paths are compared, the number of paths with candidates of batch
+        and match at their start and in their first quarter.  Each of the other first
+        ``num_starts`` paths has one candidate near its beginning.
     max_starts, max_evaluations
         If there are several modes, rounds of further paths follow until some of them find no new
         mode: two below five dimensions, four from there on, six if a known mode is hard to reach.

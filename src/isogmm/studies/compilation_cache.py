@@ -13,8 +13,8 @@ def enable_compilation_cache(folder: str | os.PathLike[str] | None = None) -> st
     """Store compiled programs on disk, for this process and for later ones.
 
     A later process that fits the same model to data of the same shapes reads the programs instead
-    of compiling them.  The setting applies to all JAX programs of the process.  isogmm never makes
-    it by itself in the process of the user; the workers of :func:`isogmm.fit_many` have it.
+    of compiling them.  The setting applies to all JAX programs of the process.  isogmm changes
+    it only in the workers of :func:`isogmm.fit_many`.
 
     Parameters
     ----------

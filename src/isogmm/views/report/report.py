@@ -81,7 +81,7 @@ def _is_terminal() -> bool:
 
 
 def report(idata: Result) -> Report:
-    """Whether a fit worked, and what to do next.
+    """Report whether a fit worked, and what to do next.
 
     The report shows the verdict and the advice, the modes with their masses, the variables whose
     draws differ most from the mixture, why the fit stopped, the ELBO trace, and the cost of every

@@ -39,8 +39,8 @@ def fit_factorized(
 ) -> Result:
     """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
 
-    For models with 10,000 parameters and more, for which :func:`isogmm.fit_isogmm` is too slow or
-    needs too much memory.  Time and memory are O(K d) for each point.  The mixture has no
+    It is for models with 10,000 parameters and more, for which :func:`isogmm.fit_isogmm` is too
+    slow or needs too much memory.  Time and memory are O(K d) for each point.  The mixture has no
     dependence between coordinates, and nothing corrects its draws: use the ELBO and predictions
     rather than single parameters.
 
@@ -68,7 +68,7 @@ def fit_factorized(
         which the optimization stops (0.25).  Chains that have not started at the time limit are
         left out.
     num_samples
-        Groups of K points in an iteration; an even number comes in antithetic pairs.
+        Groups of K points in an iteration; an even number is split into antithetic pairs.
     dtype
         Type of the arithmetic and of the stored numbers.
     progressbar, callback
