@@ -93,5 +93,6 @@ def draw(idata, path: Path) -> None:
 
 if __name__ == "__main__":
     target = isogmm.LogDensity(log_density, np.ones(2), names="x")
-    draw(isogmm.fit_isogmm(target, random_seed=0, progressbar=False), IMAGE)
+    options = {"family": "isotropic", "random_seed": 0, "progressbar": False}
+    draw(isogmm.fit_isogmm(target, **options), IMAGE)
     print(f"wrote {IMAGE.name} to {IMAGE.parent}")

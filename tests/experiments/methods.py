@@ -148,12 +148,14 @@ def run_full(
 
 
 def run_default(problem: Problem, seed: int, **options: Any) -> list[Row]:
-    """``fit_isogmm`` with no options: the mixture of every chain, and the draws it delivers."""
+    """``fit_isogmm`` with isotropic components: the mixture of every chain, and the draws."""
     model = problem.model()
     begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", isogmm.FitWarning)
-        result = isogmm.fit_isogmm(model, random_seed=seed, progressbar=False, **options)
+        result = isogmm.fit_isogmm(
+            model, family="isotropic", random_seed=seed, progressbar=False, **options
+        )
     seconds = time.perf_counter() - begin
     target = model.to_target()
     mixture = isogmm.Mixture.from_idata(result)
