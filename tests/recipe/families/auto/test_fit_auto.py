@@ -101,7 +101,7 @@ def test_one_gaussian_for_each_mode(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
-def test_full_covariances_are_optimized_where_modes_are_curved():
+def test_full_covariances_are_optimized_where_modes_are_curved(monkeypatch):
     options = {"refine": 0, "tolerance": 0.25, **QUICK}
     options |= {"init": isogmm.Locate(num_starts=32)}
     fits = [fit_isogmm(bananas(), family=f, **options) for f in ("isotropic", "auto")]
@@ -110,6 +110,11 @@ def test_full_covariances_are_optimized_where_modes_are_curved():
     mixture = isogmm.Mixture.from_idata(fits[1])
     assert isinstance(mixture, GaussianMixture)
     assert mixture.num_components > fits[1].attrs["num_modes"]
+    # Beyond a number of dimensions there is no optimization.
+    monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_OPTIMIZED_DIM", 1)
+    limited = fit_isogmm(bananas(), **options)
+    stages = [json.loads(f.attrs["stage_gradient_evaluations"]) for f in (fits[0], limited)]
+    assert stages[0]["mixture"] == stages[1]["mixture"]
 
 
 def test_a_checkpoint_continues_the_family_that_it_holds(tmp_path):
