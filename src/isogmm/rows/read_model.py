@@ -114,7 +114,9 @@ def _check_sum(target: Target, density: RowDensity, blocks: Blocks) -> None:
             sums = [np.asarray(of_rows(positions, part, density.copies, 0.0)) for part in inputs]
     except (TypeError, ValueError) as error:
         raise ModelError(
-            f"the model cannot be evaluated with {len(arrays[0])} of the rows: {error}"
+            f"the model cannot be evaluated with {len(arrays[0])} of the rows: {error}. If it "
+            "computes sizes from the data, such as a number of groups, pass these numbers as "
+            "model_kwargs=."
         ) from error
     whole, first, second = sums
     error = np.abs(whole - first - second)
