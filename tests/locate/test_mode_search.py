@@ -1,5 +1,7 @@
 """Further modes: in any units, far away, close together, narrow, or very many."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,8 @@ from isogmm.locate.locate import Locate, locate
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.mode_search import ModeSearch
-from isogmm.locate.modes import fit_modes, overlap
+from isogmm.locate.modes import are_separate, fit_modes, overlap
+from isogmm.locate.starts import follow_starts
 from isogmm.model.fit_target import FitTarget
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -241,6 +244,25 @@ def test_chains_lead_to_a_mode_that_the_search_missed():
     extended = extend(target, np.random.default_rng(1), Locate(), located, new)
     np.testing.assert_allclose(extended.masses, 0.5, atol=0.01)
     assert extended.num_starts["chains"] == 1
+
+
+def test_chains_lead_to_a_mode_without_a_dip_towards_a_known_one():
+    """A narrow mode (mass 0.4) at 4.5 sds of a wide one in 26 dimensions."""
+    means = np.zeros((2, 26))
+    means[1, 0] = 4.5
+    truth = isotropic_mixture(means, np.array([1.0, 0.42]), np.array([0.6, 0.4]))
+    target, own = FitTarget.of(truth.target()), map_of(means[0], np.eye(26))
+    known: list[LocalMaximum] = []
+    follow_starts(target, means[:1], known, own)
+    ends = means[1] + 0.65 * np.random.default_rng(0).standard_normal((8, 26))
+    (new,) = new_maxima(target, ends, known, own)
+    assert np.linalg.norm(new.position - means[1]) < 0.5
+    pair = [(maximum.position, maximum.factor) for maximum in (new, known[0])]
+    assert not are_separate(target, *pair)
+    # An estimate far below, or far above, the mass of the known mode is not credible.
+    for shift in (-4.0, 7.0):
+        changed = [replace(known[0], laplace=known[0].laplace - shift)]
+        assert new_maxima(target, ends, changed, own) == []
 
 
 def test_a_laplace_estimate_that_is_far_too_high_does_not_make_the_true_mode_negligible():
