@@ -123,6 +123,17 @@ def test_two_gaussians_without_a_dip_between_them_are_both_kept():
     assert modes.counts.tolist() == [1, 1]
 
 
+def test_the_only_maximum_replaces_a_best_gaussian_of_negligible_mass():
+    means = np.array([[0.0, 0.0], [30.0, 0.0]])
+    truth = isotropic_mixture(means, np.ones(2), np.array([1e-10, 1.0]))
+    best = Gaussians.start(means[:1], np.eye(2)[None])
+    best.elbo[:] = np.log(1e-10)
+    maximum = LocalMaximum(means[1], np.eye(2), -1.84, 0.0)
+    modes = fit_modes(truth.target(), np.random.default_rng(0), best, [maximum])
+    np.testing.assert_allclose(modes.means, means[1:], atol=0.01)
+    np.testing.assert_allclose(modes.elbo, 0.0, atol=0.01)
+
+
 def beside_a_funnel(dim):
     """A Gaussian (mass 0.6) at 20 sds from a funnel (mass 0.4) whose mode lies in its neck.
 

@@ -60,7 +60,7 @@ def fit_modes(
     The best Gaussian competes with those of the maxima.  Of Gaussians that describe the same
     mode, the one with the highest ELBO is kept.
     """
-    if len(maxima) < 2:
+    if len(maxima) < 2 and not _is_elsewhere(target, best, maxima):
         counts = np.array([sum(maximum.count for maximum in maxima)])
         return ModeGaussians(best.means, best.factors, best.elbo, counts, 0)
     local = fit_until_flat(target, generator, laplace_gaussians(maxima))
@@ -94,6 +94,21 @@ def fit_modes(
             counts[same[0]] += counts[index]
     num_diverged = int((~local.alive).sum())
     return ModeGaussians(means[kept], factors[kept], elbo[kept], counts[kept], num_diverged)
+
+
+def _is_elsewhere(target: Target, best: Gaussians, maxima: Sequence[LocalMaximum]) -> bool:
+    """Whether the only maximum belongs to another mode, with a larger mass than the best Gaussian.
+
+    The mode of the best Gaussian is then no maximum of the search, because its mass is negligible.
+    In a periodogram the best Gaussian was the region without a signal, 24 nats below the peak.
+    """
+    return any(
+        maximum.log_mass > best.elbo[0] + MIN_BEST_GAIN
+        and are_separate(
+            target, (best.means[0], best.factors[0]), (maximum.position, maximum.factor)
+        )
+        for maximum in maxima
+    )
 
 
 def are_separate(
