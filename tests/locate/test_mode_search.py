@@ -1,22 +1,19 @@
 """Further modes: in any units, far away, close together, narrow, or very many."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from helpers.targets import isotropic_mixture, make_target, rotation
 from isogmm.locate import mode_search
 from isogmm.locate.estimates import check_estimates
-from isogmm.locate.extend import extend, new_maxima
+from isogmm.locate.extend import new_maxima
 from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.mode_search import ModeSearch
-from isogmm.locate.modes import are_separate, fit_modes, overlap
-from isogmm.locate.starts import follow_starts
+from isogmm.locate.modes import fit_modes, overlap
 from isogmm.model.fit_target import FitTarget
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -88,6 +85,19 @@ def test_very_many_modes_end_the_search(is_small, monkeypatch):
     assert located.end is SearchEnd.TOO_MANY_MODES
     assert 1 < len(located.means) <= 9
     assert located.unseen_bound > 0.01
+
+
+def test_paths_that_end_in_no_known_maximum_make_a_limited_search_uncertain():
+    """Nine of ten paths are too short to end in a maximum."""
+    target = FitTarget.of(isotropic_mixture(np.zeros((1, 2)), np.ones(1)).target())
+    maxima = [LocalMaximum(np.array([6.0 * i, 0.0]), np.eye(2), 0.0, 0.0, 5) for i in (0, 1)]
+    best = Gaussians.start(np.zeros((1, 2)), np.eye(2)[None])
+    best.elbo[:] = 0.0
+    options = Locate(max_evaluations=0)
+    search = ModeSearch(target, np.random.default_rng(0), options, best, maxima, 100)
+    found = search.run()
+    assert found.end is SearchEnd.MAX_EVALUATIONS
+    assert found.unseen == pytest.approx(0.9)
 
 
 def test_draws_of_the_prior_lead_to_a_distant_mode():
@@ -237,43 +247,6 @@ def test_the_overlap_is_that_of_the_integral():
         for shape in ((1,), (1, 1)):
             pair = [(np.array([mean]), np.full(shape, sd)) for mean, sd in (first, second)]
             assert overlap(*pair) == pytest.approx(truth, rel=1e-6)
-
-
-def test_chains_lead_to_a_mode_that_the_search_missed():
-    means = np.array([[0.0, 0.0], [40.0, 0.0]])
-    target = FitTarget.of(isotropic_mixture(means, np.ones(2)).target())
-    located = locate(target, np.random.default_rng(0), Locate(max_evaluations=0, num_starts=2))
-    known = [m for m in located.maxima if np.allclose(m.position, means[0], atol=0.1)]
-    own = map_of(np.zeros(2), np.eye(2))
-    ends = np.array([[0.5, 0.2], [39.0, 1.0]])
-    count = known[0].count
-    new = new_maxima(target, ends, known, own)
-    assert [np.round(m.position).tolist() for m in new] == [[40.0, 0.0]]
-    assert known[0].count == count
-    assert new_maxima(target, ends[:1], known, own) == []
-    assert new_maxima(target, ends, [], own) == []
-    extended = extend(target, np.random.default_rng(1), Locate(), located, new)
-    np.testing.assert_allclose(extended.masses, 0.5, atol=0.01)
-    assert extended.num_starts["chains"] == 1
-
-
-def test_chains_lead_to_a_mode_without_a_dip_towards_a_known_one():
-    """A narrow mode (mass 0.4) at 4.5 sds of a wide one in 26 dimensions."""
-    means = np.zeros((2, 26))
-    means[1, 0] = 4.5
-    truth = isotropic_mixture(means, np.array([1.0, 0.42]), np.array([0.6, 0.4]))
-    target, own = FitTarget.of(truth.target()), map_of(means[0], np.eye(26))
-    known: list[LocalMaximum] = []
-    follow_starts(target, means[:1], known, own)
-    ends = means[1] + 0.65 * np.random.default_rng(0).standard_normal((8, 26))
-    (new,) = new_maxima(target, ends, known, own)
-    assert np.linalg.norm(new.position - means[1]) < 0.5
-    pair = [(maximum.position, maximum.factor) for maximum in (new, known[0])]
-    assert not are_separate(target, *pair)
-    # An estimate far below, or far above, the mass of the known mode is not credible.
-    for shift in (-4.0, 7.0):
-        changed = [replace(known[0], laplace=known[0].laplace - shift)]
-        assert new_maxima(target, ends, changed, own) == []
 
 
 def test_a_laplace_estimate_that_is_far_too_high_does_not_make_the_true_mode_negligible():

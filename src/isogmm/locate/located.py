@@ -27,6 +27,10 @@ class SearchEnd(enum.Enum):
     INTERRUPTED = "the search was interrupted"
 
 
+#: Ends of a search that may have found a part of the modes only.
+INCOMPLETE = (SearchEnd.MAX_STARTS, SearchEnd.MAX_EVALUATIONS, SearchEnd.TOO_MANY_MODES)
+
+
 @dataclass
 class Located:
     """One Gaussian for each mode, with the log of its estimated mass.

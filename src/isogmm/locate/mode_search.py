@@ -9,7 +9,7 @@ from jaxtyping import Float
 from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates
 from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.located import SearchEnd
+from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
 from isogmm.locate.screening import choose_starts, points_around
@@ -57,6 +57,9 @@ MAX_ROUGHNESS = 0.05
 #: there are too many modes to find them all; and the number of modes kept then, and otherwise.
 MAX_NEW_SHARE, MIN_ROUNDS = 0.05, 3
 MAX_MODES_IF_TOO_MANY, MAX_MODES = 8, 64
+#: Share of the paths that end in no known maximum above which the modes are also too many, if new
+#: ones are still found.  In a tanh network with 16 weights and 3,840 equivalent modes, it was 0.94.
+MAX_UNRESOLVED = 0.8
 #: Probability of a new mode above which the search goes on, even if one mode is known.
 MAX_UNSEEN_PROBABILITY = 0.005
 
@@ -78,7 +81,8 @@ class FoundModes:
     num_since_new
         Number of paths after the last new mode.
     unseen
-        Good-Turing estimate of the probability that one more path ends in a new mode.
+        Good-Turing estimate of the probability that one more path ends in a new mode.  If a limit
+        ended the search, at least the share of the paths that ended in no known maximum.
     end
         Why the search ended.
     """
@@ -149,7 +153,7 @@ class ModeSearch:
                 end = SearchEnd.ONE_MODE
             elif num_quiet >= self.num_quiet_rounds():
                 end = SearchEnd.NO_NEW_MODE
-            elif num_rounds >= MIN_ROUNDS and num_new > MAX_NEW_SHARE * NUM_PATHS_SEVERAL:
+            elif num_rounds >= MIN_ROUNDS and self._are_too_many(num_new):
                 end = SearchEnd.TOO_MANY_MODES
             else:
                 end = self._limit()
@@ -161,7 +165,7 @@ class ModeSearch:
             num_screened=self.num_screened,
             num_without_path=self.num_without_path,
             num_since_new=self.num_since_new,
-            unseen=self._unseen(),
+            unseen=max(self._unseen(), self._unresolved() if end in INCOMPLETE else 0.0),
             end=end,
         )
 
@@ -191,6 +195,16 @@ class ModeSearch:
             return 0.0
         total = sum(maximum.count for maximum in self.maxima)
         return unseen_probability(self.relevant(), total)
+
+    def _are_too_many(self, num_new: int) -> bool:
+        """Whether many paths of a round found new modes, or some did and most ended in none."""
+        is_large_share = num_new > MAX_NEW_SHARE * NUM_PATHS_SEVERAL
+        return is_large_share or (num_new > 0 and self._unresolved() > MAX_UNRESOLVED)
+
+    def _unresolved(self) -> float:
+        """Share of the paths that ended in no known maximum, such as those that are too short."""
+        num_paths = self.num_starts.total() - self.num_without_path
+        return max(0.0, 1.0 - sum(maximum.count for maximum in self.maxima) / max(num_paths, 1))
 
     def _has_several(self) -> bool:
         """Whether several modes are known, or one that few paths reach, or many lower maxima."""

@@ -57,7 +57,7 @@ def findings_of(
         num_draws=draws.shape[0] * draws.shape[1],
         num_modes=num_modes,
         unseen_probability=0.0 if located is None else _unseen(located),
-        mass_se=float(np.max(masses_se)) if num_modes > 1 else 0.0,
+        mass_se=min(float(np.max(masses_se)), 1.0) if num_modes > 1 else 0.0,
         elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
         stopped_early=stopped_early,

@@ -13,6 +13,7 @@ from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.recipe.deliver import Delivery
 from isogmm.recipe.findings import findings_of, improper_direction_of, mode_masses
+from isogmm.recipe.lost_modes import lost_mass
 from isogmm.recipe.options import Options
 from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.thresholds import (
@@ -160,7 +161,19 @@ def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
             f"The mixture misses {fitted.optimized.missed_share:.1%} of the positions of random "
             "walks from its draws, which shows that it misses part of the posterior."
         )
-    return reason.sentence if early else None
+    if early:
+        return reason.sentence
+    delivery = fitted.delivery
+    lost = lost_mass(
+        fitted.located, delivery.refined, fitted.optimized.mixture, delivery.component_modes
+    )
+    if lost > 0.0:
+        return (
+            f"The search found a mode with about {lost:.0%} of the mass that the mixture does not "
+            "contain, and the draws underestimate its mass. Fit full covariances: "
+            "isogmm.fit_gmmvi(model)."
+        )
+    return None
 
 
 def _warn(reason: StopReason, verdict: Verdict, advice: str, has_fixed_length: bool) -> None:
