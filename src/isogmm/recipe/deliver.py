@@ -10,9 +10,11 @@ from isogmm.draws.evidence import Evidence, evidence_by_mode, modes_of_component
 from isogmm.draws.importance import pool_factor
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refined
+from isogmm.draws.student_evidence import with_heavy_tails
 from isogmm.draws.weigh import SmoothedWeights, weigh
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.mixtures.abstract import AbstractMixture
+from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Groups
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.recipe.constrained_pool import ConstrainedPool, constrained_pool
@@ -34,6 +36,9 @@ from isogmm.results.stop_reason import StopReason
 #: Coordinates that a pool may hold from which draws are chosen: a third of a gigabyte, and some
 #: times as much during the computation.
 MAX_POOL_NUMBERS = 40_000_000
+#: Share of the gradients of a fit that the evidence of heavy tails may cost, and the smallest and
+#: largest number of draws for it.
+TAIL_COST_SHARE, MIN_TAIL_DRAWS, MAX_TAIL_DRAWS = 0.01, 500, 4000
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,10 @@ def deliver(
     reason = interruption.reason
     corrects_flat = state.needs_weights and is_flat
     evidence = evidence_by_mode(state.pool, state.refined, mixture, component_modes)
+    if state.refined is not None and reason is None:
+        with interruptible(context.target) as interruption:
+            evidence = _with_heavy_tails(context, evidence, state.refined, mixture, component_modes)
+        reason = interruption.reason
     draws = options.draws
     if state.refined is not None:
         selection = from_chains(
@@ -156,6 +165,29 @@ def deliver(
         stop_reason=reason,
         weight_effect=state.constrained.effect,
         constrained=state.constrained.groups if is_pool else None,
+    )
+
+
+def _with_heavy_tails(
+    context: FitContext,
+    evidence: Evidence,
+    refined: Refined,
+    mixture: AbstractMixture,
+    component_modes: Int[np.ndarray, "c k"],
+) -> Evidence:
+    """The evidence, corrected where chains have not reached the tails of isotropic components."""
+    pooled = mixture.pooled()
+    if not isinstance(pooled, IsotropicMixture):
+        return evidence
+    affordable = int(TAIL_COST_SHARE * context.costs.num_gradients)
+    return with_heavy_tails(
+        context.target,
+        evidence,
+        refined,
+        pooled,
+        component_modes.ravel(),
+        context.generator,
+        int(np.clip(affordable, MIN_TAIL_DRAWS, MAX_TAIL_DRAWS)),
     )
 
 
