@@ -32,7 +32,7 @@ def new_maxima(
     target: FitTarget,
     positions: Float[np.ndarray, "n d"],
     known: Sequence[LocalMaximum],
-    affine_map: AffineMap | None,
+    affine_map: AffineMap,
 ) -> list[LocalMaximum]:
     """Local maxima to which some positions lead and that are separate from all known ones.
 
@@ -48,9 +48,9 @@ def new_maxima(
         The local maxima of the search.  If there is none, no path of the search has converged, and
         no path is followed.
     affine_map
-        The coordinates in which the optimizer works, or None for those of the target.
+        The coordinates in which the optimizer works.
     """
-    if not known or not len(positions):
+    if not known:
         return []
     maxima = [replace(maximum) for maximum in known]  # the paths count the known ones
     follow_starts(target, positions, maxima, affine_map)

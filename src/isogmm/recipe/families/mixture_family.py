@@ -21,7 +21,7 @@ from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.runner import WhiteningAdaptation
-from isogmm.recipe.chain_modes import modes_after_fit, modes_of_chains
+from isogmm.recipe.chain_modes import modes_of_chains
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.deliver import deliver
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
@@ -150,8 +150,6 @@ class MixtureFamily(AbstractFamily[Mixture]):
             rounds.optimized, rounds.pool = found
         delivery = deliver(context, self.options, rounds.optimized, start.centers, rounds.pool)
         new = modes_of_chains(context.target, delivery, start.located, rounds.optimized.mixture)
-        if not new:
-            new, start.located = modes_after_fit(context, delivery, start.located)
         if new and start.num_extensions < MAX_EXTENSIONS:
             with interruptible(context.target, has_result=True) as interruption:
                 return self._extended(context, start, new)
