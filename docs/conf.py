@@ -34,6 +34,7 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 html_math_renderer = "mathml"
+smartquotes = False  # quoted messages contain code, which readers copy
 highlight_language = "none"  # where a block does not name its own
 exclude_patterns = ["_build", "examples"]
 
