@@ -87,6 +87,16 @@ def test_the_rows_of_an_unreliable_refit_are_named(fitted):
     assert [verdict for _, verdict in wrapper.verdicts] == ["unreliable"] * 2
 
 
+def test_arrays_in_place_of_a_function_are_an_error(fitted):
+    with pytest.raises(OptionError, match=r"such as lambda rows: .* not an object of type tuple"):
+        isogmm.sampling_wrapper(fitted, model_of(Y), (Y,))
+
+
+def test_an_unknown_option_is_an_error(fitted):
+    with pytest.raises(TypeError, match="target_accept"):
+        wrapper_of(fitted, target_accept=0.9)
+
+
 def test_data_that_do_not_follow_the_rows_are_an_error(fitted):
     wrapper = isogmm.sampling_wrapper(fitted, model_of(Y), lambda rows: {"y": Y})
     with pytest.raises(OptionError, match=r"returned \(6,\) observations of 'y' for 1 rows"):

@@ -1,5 +1,6 @@
 """Refits without some observations, in the form that ArviZ's cross-validation calls."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import xarray as xr
 
 from isogmm.api import fit_isogmm
 from isogmm.errors import OptionError, warn_user
+from isogmm.model.keywords import explains_keywords
 from isogmm.model.to_target import to_target
 from isogmm.results.arviz_versions import sampling_wrapper_class
 from isogmm.results.constrained import constrained, seed_of_model
@@ -22,6 +24,7 @@ from isogmm.validation import seed_of
 MAX_ROWS = 5
 
 
+@functools.partial(explains_keywords, also=[fit_isogmm])
 def sampling_wrapper(
     idata: Result,
     model: object,
@@ -69,8 +72,9 @@ def sampling_wrapper(
     Raises
     ------
     OptionError
-        If the result has no log likelihood, or the observations have several dimensions.  During
-        a refit: if the parameters of the model depend on the number of observations.
+        If ``data`` is no function, the result has no log likelihood, or the observations have
+        several dimensions.  During a refit: if the parameters of the model depend on the number
+        of observations.
 
     Warns
     -----
@@ -103,6 +107,11 @@ def sampling_wrapper(
     >>> wrapper.log_likelihood__i(held_out, refit).shape
     (4, 1000, 1)
     """
+    if not callable(data):
+        raise OptionError(
+            "data must be a function from row numbers to a data set, such as "
+            f"lambda rows: (x[rows], y[rows]), not an object of type {type(data).__name__}"
+        )
     arrays = get_group(idata, "log_likelihood").data_vars
     name = observed_variable(arrays, var_name)
     shape = arrays[name].shape[2:]
