@@ -148,6 +148,32 @@ def test_the_gain_must_exceed_its_noise(gain, expected):
     assert not is_better(pool(gain), pool(0.0))
 
 
+def test_weights_that_become_unreliable_are_no_gain():
+    generator = np.random.default_rng(0)
+    zero = np.zeros((2, 500))
+    even = np.clip(generator.standard_normal((2, 500)), -2.0, 2.0)
+    heavy = 10.0 + even
+    heavy[0, :3] += [8.0, 9.0, 10.0]  # a few draws have almost all of the weight
+
+    def pool(ratios):
+        return Pool(zero[..., None], zero.astype(int), ratios, zero, zero)
+
+    assert pool(heavy).pooled_elbo()[0] > pool(even).pooled_elbo()[0] + 5.0
+    assert not is_better(pool(even), pool(heavy))
+    assert is_better(pool(heavy - 12.0), pool(heavy))  # where they were so before
+
+
+def test_rejected_covariances_leave_the_draws_of_isotropic_components(monkeypatch):
+    monkeypatch.setattr("isogmm.recipe.families.auto.rounds.is_better", lambda *_: False)
+    options = {"refine": 0, "tolerance": 0.25, **QUICK, "init": isogmm.Locate(num_starts=32)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        fits = [fit_isogmm(bananas(), family=f, **options) for f in ("isotropic", "auto")]
+    np.testing.assert_array_equal(*(draws_of(idata) for idata in fits))
+    gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
+    assert gradients[1] > gradients[0]
+
+
 def test_draws_outside_the_support_are_no_gain():
     zero = np.zeros((1, 4))
     inside = Pool(zero[..., None], zero.astype(int), np.array([[-1.0, 0.0, 0.0, 1.0]]), zero, zero)

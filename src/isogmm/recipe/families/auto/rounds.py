@@ -9,6 +9,7 @@ import numpy as np
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.weigh import weigh
 from isogmm.locate.located import Located
+from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.optimize.loop import OptimizeResult
@@ -19,6 +20,7 @@ from isogmm.recipe.families.mixture_family import MixtureFamily, MixtureRounds
 from isogmm.recipe.start import Start
 from isogmm.recipe.thresholds import (
     FLAT_RELATIVE_ESS,
+    MAX_PARETO_K,
     MAX_REWEIGHT_K,
     MIN_REWEIGHT_RELATIVE_ESS,
 )
@@ -59,6 +61,9 @@ class RoundsThenFull(MixtureRounds[Any]):
     ) -> None:
         super().__init__(family, context, start)
         self.full = full
+        # Full covariances have their own random numbers: where they are not better, the draws are
+        # those of isotropic components.
+        self.generator = context.generator
 
     def planned(self) -> Iterator[Round]:
         """The isotropic optimizations first."""
@@ -66,6 +71,7 @@ class RoundsThenFull(MixtureRounds[Any]):
         if not self._may_gain():
             return
         context = self.context
+        (self.generator,) = context.generator.spawn(1)
         context.costs.begin(Stage.JUDGE)
         with interruptible(context.target) as interruption:
             self._try_one_for_each_mode()
@@ -75,7 +81,7 @@ class RoundsThenFull(MixtureRounds[Any]):
         elif mixture is not None:
             context.costs.begin(Stage.MIXTURE)
             algorithm = self.full.options.algorithm
-            runner = algorithm.runner(context.target, mixture, context.generator)
+            runner = algorithm.runner(context.target, mixture, self.generator)
             yield Round(runner, algorithm.schedule, algorithm.stopping)
 
     def _may_gain(self) -> bool:
@@ -97,8 +103,8 @@ class RoundsThenFull(MixtureRounds[Any]):
         elbo, error = pool.pooled_elbo()
         if elbo + NUM_STANDARD_ERRORS * error < self.pool.pooled_elbo()[0]:
             return
-        context, num_draws = self.context, self.num_draws - NUM_TEST_DRAWS
-        pool = pool.joined(draw_pool(context.target, mixture, context.generator, num_draws))
+        context = self.context
+        pool = pool.joined(self._draw_of(mixture, self.num_draws - NUM_TEST_DRAWS))
         if is_better(self.pool, pool):
             self.optimized, self.pool = replace(self.optimized, mixture=mixture), pool
             if context.save is not None:
@@ -127,10 +133,16 @@ class RoundsThenFull(MixtureRounds[Any]):
     def _over_modes(self, count: int) -> GaussianMixture:
         """Components with the covariances of the modes, in the coordinates of the start."""
         affine_map = self.start.mixture.affine_map
-        return self.full.over_modes(self._located, count, affine_map, self.context.generator)
+        return self.full.over_modes(self._located, count, affine_map, self.generator)
 
     def _draw_test(self, mixture: GaussianMixture) -> Pool:
-        return draw_pool(self.context.target, mixture, self.context.generator, NUM_TEST_DRAWS)
+        return self._draw_of(mixture, NUM_TEST_DRAWS)
+
+    def _draw(self, mixture: AbstractMixture) -> Pool:
+        return self._draw_of(mixture, self.num_draws)
+
+    def _draw_of(self, mixture: AbstractMixture, num_draws: int) -> Pool:
+        return draw_pool(self.context.target, mixture, self.generator, num_draws)
 
     def _is_gain(self, optimized: OptimizeResult, pool: Pool) -> bool:
         """Between the families the ELBO decides; the cost is spent."""
@@ -140,11 +152,18 @@ class RoundsThenFull(MixtureRounds[Any]):
 
 
 def is_better(before: Pool, after: Pool) -> bool:
-    """Whether the ELBO is higher by more than its noise, with no more draws outside the support.
+    """Whether the ELBO is higher by more than its noise, and the draws are no worse.
 
-    The estimates of the ELBO leave out draws outside the support.
+    The estimates of the ELBO leave out draws outside the support: there must not be more of them.
+    Importance weights that are unreliable must not have a smaller effective sample size, because
+    the masses of the modes depend on them.  On a robot arm with eleven modes GMMVI raised the ELBO
+    by 1.4 nats, but reduced that size from 279 to 25 of 4,000.
     """
     if after.num_nonfinite > before.num_nonfinite:
         return False
     (old, old_se), (new, new_se) = before.pooled_elbo(), after.pooled_elbo()
-    return new - old > NUM_STANDARD_ERRORS * float(np.hypot(old_se, new_se))
+    if new - old <= NUM_STANDARD_ERRORS * float(np.hypot(old_se, new_se)):
+        return False
+    weights = weigh(after)
+    is_reliable = weights.relative_ess > FLAT_RELATIVE_ESS or weights.pareto_k <= MAX_PARETO_K
+    return is_reliable or weights.relative_ess >= weigh(before).relative_ess
