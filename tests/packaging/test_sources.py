@@ -52,6 +52,7 @@ def test_types_are_named(top, most):
 #: Public functions whose parameters are the options of a user.
 WITH_MANY_PARAMETERS = {
     "fit_isogmm",
+    "fit_rows",
     "fit_gmmvi",
     "fit_many",
     "calibrate",

@@ -62,8 +62,11 @@ class RowDensity:
             inputs([np.repeat(array, FEW, 0) for array in first_row]),
             inputs([np.repeat(array, MANY, 0) for array in first_row]),
         )
-        self._row_values, self._prior_values = map(_at_positions, (self.rows, self.prior))
-        self._row_expansions, self._prior_expansions = map(_expansions, (self.rows, self.prior))
+        self._row_values, self._prior_values = _at_positions(self.rows), _at_positions(self.prior)
+        self._row_expansions, self._prior_expansions = (
+            _expansions(self.rows),
+            _expansions(self.prior),
+        )
 
     # --- functions that JAX traces ------------------------------------------------------------
 

@@ -119,11 +119,11 @@ def _check_sum(target: Target, density: RowDensity, blocks: Blocks) -> None:
             "model_kwargs=."
         ) from error
     whole, first, second = sums
-    error = np.abs(whole - first - second)
+    gap = np.abs(whole - first - second)
     size = np.abs(whole) + np.abs(first) + np.abs(second)
-    is_wrong = np.isfinite(size) & (error > MAX_CHECK_ERROR * (1.0 + size))
+    is_wrong = np.isfinite(size) & (gap > MAX_CHECK_ERROR * (1.0 + size))
     if is_wrong.any() or not np.isfinite(size).any():
-        worst = int(np.argmax(np.where(is_wrong, error, -1.0)))
+        worst = int(np.argmax(np.where(is_wrong, gap, -1.0)))
         raise ModelError(
             f"the log density is not the prior plus a sum over rows: for {len(arrays[0])} rows "
             f"the sum is {whole[worst]:.6g}, and for their halves {first[worst]:.6g} and "

@@ -33,6 +33,8 @@ from isogmm.rows.density import Expansion, RowDensity
 #: The radius R in standard deviations: the first number times the sum of √d, the second number and
 #: the length of the Newton step from the center.  Draws have distances of about √d.
 RADIUS_FACTOR, RADIUS_MARGIN = 4.0, 6.0
+#: Fields that the surrogate has from the target of the model.
+_KEPT = frozenset({"constrain", "placeholder", "prior_positions"})
 #: Smallest eigenvalue of a precision matrix relative to the largest one.
 MIN_EIGENVALUE = 1e-12
 
@@ -136,16 +138,14 @@ class Surrogate:
                 self._log_density, self._no_groups, self._target.dim, data, x64=True
             )
         programs = self._programs[size]
-        fields = programs.bind(data)
-        kept: tuple[Any, ...] = ("constrain", "placeholder", "prior_positions")
-        for name in kept:
-            fields.pop(name, None)
+        own = programs.bind(data)
+        fields: dict[str, Any] = {name: field for name, field in own.items() if name not in _KEPT}
 
         def prepare() -> None:
             programs.start("batch", *(("point",) if programs.few() else ()))
 
-        fields["prepare"] = prepare
-        return replace(self._target, **fields, hyperparameters=None, density_of_data=None)
+        fields |= {"prepare": prepare, "hyperparameters": None, "density_of_data": None}
+        return replace(self._target, **fields)
 
     def _no_groups(self, position: Array, key: Array, data: PyTree) -> PyTree:
         """The programs generate nothing: the target of the model transforms the draws."""
