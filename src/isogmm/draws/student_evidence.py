@@ -26,8 +26,8 @@ MIN_TAIL_SHARE, MIN_TAIL_NATS = 0.02, 5.0
 NUM_FITTED = 1000
 #: Smallest and largest number of degrees of freedom, and the first one.
 MIN_DEGREES, MAX_DEGREES, FIRST_DEGREES = 1.0, 100.0, 5.0
-#: Factor of the fitted degrees of freedom.  Draws without the far tails have too many, and components
-#: of several widths hide them: 6.8 for two, with Pareto k 0.79.
+#: Factor of the fitted degrees of freedom.  They are too many without draws in the far tails, and
+#: with components of several widths: 6.8 for a density with two, and Pareto k was 0.79.
 DEGREES_FACTOR = 0.5
 #: Pareto k of the ratios above which, and effective sample size below which, the estimate is not
 #: used (Vehtari et al. 2024, arXiv 1507.02646).
