@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers.targets import isotropic_mixture
-from isogmm.draws.evidence import bridge
+from isogmm.draws.evidence import MIN_SHARE_VARIANCE, bridge
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.recipe.thresholds import MAX_EVIDENCE_SE
 
@@ -53,6 +53,22 @@ def test_standard_errors_are_neither_small_nor_large():
     assert np.all((scores**2).mean(axis=0) < 1 + 5 * np.sqrt(2 / 60))
     evidence = np.array([(r.log_evidence - LOG_EVIDENCE) / r.log_evidence_se for r in runs])
     assert 0.3 < (evidence**2).mean() < 1 + 5 * np.sqrt(2 / 60)
+
+
+def test_shares_of_stratified_draws_have_smaller_errors():
+    """Two overlapping components; all draws of the first are in region 0, half of the second."""
+    regions, strata = np.repeat([0, 0, 1], [2000, 1000, 1000]), np.repeat([0, 1], 2000)
+    ratios, none = np.zeros(4000), np.zeros(0)
+    independent, stratified, exact = (
+        bridge(ratios, regions, none, none.astype(int), 2, 1.0, s).log_masses_se
+        for s in (None, strata, regions)
+    )
+    share = np.array([0.75, 0.25])
+    binomial = np.sqrt(share * (1 - share) / 4000) / share
+    np.testing.assert_allclose(independent, binomial)
+    # The variance of the share is 2000 / 4000² · ½ · ½.
+    np.testing.assert_allclose(stratified, np.sqrt(2000 * 0.25) / 4000 / share)
+    np.testing.assert_allclose(exact, np.sqrt(MIN_SHARE_VARIANCE) * binomial)
 
 
 def test_chains_reduce_the_standard_errors():

@@ -15,6 +15,10 @@ MIN_BRIDGE_DRAWS = 10
 BRIDGE_DRAWS_PER_CHAIN = 10
 #: Number of these draws that are worth one independent draw.
 BRIDGE_INEFFICIENCY = 4.0
+#: Smallest variance of the share of stratified draws in a region, as a share of that of independent
+#: draws.  With 0.05, 0.1 and 0.2 of it, 93.7, 94.4 and 95.2 % of the 95 % intervals of 126 masses
+#: (34 random targets) contain the truth; with all of it, 98.4 %.
+MIN_SHARE_VARIANCE = 0.15
 #: Largest number of iterations of the bridge, and the change of the log mass that ends them.
 MAX_BRIDGE_ITERATIONS, BRIDGE_TOLERANCE = 1000, 1e-10
 
@@ -38,6 +42,7 @@ def bridge(
     regions_chains: Int[np.ndarray, " n2"],
     num_regions: int,
     inefficiency: float,
+    strata_q: Int[np.ndarray, " n"] | None = None,
 ) -> Evidence:
     """Evidence by regions, from log π - log q at draws of q and at draws of chains.
 
@@ -48,7 +53,7 @@ def bridge(
     with s₁, s₂ the shares of (effective) draws.  The mass of a region is r times the share of
     q's draws in it.  The masses are correct even if no chain leaves its mode, because only q
     determines their proportions.  Standard errors follow Frühwirth-Schnatter (2004,
-    Econometrics Journal 7), plus the binomial error of q's shares.
+    Econometrics Journal 7), plus the error of q's shares, which is smaller in strata.
 
     Parameters
     ----------
@@ -60,19 +65,22 @@ def bridge(
         Number of regions.
     inefficiency
         Number of draws of the chains that are worth one independent draw.
+    strata_q
+        The stratum of each draw of q; None for independent draws.
     """
     log_masses = np.full(num_regions, -np.inf)
     variances = np.zeros(num_regions)
     share_variances = np.zeros(num_regions)
     for region in range(num_regions):
-        from_q = ratios_q[regions_q == region]
+        is_inside = regions_q == region
+        from_q = ratios_q[is_inside]
         if len(from_q) == 0:
             continue
         share = len(from_q) / len(ratios_q)
         from_chains = ratios_chains[regions_chains == region]
         log_ratio, variance = _log_ratio(from_q, from_chains, inefficiency)
         log_masses[region] = log_ratio + np.log(share)
-        share_variances[region] = (1.0 - share) / (share * len(ratios_q))
+        share_variances[region] = _share_variance(is_inside, strata_q) / share**2
         variances[region] = variance + share_variances[region]
     largest = log_masses.max()
     masses = np.exp(log_masses - largest)
@@ -82,6 +90,20 @@ def bridge(
     total_variance = float(((masses / total) ** 2 * own).sum())
     log_evidence = float(largest + np.log(total))
     return Evidence(log_masses, np.sqrt(variances), log_evidence, float(np.sqrt(total_variance)))
+
+
+def _share_variance(
+    is_inside: Bool[np.ndarray, " n"], strata: Int[np.ndarray, " n"] | None
+) -> float:
+    """Variance of the share of draws in a region."""
+    share, num_draws = is_inside.mean(), len(is_inside)
+    independent = share * (1.0 - share) / num_draws
+    if strata is None:
+        return float(independent)
+    sizes = np.bincount(strata)
+    shares = np.bincount(strata, weights=is_inside) / np.maximum(sizes, 1)
+    within = (sizes * shares * (1.0 - shares)).sum() / num_draws**2
+    return float(max(within, MIN_SHARE_VARIANCE * independent))
 
 
 def _log_ratio(
@@ -161,12 +183,13 @@ def evidence_by_mode(
     pooled, modes = mixture.pooled(), component_modes.ravel()
     ratios = pool.log_ratios[finite]
     regions = np.zeros(len(ratios), dtype=int)
+    strata = _strata_of(pool)[finite]
     if num_modes > 1:
         positions = pool.positions.reshape(-1, mixture.dim)[finite]
         regions = regions_of(positions, pooled, modes)
     if refined is None:
         none = np.zeros(0)
-        found = bridge(ratios, regions, none, none.astype(int), num_modes, 1.0)
+        found = bridge(ratios, regions, none, none.astype(int), num_modes, 1.0, strata)
     else:
         thinning = max(1, refined.draws.shape[1] // BRIDGE_DRAWS_PER_CHAIN)
         draws = refined.draws[:, ::thinning].reshape(-1, mixture.dim)
@@ -174,8 +197,17 @@ def evidence_by_mode(
         chain_regions = np.zeros(len(draws), int)
         if num_modes > 1:
             chain_regions = regions_of(draws, pooled, modes)
-        found = bridge(ratios, regions, chain_ratios, chain_regions, num_modes, BRIDGE_INEFFICIENCY)
+        found = bridge(
+            ratios, regions, chain_ratios, chain_regions, num_modes, BRIDGE_INEFFICIENCY, strata
+        )
     return _with_outside(found, finite[pool.is_evaluated])
+
+
+def _strata_of(pool: Pool) -> Int[np.ndarray, " cn"]:
+    """The component of each draw, numbered over all chains: the draws are balanced over them."""
+    chains = len(pool.components)
+    offsets = np.arange(chains)[:, None] * (pool.components.max() + 1)
+    return (pool.components + offsets).ravel()
 
 
 def _with_outside(evidence: Evidence, finite: Bool[np.ndarray, " n"]) -> Evidence:

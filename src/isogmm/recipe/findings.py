@@ -81,9 +81,15 @@ def _unseen(located: Located) -> float:
 
 
 def mode_masses(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """The share of every mode in the posterior mass, and its standard error."""
+    """The share of every mode in the posterior mass, and its standard error.
+
+    With p_r = m_r / Σ m and independent errors σ_r of log m_r, the variance of p_r is
+    p_r² ((1 - p_r)² σ_r² + Σ_{s≠r} p_s² σ_s²).
+    """
     masses = np.exp(evidence.log_masses - evidence.log_evidence)
-    return masses, masses * evidence.log_masses_se
+    own = (masses * evidence.log_masses_se) ** 2
+    variances = (1.0 - masses) ** 2 * own + masses**2 * (own.sum() - own)
+    return masses, np.sqrt(variances)
 
 
 def _elbo_gap(pool: Pool) -> float:
