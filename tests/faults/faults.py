@@ -30,6 +30,9 @@ WARMUP = ("tests/draws/chains/test_warmup.py",)
 CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
 VERDICT = ("tests/recipe/test_verdict.py",)
+HMC_MIDDLES = ("tests/draws/chains/test_hmc.py",)
+STEIN = ("tests/draws/test_stein.py",)
+SUBSET = ("tests/draws/test_balanced_subset.py",)
 RULES = ("tests/optimize/updates/test_rules.py",)
 IMPORTANCE = ("tests/draws/test_importance.py", "tests/draws/test_masses.py")
 
@@ -114,9 +117,37 @@ FAULTS = [
     Fault(
         "HMC: full last step of the momentum",
         CHAINS + "leapfrog.py",
-        "(1.0 if index < num_steps - 1 else 0.5)",
-        "1.0",
+        "now = momenta + 0.5 * step * gradients",
+        "now = momenta + 1.0 * step * gradients",
         REJECTION,
+    ),
+    Fault(
+        "HMC: middle states are accepted like the ends",
+        CHAINS + "hmc.py",
+        "chains.accept(middle, np.log(uniforms[0]) < middle_decrease)",
+        "chains.accept(middle, moved)",
+        HMC_MIDDLES,
+    ),
+    Fault(
+        "Stein: identity without the derivative of the position",
+        DRAWS + "stein.py",
+        "points * gradients + 1.0",
+        "points * gradients",
+        STEIN,
+    ),
+    Fault(
+        "Stein: weights in the wrong direction",
+        DRAWS + "stein.py",
+        "1.0 - (flat - means) @ solution",
+        "1.0 + (flat - means) @ solution",
+        STEIN,
+    ),
+    Fault(
+        "subset: candidates with equal probabilities",
+        DRAWS + "balanced_subset.py",
+        "cumulative = np.cumsum(weights[members])",
+        "cumulative = np.cumsum(np.ones(len(members)))",
+        SUBSET,
     ),
     Fault(
         "chains outside the support all become the same chain",
@@ -191,15 +222,15 @@ FAULTS = [
     Fault(
         "delivered chains are not weighted by the masses of their modes",
         RECIPE + "select_draws.py",
-        "return ratio[regions].reshape(shape)",
-        "return np.ones(shape)",
+        "masses[region] / share",
+        "1.0",
         MASSES,
     ),
     Fault(
         "uncertain masses are used",
         RECIPE + "select_draws.py",
-        "> MAX_USABLE_MASS_SE:",
-        "> np.inf:",
+        "<= MAX_USABLE_MASS_SE",
+        "<= np.inf",
         MASSES,
     ),
     Fault(

@@ -46,7 +46,8 @@ def stein_functions(
     References
     ----------
     Mira, Solgi and Imparato (2013), Zero variance Markov chain Monte Carlo for Bayesian
-    estimators, Statistics and Computing 23, equations 3 and 8.
+    estimators, Statistics and Computing 23: control variates from polynomials of the degrees one
+    and two.
     """
     max_functions = min(MAX_FUNCTIONS, np.count_nonzero(weights) // MIN_STATES_PER_FUNCTION)
     dim = points.shape[-1]
@@ -107,7 +108,8 @@ def stein_weights(
 
     References
     ----------
-    Deville and Särndal (1992), Calibration estimators in survey sampling, JASA 87, section 1.
+    Deville and Särndal (1992), Calibration estimators in survey sampling, JASA 87: the linear
+    weights.
     """
     total = float(weights.sum())
     if not total > 0.0:

@@ -90,10 +90,10 @@ def hmc_transition(
 
     The middle state of the first trajectory is a draw of the target too, at no cost: it is
     accepted with the probability of a proposal of its own, and replaced by the state before the
-    transition otherwise (Nishimura and Dunson 2020, Bayesian Analysis 15, section 2).  This holds
-    if the chain is stationary before the transition, whatever happens to it afterwards: the map
-    to the middle state, followed by a change of the sign of the momentum, is its own inverse and
-    keeps volumes.
+    transition otherwise (Nishimura and Dunson 2020, Bayesian Analysis 15).  This holds if the
+    chain is stationary before the transition, whatever happens to it afterwards: the map to the
+    middle state, followed by a change of the sign of the momentum, is its own inverse and keeps
+    volumes.
     """
     count, dim = chains.points.shape
     tries = settings.tries()
