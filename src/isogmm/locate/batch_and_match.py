@@ -178,7 +178,9 @@ def _diagonal_update(
     covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))
     shift = weight * (covariance * scores.gradient_mean + scores.draw_mean)
     means = candidates.means + candidates.factors * shift
-    return Update(means, candidates.factors * np.sqrt(covariance), usable)
+    factors = candidates.factors * np.sqrt(covariance)
+    # A width of zero results where the gradients overflow.
+    return Update(means, factors, usable & (factors > 0).all(axis=1))
 
 
 def _dense_update(

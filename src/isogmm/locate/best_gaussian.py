@@ -19,7 +19,6 @@ from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.paths import Path
 from isogmm.locate.race import MAX_LENGTH_FACTOR, MIN_KEPT, Outcome, Race, better
 from isogmm.locate.state import SearchState
-from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
 #: Iterations after which the candidates of the first race are compared.
@@ -70,19 +69,16 @@ def best_gaussian(
         If every candidate diverges.
     """
     race_all = functools.partial(race, target, generator, paths, num_full, num_iterations, state)
-    if target.dim > MAX_DENSE_DIM:
-        outcome, alternative = race_all(), None
-    else:
-        outcome, alternative = scout(target, generator, paths, num_iterations, state), None
-        state.best = outcome
-        if not outcome.agreed:
-            largest = max((maximum.log_mass for maximum in maxima), default=-np.inf)
-            if outcome.settled and outcome.elbo > largest - MAX_LAPLACE_EXCESS:
-                alternative = race_all
-            else:
-                outcome = better(outcome, race_all())
+    outcome, alternative = scout(target, generator, paths, num_iterations, state), None
     state.best = outcome
-    if outcome.is_alive and target.dim <= MAX_DENSE_DIM:
+    if not outcome.agreed:
+        largest = max((maximum.log_mass for maximum in maxima), default=-np.inf)
+        if outcome.settled and outcome.elbo > largest - MAX_LAPLACE_EXCESS:
+            alternative = race_all
+        else:
+            outcome = better(outcome, race_all())
+    state.best = outcome
+    if outcome.is_alive:
         outcome = follow_chains(target, outcome, generator, num_iterations, state, alternative)
         state.best = outcome
     if not outcome.is_alive:

@@ -51,14 +51,12 @@ class Candidate(NamedTuple):
 def candidates_from(
     target: Target, path: Path, places: tuple[Place, ...] = ALL_PLACES
 ) -> list[Candidate]:
-    """The candidates of one path; beyond ``MAX_DENSE_DIM`` dimensions only that at its end.
+    """The candidates of one path, with diagonal factors beyond ``MAX_DENSE_DIM`` dimensions.
 
     No single place serves every model.  The best candidates come from the start on funnels, from
     an early iterate on badly scaled hierarchies, and from the end on regressions.  At an early
     iterate of a hierarchy the scales of the groups are still wide; later ones are near zero.
     """
-    if target.dim > MAX_DENSE_DIM:
-        return [candidate_at_end(target, path)]
     return [
         candidate_at_end(target, path) if place is Place.END else _candidate_on(path, place)
         for place in places
@@ -87,4 +85,6 @@ def _candidate_on(path: Path, place: Place) -> Candidate:
     """The Gaussian of the BFGS estimate at an iterate; only ``START`` takes the first one."""
     last = len(path.positions) - 1
     index = 0 if place is Place.START else max(round(SHARES[place] * last), min(1, last))
-    return Candidate(place, path.positions[index], path.factor(index))
+    is_dense = path.positions.shape[1] <= MAX_DENSE_DIM
+    factor = path.factor(index) if is_dense else path.scales(index)
+    return Candidate(place, path.positions[index], factor)

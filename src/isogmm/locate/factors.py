@@ -93,3 +93,36 @@ def inverse_hessian(
             - (np.outer(product, step) + np.outer(step, product)) / curvature
         )
     return np.eye(dim) if estimate is None else 0.5 * (estimate + estimate.T)
+
+
+def inverse_hessian_scales(
+    positions: Float[np.ndarray, "t d"], gradients: Float[np.ndarray, "t d"]
+) -> Float[np.ndarray, " d"]:
+    """Square roots of the diagonal of :func:`inverse_hessian`, with O(t d) memory.
+
+    The estimate is kept as γ I + Σ (a s sᵀ - (p sᵀ + s pᵀ) / c), with one term for each pair.
+    """
+    dim = positions.shape[-1]
+    level: float | None = None
+    terms: list[tuple[np.ndarray, np.ndarray, float, float]] = []
+    for step, change in zip(np.diff(positions, axis=0), -np.diff(gradients, axis=0), strict=True):
+        curvature, length = float(step @ change), float(change @ change)
+        shortest = max(MIN_STEP_TO_CHANGE * length, float(step @ step))
+        if not length > 0 or curvature <= MIN_CURVATURE * shortest:
+            continue
+        if level is None:
+            level = curvature / length
+        product = level * change
+        for s, p, a, c in terms:
+            along = float(s @ change)
+            product += s * (a * along - float(p @ change) / c) - p * (along / c)
+        factor = (1.0 + float(change @ product) / curvature) / curvature
+        terms.append((step, product, factor, curvature))
+    if level is None:
+        return np.ones(dim)
+    variances = np.full(dim, level)
+    for s, p, a, c in terms:
+        variances += a * s**2 - 2.0 * p * s / c
+    smallest = max(MIN_RELATIVE_VARIANCE * float(variances.max()), MIN_VARIANCE)
+    scales = np.sqrt(np.maximum(variances, smallest))
+    return scales if np.all(np.isfinite(scales)) else np.ones(dim)

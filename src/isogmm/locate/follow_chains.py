@@ -9,6 +9,7 @@ from isogmm.draws.chains.sampler import Sampler
 from isogmm.draws.chains.state import start_chains
 from isogmm.errors import OptionError
 from isogmm.locate.candidates import Candidate, Place
+from isogmm.locate.factors import standardize
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.race import MAX_EXACT_ELBO_SE, MIN_KEPT, Outcome, Race, better
 from isogmm.locate.state import SearchState
@@ -58,7 +59,7 @@ def follow_chains(
     target
         The target.
     outcome
-        Result of a race, with dense factors.
+        Result of a race.
     generator
         Random numbers.
     num_iterations
@@ -115,9 +116,12 @@ def _distant_chains(
 ) -> list[Candidate]:
     """Candidates at the chains that moved farthest; none if the chains stay."""
     mean, factor = current.means[0], current.factors[0]
-    starts = mean + generator.standard_normal((NUM_CHAINS, len(mean))) @ factor.T
+    is_diagonal = factor.ndim == 1
+    draws = generator.standard_normal((NUM_CHAINS, len(mean)))
+    starts = mean + (draws * factor if is_diagonal else draws @ factor.T)
     try:
-        affine_map = AffineMap(mean, np.ones(len(mean)), factor)
+        ones = np.ones(len(mean))
+        affine_map = AffineMap(mean, factor) if is_diagonal else AffineMap(mean, ones, factor)
     except OptionError:  # a singular factor
         return []
     chains = start_chains(target, starts, affine_map)
@@ -128,7 +132,8 @@ def _distant_chains(
         for _ in range(num_transitions):
             sampler.transition(tune=True)
     positions = sampler.chains.positions
-    points = np.linalg.solve(factor, (positions - mean).T).T
+    shifts = positions - mean
+    points = shifts / factor if is_diagonal else np.linalg.solve(factor, shifts.T).T
     if not np.abs(points).max() < MAX_DISTANCE_SD:
         return []
     stays = np.abs(points.mean(axis=0)).max() < MIN_SHIFT_SD
@@ -160,5 +165,5 @@ def _is_new(known: Sequence[Gaussians], best: Gaussians, outcome: Outcome) -> bo
 
 def _distance(old: Gaussians, new: Gaussians) -> float:
     """Largest difference of two means along one axis, in standard deviations of the first."""
-    shift = np.linalg.solve(old.factors[0], new.means[0] - old.means[0])
+    shift = standardize(old.factors[0], new.means[0] - old.means[0])
     return float(np.abs(shift).max())

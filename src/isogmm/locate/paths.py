@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from isogmm.errors import DeadlineReachedError
-from isogmm.locate.factors import factor_of, inverse_hessian
+from isogmm.locate.factors import factor_of, inverse_hessian, inverse_hessian_scales
 from isogmm.locate.lockstep import Evaluate, in_lockstep
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.program_size import BATCH_ROWS
@@ -22,6 +22,9 @@ MAX_EVALUATIONS, MAX_EVALUATIONS_LARGE = 200, 400
 #: Pairs of steps and gradient changes that L-BFGS-B keeps, and its relative tolerance of the
 #: log density and absolute tolerance of the gradient.
 NUM_CORRECTIONS, LOG_DENSITY_TOLERANCE, GRADIENT_TOLERANCE = 20, 1e-12, 1e-6
+#: Iterates that a path keeps beyond ``MAX_DENSE_DIM`` dimensions, at most: 2 x 60 d numbers.  Every
+#: second one is dropped where there would be more.
+MAX_KEPT_LARGE = 60
 #: Objective where the log density is not finite, so that line searches step back: this constant,
 #: plus a multiple of the objective at the starting point.
 NONFINITE_OBJECTIVE, NONFINITE_OBJECTIVE_FACTOR = 1e6, 1e3
@@ -37,7 +40,8 @@ class Path:
     Parameters
     ----------
     positions, log_density, gradients
-        (t, d), (t,), (t, d): the starting point, then every accepted iterate.
+        (t, d), (t,), (t, d): the starting point, then every accepted iterate; a thinned selection
+        beyond ``MAX_DENSE_DIM`` dimensions.
     converged
         Whether the optimizer met its tolerance or reached a known maximum before the limit of
         evaluations.
@@ -60,6 +64,10 @@ class Path:
     def factor(self, index: int) -> Float[np.ndarray, "d d"]:
         """Lower triangular factor of that estimate."""
         return factor_of(self.inverse_hessian(index))
+
+    def scales(self, index: int) -> Float[np.ndarray, " d"]:
+        """Square roots of the diagonal of that estimate, without a (d, d) matrix."""
+        return inverse_hessian_scales(self.positions[: index + 1], self.gradients[: index + 1])
 
     def end_factor(self) -> Float[np.ndarray, "d d"]:
         """Lower triangular factor of the BFGS estimate at the last iterate."""
@@ -147,14 +155,14 @@ class _Objective:
     ) -> None:
         self.evaluate, self.is_known, self.reached_known = evaluate, is_known, False
         self.affine_map = affine_map
+        self.num_accepted, self.stride = 0, 1
         self.values: dict[bytes, tuple[float, np.ndarray]] = {}
         start = np.array(start, dtype=np.float64)
         self.start_point = start if affine_map is None else affine_map.inverse(start)
         self.accepted = [self._position(self.start_point)]
         log_density, gradient = evaluate(self.accepted[0])
         self.is_finite_at_start = bool(np.isfinite(log_density))
-        self.start_key = self.accepted[0].tobytes()
-        self.values[self.start_key] = (float(log_density), gradient)
+        self.values[self.accepted[0].tobytes()] = (float(log_density), gradient)
         self.nonfinite_objective = NONFINITE_OBJECTIVE + NONFINITE_OBJECTIVE_FACTOR * abs(
             float(log_density)
         )
@@ -175,19 +183,27 @@ class _Objective:
     def accept(self, point: np.ndarray) -> None:
         """Record an iterate; end the optimization if it lies close to a known maximum.
 
-        Beyond ``MAX_DENSE_DIM`` dimensions no curvature is estimated from the path, and only its
-        two ends are kept.
+        Beyond ``MAX_DENSE_DIM`` dimensions the iterates are thinned: the start, every n-th iterate
+        and the last one are kept.
         """
         position = self._position(point)
-        if len(position) > MAX_DENSE_DIM and len(self.accepted) > 1:
-            self.accepted.pop()
-            ends = (self.start_key, position.tobytes())
-            self.values = {key: value for key, value in self.values.items() if key in ends}
+        if len(position) > MAX_DENSE_DIM:
+            self._thin(position)
         self.accepted.append(position.copy())
         if self.is_known is not None and position.tobytes() in self.values:
             self.reached_known = self.is_known(position, self.values[position.tobytes()][0])
             if self.reached_known:
                 raise StopIteration  # ends SciPy's minimize
+
+    def _thin(self, position: np.ndarray) -> None:
+        """Make room for another iterate; values of rejected and dropped positions are freed."""
+        if self.num_accepted % self.stride and len(self.accepted) > 1:
+            self.accepted.pop()
+        self.num_accepted += 1
+        if len(self.accepted) >= MAX_KEPT_LARGE:
+            self.accepted, self.stride = self.accepted[::2], 2 * self.stride
+        kept = {position.tobytes(), *(known.tobytes() for known in self.accepted)}
+        self.values = {key: value for key, value in self.values.items() if key in kept}
 
     def _position(self, point: np.ndarray) -> Float[np.ndarray, " d"]:
         """A point of the optimizer in the coordinates of the target."""

@@ -118,7 +118,7 @@ class Search:
         origin, log_masses = outcome.origin, modes.elbo
         elbo, elbo_se, low_rank = outcome.elbo, outcome.elbo_se, None
         if self.target.dim > MAX_DENSE_DIM and len(modes.means) == 1:
-            candidate = self._low_rank(paths)
+            candidate = self._low_rank(outcome, paths)
             if candidate.elbo > elbo:
                 low_rank, elbo, elbo_se = candidate
                 origin, log_masses = Place.LOW_RANK, np.array([elbo])
@@ -141,10 +141,16 @@ class Search:
             low_rank=low_rank,
         )
 
-    def _low_rank(self, paths: list[Path]) -> LowRank:
-        """The low-rank map at the highest end of the paths."""
-        highest = max(paths, key=lambda path: path.log_density[-1])
-        affine_map = low_rank_at(self.target, highest.end)
+    def _low_rank(self, outcome: Outcome, paths: list[Path]) -> LowRank:
+        """The low-rank map at the highest end of the paths, if the best Gaussian is from an end.
+
+        Elsewhere the ends of the paths are near scale zero of a hierarchy.  The curvature is then
+        taken at the mean of the best Gaussian.
+        """
+        point = outcome.best.means[0]
+        if outcome.origin is Place.END:
+            point = max(paths, key=lambda path: path.log_density[-1]).end
+        affine_map = low_rank_at(self.target, point)
         return LowRank(affine_map, *elbo_of(self.target, affine_map, self.generator))
 
 

@@ -15,11 +15,15 @@ def whitened(
     """The map in whose coordinates centered points of ``affine_map`` have unit covariance.
 
     The sample covariance of m draws is shrunk towards the identity (the old coordinates) by
-    2d/m, about the relative error of its eigenvalues.
+    2d/m, about the relative error of its eigenvalues.  Where nothing of it would remain, only the
+    variances are used.
     """
     dim = centered.shape[1]
     if affine_map.factor is not None:
         shrinkage = min(1.0, 2.0 * dim / num_independent)
+        if shrinkage == 1.0:
+            spread = np.sqrt((centered**2).mean(axis=0) + 1e-12)
+            return AffineMap(affine_map.center, affine_map.scale, affine_map.factor * spread)
         covariance = (1.0 - shrinkage) * centered.T @ centered / len(centered)
         covariance[np.diag_indices(dim)] += shrinkage
         factor = affine_map.factor @ np.linalg.cholesky(covariance)

@@ -9,7 +9,7 @@ from isogmm.draws.chains.find_scales import find_scales
 from isogmm.draws.chains.noncentering import NonCentering
 
 #: Largest number of coordinates that are compared pair by pair.
-MAX_DIM = 300
+MAX_DIM = 1000
 #: Smallest number of draws for each coordinate.
 MIN_DRAWS_PER_COORDINATE = 4
 #: Largest number of regressors of the location of a child.
