@@ -8,7 +8,7 @@ from isogmm.draws.pool import Pool
 from isogmm.errors import OptionError
 from isogmm.locate.located import Located
 from isogmm.locate.options import Whitening
-from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.mixtures.initialization.over_modes import OverModes
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.algorithm import Algorithm
@@ -120,7 +120,12 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
     def without_rounds(
         self, context: FitContext, start: Start[IsotropicMixture], num_draws: int
     ) -> tuple[OptimizeResult, Pool] | None:
-        """One Gaussian for each chain, where the user leaves components and steps to the recipe."""
+        """One Gaussian for each chain, where the user leaves components and steps to the recipe.
+
+        It is kept where it is accurate.  Beyond ``MAX_DENSE_DIM`` dimensions it is kept always if
+        HMC chains may follow: 16 components gain little there, and the optimization took most of
+        the time.
+        """
         options = self.options
         is_free = options.num_components is None
         is_free = is_free and not isinstance(options.algorithm.schedule, Constant)
@@ -132,7 +137,14 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         mixture = self.over_modes(start.located, 1, affine_map, generator)
         observers = context.observers(start.centers)
         return one_gaussian(
-            context.target, mixture, generator, num_draws, options.importance, observers
+            context.target,
+            mixture,
+            generator,
+            num_draws,
+            options.importance,
+            observers,
+            is_final=options.refinement.settings is not None
+            and context.target.dim > MAX_DENSE_DIM,
         )
 
     def larger(

@@ -29,6 +29,8 @@ def one_gaussian(
     num_draws: int,
     importance: When,
     observers: Sequence[Observer],
+    *,
+    is_final: bool = False,
 ) -> tuple[OptimizeResult, Pool] | None:
     """Fresh draws of one Gaussian for each chain; None where a mixture may gain.
 
@@ -42,16 +44,18 @@ def one_gaussian(
         Whether draws may be chosen by importance weights.
     observers
         They see one check.
+    is_final
+        Whether to return the Gaussian however accurate it is.
     """
     started, evaluations = time.perf_counter(), target.num_gradient_evaluations
     pool = draw_pool(target, mixture, generator, NUM_TEST_DRAWS)
-    if pool.importance_ess() < MIN_TEST_RELATIVE_ESS * pool.log_ratios.size:
+    if not is_final and pool.importance_ess() < MIN_TEST_RELATIVE_ESS * pool.log_ratios.size:
         return None
     pool = pool.joined(draw_pool(target, mixture, generator, num_draws - NUM_TEST_DRAWS))
     weighted = weigh(pool)
     is_enough = weighted.relative_ess > MIN_RELATIVE_ESS and weighted.pareto_k < MAX_REWEIGHT_K
     is_enough = is_enough and importance is not When.NEVER
-    if not (is_enough or weighted.relative_ess > FLAT_RELATIVE_ESS):
+    if not (is_final or is_enough or weighted.relative_ess > FLAT_RELATIVE_ESS):
         return None
     elbo, elbo_se = pool.elbos()
     check = Check(
