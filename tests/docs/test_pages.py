@@ -139,6 +139,7 @@ GOOD = Findings(source=DrawSource.CHAINS, pareto_k=0.1, relative_ess=0.9, rhat=1
 BAD = {
     "still drifting": {"still_drifting": True, "drift_name": "tau"},
     "depends on the start": {"independent_of_start": False},
+    "narrow start": {"narrow_start": "tau"},
     "stuck": {"stuck_share": 0.1},
     "Pareto k": {"source": DrawSource.MIXTURE, "pareto_k": 0.9},
     "weights": {"source": DrawSource.IMPORTANCE, "relative_ess": 0.01},
@@ -250,6 +251,9 @@ def test_verdict_page_has_the_thresholds():
         "R-hat": str(thresholds.MAX_RHAT),
         "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),
         "share of HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
+        "spread of the chains over that of their starting points, above 500 dimensions": str(
+            thresholds.MAX_SPREAD_GROWTH
+        ),
         "share of the draws of the mixture without a finite log density": (
             f"{100 * thresholds.MAX_NONFINITE_SHARE:.0f} %"
         ),

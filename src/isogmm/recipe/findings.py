@@ -4,14 +4,16 @@ from typing import TypedDict
 
 import numpy as np
 
+from isogmm.draws.chains.convergence import median_deviation
 from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
 from isogmm.locate.located import Located, SearchEnd
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model import improper
 from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.deliver import Delivery
-from isogmm.recipe.thresholds import MAX_STUCK_SHARE
+from isogmm.recipe.thresholds import MAX_SPREAD_GROWTH, MAX_STUCK_SHARE
 from isogmm.recipe.verdict import Findings
 from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource
@@ -107,6 +109,7 @@ class _OfChains(TypedDict, total=False):
 
     independent_of_start: bool
     still_drifting: bool
+    narrow_start: str
     stuck_share: float
     mcse: float
     mcse_name: str
@@ -124,6 +127,7 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
     found: _OfChains = {
         "independent_of_start": refined.is_independent,
         "still_drifting": refined.still_drifting,
+        "narrow_start": _narrow_start(names, refined, draws) if target.dim > MAX_DENSE_DIM else "",
         "stuck_share": refined.stuck_share,
         "mcse": float(mcse.max()),
         "mcse_name": names[int(mcse.argmax())],
@@ -136,6 +140,14 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
         side = "large" if away[farthest] > 0 else "small"
         found["neck"] = f"{names[farthest]} is {side}"
     return found
+
+
+def _narrow_start(names: list[str], refined: Refined, draws: np.ndarray) -> str:
+    """The coordinate in which the draws have spread most, if they did so too far; or nothing."""
+    before = median_deviation(refined.starting_points)
+    after = median_deviation(draws.reshape(-1, draws.shape[-1]))
+    growth = np.where(before > 0, after / np.maximum(before, 1e-300), 1.0)
+    return names[int(growth.argmax())] if growth.max() > MAX_SPREAD_GROWTH else ""
 
 
 def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, StopReason | None]:

@@ -30,6 +30,10 @@ RHAT_NOISE = 10.0
 MAX_MCSE_SD = 0.1
 #: Largest share of chains that move in less than a tenth of the recorded transitions.
 MAX_STUCK_SHARE = 0.02
+#: Largest spread of the draws of the chains, in units of that of their starting points, where these
+#: come from a Gaussian without a dense covariance.  Up to 2.4 the errors of hierarchies with 502
+#: parameters were at most 0.05; at 6 the lower tail of log tau was missing.
+MAX_SPREAD_GROWTH = 4.0
 #: Largest share of the draws of the mixture outside the support.
 MAX_NONFINITE_SHARE = 0.05
 #: Largest probability that a further starting point leads to a new mode.

@@ -42,8 +42,9 @@ class Findings:
         Share of HMC chains that move in less than a tenth of the transitions.
     mcse, mcse_name
         Largest Monte Carlo error of a mean in sds, and its coordinate.
-    drift_name
-        The coordinate that differs most between the halves of the recording.
+    drift_name, narrow_start
+        The coordinate that differs most between the halves of the recording; the one in which the
+        chains started much too narrow, or an empty string.
     num_modes, unseen_probability, mass_se
         Modes found, probability that a further starting point leads to a new one, and largest
         standard error of the mass of a mode.
@@ -74,6 +75,7 @@ class Findings:
     num_draws: int = 4000
     independent_of_start: bool | None = None
     still_drifting: bool | None = None
+    narrow_start: str = ""
     stuck_share: float = 0.0
     mcse: float = 0.0
     mcse_name: str = ""
@@ -170,6 +172,11 @@ def _of_chains(f: Findings) -> list[str]:
             "The HMC chains are still correlated with their starting points. Run longer chains: "
             "isogmm.fit_isogmm(model, resume=idata, "
             "refine=isogmm.Refine(max_gradients=3_000_000))."
+        )
+    elif f.narrow_start:
+        found.append(
+            f"The HMC chains started much too narrow in {f.narrow_start}, so parts of its tails may "
+            "be missing. Write the model in a non-centered form."
         )
     if f.stuck_share > MAX_STUCK_SHARE:
         found.append(

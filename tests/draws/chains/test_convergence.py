@@ -5,6 +5,7 @@ import numpy as np
 from isogmm.draws.chains.convergence import (
     MAX_TO_MEAN_TAIL_ERROR,
     drift,
+    has_spread,
     independence_threshold,
     start_correlation,
     tail_error,
@@ -23,6 +24,15 @@ def test_independent_positions_are_below_the_threshold():
     generator = np.random.default_rng(1)
     start, now = generator.normal(size=(2, 400, 20))
     assert start_correlation(start, now, ONE).max() < independence_threshold(400, 20)
+
+
+def test_spread_beyond_the_starting_points_is_noticed():
+    generator = np.random.default_rng(3)
+    for dim in (2, 500):
+        start, now = generator.standard_t(2.0, size=(2, 384, dim))  # infinite variance
+        assert not has_spread(start, now)
+        now[:, 1] *= 2.0
+        assert has_spread(start, now)
 
 
 def test_correlation_of_a_coordinate_is_estimated():

@@ -9,11 +9,11 @@ from isogmm import LogDensity, fit_isogmm
 from isogmm.draws.chains.adaptation import MAX_SD_RATIO
 from isogmm.draws.chains.coordinates import noncentered_map
 from isogmm.draws.chains.hmc import TrajectorySettings, hmc_transition
-from isogmm.draws.chains.learn_noncentering import learn_noncentering
+from isogmm.draws.chains.learn_noncentering import MAX_EARLIER_CHILDREN, learn_noncentering
 from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
 from isogmm.draws.chains.sampler import Sampler
 from isogmm.draws.chains.state import start_chains
-from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.affine_map import AffineMap, dense_map
 from isogmm.model.precision import in_precision
 
 NUM_DRAWS = 3_000
@@ -141,6 +141,26 @@ def test_no_form_is_used_for_degenerate_draws(kind):
     else:
         positions[:, 1:] = np.sign(positions[:, 1:])
     assert not is_used(positions, generator.standard_normal(NUM_DRAWS))
+
+
+def test_more_coordinates_than_chains_get_the_non_centered_form():
+    # The noise of 501 correlations hides the gain from Gaussians with all correlations.
+    groups = 499
+    draws, log_density = hierarchy(np.random.default_rng(0), 2100, groups)
+    draws[:, 2:] += (draws[:, :1] - 3.0) * (0.01 - 1.0)  # a mean with an sd of 0.05
+    draws[:, 0] = 3.0 + 0.01 * (draws[:, 0] - 3.0)
+    found = learn_noncentering(draws, log_density, 384)
+    assert found is not None
+    noncentering, sd_ratio = found
+    assert sd_ratio < MAX_SD_RATIO
+    assert 1 in noncentering.roots
+    # Locations from many other children would be as large as the scale in the neck.
+    assert (noncentering.from_children != 0).sum(axis=1).max() <= MAX_EARLIER_CHILDREN
+    affine_map = AffineMap(draws.mean(axis=0), draws.std(axis=0))
+    found_map = noncentered_map(noncentering, affine_map, draws, 384)
+    assert found_map.kind == "diagonal"
+    points = found_map.inverse(noncentering.inverse(draws))
+    assert_close(points.std(axis=0), np.ones(groups + 2))
 
 
 def test_thin_ridges_are_whitened():

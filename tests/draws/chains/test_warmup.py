@@ -46,6 +46,22 @@ def test_other_coordinates_begin_the_warm_up_again():
     assert sampler.count == 4 + 5 + 5
 
 
+def test_chains_that_spread_begin_the_warm_up_again():
+    class Spreading(Forgetful):
+        """The correlation with the start vanishes while the spread still doubles each time."""
+
+        def transition(self, *, tune):
+            super().transition(tune=tune)
+            self.positions = self.generator.standard_normal((1000, 2))
+            self.positions[:, 1] *= 0.01 * 2.0 ** min(self.count, 12)
+
+    sampler = Spreading(forgets_after=1)
+    sampler.positions[:, 1] *= 0.01
+    WarmUp(sampler, 8, 10**9).run(None)
+    # 12 transitions until the spread is constant, then the shortest warm-up is long past.
+    assert sampler.count >= 12 + 2
+
+
 def test_a_form_that_may_still_change_prolongs_the_warm_up():
     sampler = Forgetful(forgets_after=2, settled_at=24)
     WarmUp(sampler, 8, 10**9).run(None)

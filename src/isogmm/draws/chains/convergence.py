@@ -10,6 +10,11 @@ from isogmm.draws.stein import regression
 
 #: Correlation below which chains count as independent of their starting points, in few dimensions.
 MIN_INDEPENDENCE_THRESHOLD = 0.15
+#: Growth of the spread of a coordinate, as a factor, from which on its correlation with the starting
+#: points says little: independent chains exceed it by chance with probability 1e-4 per fit.
+MIN_GROWTH = 1.5
+#: Standard error of the log of a median absolute deviation of n draws, as a multiple of 1/√n.
+LOG_MAD_ERROR = 1.17
 #: Largest tail error of a coordinate that is accepted, in units of the accepted mean error.
 MAX_TO_MEAN_TAIL_ERROR = 1.75
 #: Probability beyond each of the two quantiles whose errors are estimated.
@@ -58,6 +63,29 @@ def independence_threshold(num_chains: int, dim: int) -> float:
     """
     by_chance = np.sqrt(2.0 * np.log(2.0 * dim) / num_chains)
     return max(MIN_INDEPENDENCE_THRESHOLD, 0.05 + by_chance)
+
+
+def median_deviation(points: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " d"]:
+    """Median absolute deviation of each coordinate."""
+    result = np.empty(points.shape[1])
+    for block in coordinate_blocks(points.shape[1]):
+        values = points[:, block]
+        result[block] = np.median(np.abs(values - np.median(values, axis=0)), axis=0)
+    return result
+
+
+def has_spread(start: Float[np.ndarray, "m d"], now: Float[np.ndarray, "m d"]) -> bool:
+    """Whether the chains have spread far beyond their starting points in some coordinate.
+
+    Chains that start from a narrow distribution and diffuse slowly lose the correlation with
+    their starting points long before they are independent of them: the correlation is divided by
+    the growth of the spread, which is measured by median absolute deviations.
+    """
+    num_chains, dim = start.shape
+    before, after = median_deviation(start), median_deviation(now)
+    by_chance = LOG_MAD_ERROR * np.sqrt(2.0 / num_chains) * np.sqrt(2.0 * np.log(2.0 * dim))
+    limit = max(MIN_GROWTH, float(np.exp(by_chance)))
+    return bool(np.any((after > limit * before) & (before > 0)))
 
 
 class Drift(NamedTuple):

@@ -15,15 +15,11 @@ def whitened(
     """The map in whose coordinates centered points of ``affine_map`` have unit covariance.
 
     The sample covariance of m draws is shrunk towards the identity (the old coordinates) by
-    2d/m, about the relative error of its eigenvalues.  Where nothing of it would remain, only the
-    variances are used.
+    2d/m, about the relative error of its eigenvalues.
     """
     dim = centered.shape[1]
     if affine_map.factor is not None:
         shrinkage = min(1.0, 2.0 * dim / num_independent)
-        if shrinkage == 1.0:
-            spread = np.sqrt((centered**2).mean(axis=0) + 1e-12)
-            return AffineMap(affine_map.center, affine_map.scale, affine_map.factor * spread)
         covariance = (1.0 - shrinkage) * centered.T @ centered / len(centered)
         covariance[np.diag_indices(dim)] += shrinkage
         factor = affine_map.factor @ np.linalg.cholesky(covariance)
@@ -40,11 +36,15 @@ def noncentered_map(
     positions: Float[np.ndarray, "n d"],
     num_independent: int,
 ) -> AffineMap:
-    """A dense map that whitens the points z of positions x, where ``affine_map`` whitens x.
+    """A map that whitens the points z of positions x, where ``affine_map`` whitens x.
 
-    Correlations in x that are linear in z too, such as thin ridges, are taken from
-    ``affine_map``: the draws alone do not determine them well enough.
+    It is diagonal if ``affine_map`` is, and dense otherwise.  Correlations in x that are linear in
+    z too, such as thin ridges, are taken from a dense ``affine_map``: the draws alone do not
+    determine them well enough.
     """
+    if affine_map.kind == "diagonal":
+        points = noncentering.inverse(positions)
+        return AffineMap(points.mean(axis=0), points.std(axis=0))
     factor = noncentering.linear_part() @ affine_map.linear(np.eye(positions.shape[1])).T
     points = noncentering.inverse(positions)
     initial = AffineMap(points.mean(axis=0), np.ones(len(factor)), factor)

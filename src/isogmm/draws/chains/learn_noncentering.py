@@ -10,6 +10,11 @@ from isogmm.draws.chains.noncentering import NonCentering
 
 #: Largest number of coordinates that are compared pair by pair.
 MAX_DIM = 1000
+#: Largest number of coordinates in which correlations of children are estimated from the draws of
+#: a few hundred chains.  Beyond it the location of a child depends on roots and on the most
+#: connected children only, because spurious regressors move it by as much as its scale in the neck
+#: of a funnel.  The log ratios are then compared to a Gaussian without correlations.
+MAX_CORRELATED_DIM, MAX_EARLIER_CHILDREN = 300, 2
 #: Smallest number of draws for each coordinate.
 MIN_DRAWS_PER_COORDINATE = 4
 #: Largest number of regressors of the location of a child.
@@ -94,7 +99,9 @@ def _fit_children(
     location = np.zeros(len(indices))
     slopes, exponents = np.zeros((2, len(indices), points.shape[1]))
     for row, child in enumerate(indices):
-        earlier = np.concatenate([roots, indices[:row]])
+        is_large = len(is_child) > MAX_CORRELATED_DIM
+        num_earlier = min(row, MAX_EARLIER_CHILDREN) if is_large else row
+        earlier = np.concatenate([roots, indices[:num_earlier]])
         order = np.argsort(-partial_correlation[child, earlier])
         regressors = earlier[order[:MAX_REGRESSORS]]
         design = np.column_stack([np.ones(len(points)), points[:, regressors]])
@@ -175,7 +182,12 @@ def _least_squares(
 
 
 def _log_gaussian(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-    """log N(z; mean, covariance of the points) up to a constant."""
+    """log N(z; mean, covariance of the points) up to a constant.
+
+    Only the variances are used beyond ``MAX_CORRELATED_DIM`` coordinates.
+    """
     centered = (points - points.mean(axis=0)) / points.std(axis=0)
+    if points.shape[1] > MAX_CORRELATED_DIM:
+        return -0.5 * (centered**2).sum(axis=1)
     inverse = np.linalg.pinv(centered.T @ centered / len(points), rcond=1e-10, hermitian=True)
     return -0.5 * ((centered @ inverse) * centered).sum(axis=1)

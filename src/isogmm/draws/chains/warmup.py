@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from isogmm.draws.chains.convergence import independence_threshold, start_correlation
+from isogmm.draws.chains.convergence import (
+    has_spread,
+    independence_threshold,
+    start_correlation,
+)
 from isogmm.draws.chains.sampler import Sampler
 
 #: Share of the budget of gradient evaluations after which the warm-up ends.
@@ -15,8 +19,9 @@ class WarmUp:
     """Warm-up of the chains.
 
     It lasts until the correlation with the starting points is below a threshold for every
-    coordinate, and then as many transitions again.  Where the chains change to other coordinates
-    their positions become the new starting points.
+    coordinate, and then as many transitions again.  Where the chains change to other coordinates,
+    or have spread far beyond their starting points, their positions become the new starting
+    points.
 
     Parameters
     ----------
@@ -32,7 +37,7 @@ class WarmUp:
     gradients_before
         Gradient evaluations of the target when the warm-up began.
     starting_points
-        (m, d): positions at the start, or at the last change of coordinates.
+        (m, d): positions at the start, or where they were replaced last.
     threshold
         Correlation below which the chains count as independent of them.
     independent_at
@@ -46,12 +51,12 @@ class WarmUp:
         self.starting_points = sampler.positions
         self.threshold = independence_threshold(*self.starting_points.shape)
         self.independent_at: int | None = None
-        self._length = min_transitions
+        self._length, self._replaced_at = min_transitions, 0
 
     @property
     def age(self) -> int:
-        """Transitions since the start, or since the last change of coordinates."""
-        return self.sampler.count - self.sampler.coordinates.changed_at
+        """Transitions since the positions became the starting points."""
+        return self.sampler.count - max(self._replaced_at, self.sampler.coordinates.changed_at)
 
     def run(self, is_confirmed: Callable[[np.ndarray], bool] | None) -> bool:
         """Run the warm-up.
@@ -87,14 +92,15 @@ class WarmUp:
 
     def _update_independence(self) -> None:
         """Compare the positions with the starting points, or replace these."""
+        positions = self.sampler.positions
+        if self.age > 0 and has_spread(self.starting_points, positions):
+            self._replaced_at = self.sampler.count
         if self.age == 0:
-            self.starting_points = self.sampler.positions
+            self.starting_points = positions
             self.independent_at, self._length = None, self.min_transitions
         if self.independent_at is not None or self.age <= 1:
             return
-        correlation = start_correlation(
-            self.starting_points, self.sampler.positions, self.sampler.groups
-        )
+        correlation = start_correlation(self.starting_points, positions, self.sampler.groups)
         if correlation.max() < self.threshold:
             self.independent_at = self.sampler.count
             self._length = max(self._length, self.independent_at + self.age)

@@ -143,8 +143,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
             num_draws,
             options.importance,
             observers,
-            is_final=options.refinement.settings is not None
-            and context.target.dim > MAX_DENSE_DIM,
+            is_final=options.refinement.settings is not None and context.target.dim > MAX_DENSE_DIM,
         )
 
     def larger(
