@@ -3,13 +3,13 @@
     python tests/benchmarks/many_parameters.py normal-centered:500,1000 poisson-noncentered:500
     python tests/benchmarks/many_parameters.py --nuts FOLDER poisson-centered:500
 
-Each argument is a model and numbers of groups.  ``normal`` has known variances and several
-observations of each group; ``poisson`` and
-``bernoulli`` are random intercepts.  Their posterior moments are computed by quadrature.  ``slopes`` is a hierarchical logistic regression with five
-coefficients of each group.  Its reference are the draws of NumPyro's NUTS, which ``--nuts``
-stores in a folder and later runs read from there.  Errors are those of the means, in standard
-deviations, and of the log standard deviations: the largest of the hyperparameters, and the root mean square
-of all groups.
+Each argument is a model and numbers of groups.  ``normal`` has known variances and one observation
+of each group; ``poisson`` and ``bernoulli`` are random intercepts with five.  Their posterior
+moments are computed by quadrature.  ``slopes`` is a hierarchical logistic regression with five
+coefficients of each group.  Its reference are the draws of NumPyro's NUTS, which ``--nuts`` stores
+in a folder and later runs read from there.  Errors are those of the means, in standard deviations,
+and of the log standard deviations: the largest of the hyperparameters, and the root mean square of
+all groups.
 """
 
 import argparse

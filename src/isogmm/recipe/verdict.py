@@ -175,8 +175,8 @@ def _of_chains(f: Findings) -> list[str]:
         )
     elif f.narrow_start:
         found.append(
-            f"The HMC chains started much too narrow in {f.narrow_start}, so parts of its tails may "
-            "be missing. Write the model in a non-centered form."
+            f"The HMC chains started much too narrow in {f.narrow_start}, so parts of its tails "
+            "may be missing. Write the model in a non-centered form."
         )
     if f.stuck_share > MAX_STUCK_SHARE:
         found.append(

@@ -10,8 +10,9 @@ from isogmm.draws.stein import regression
 
 #: Correlation below which chains count as independent of their starting points, in few dimensions.
 MIN_INDEPENDENCE_THRESHOLD = 0.15
-#: Growth of the spread of a coordinate, as a factor, from which on its correlation with the starting
-#: points says little: independent chains exceed it by chance with probability 1e-4 per fit.
+#: Growth of the spread of a coordinate, as a factor, from which on its correlation with the
+#: starting points says little.  The largest growth by chance in 384 chains is about 1.32 for 100
+#: coordinates and 1.44 for 5,000.
 MIN_GROWTH = 1.5
 #: Standard error of the log of a median absolute deviation of n draws, as a multiple of 1/√n.
 LOG_MAD_ERROR = 1.17
