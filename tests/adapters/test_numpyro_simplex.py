@@ -34,7 +34,7 @@ def test_the_log_density_decreases_where_a_share_is_clipped(model, dim):
     with jax.numpy_rank_promotion("allow"):  # NumPyro's transform promotes in plates
         target = to_target(model, (COUNTS,), {}, 0)
         values, gradients = target.evaluate(np.stack([near, far]))
-    # The exact log-determinant is log(share), and the log likelihood of a count of zero is constant.
+    # The exact log-determinant is log(share); the log likelihood of a count of zero is constant.
     assert values[0] - values[1] == pytest.approx(1000.0, rel=1e-3)
     assert gradients[:, first] == pytest.approx(1.0)
 

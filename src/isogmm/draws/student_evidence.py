@@ -60,7 +60,12 @@ class StudentMixture(NamedTuple):
         inside = self._log_prob(squares, self.mixture.variances, self.mixture.log_weights)
         return inside - self.mixture.affine_map.log_det()
 
-    def _log_prob(self, squares: np.ndarray, variances: np.ndarray, log_weights: np.ndarray):
+    def _log_prob(
+        self,
+        squares: Float[np.ndarray, "n k"],
+        variances: Float[np.ndarray, " k"],
+        log_weights: Float[np.ndarray, " k"],
+    ) -> Float[np.ndarray, " n"]:
         """The log density in the coordinates of the map, from squared distances (n, k)."""
         dim, nu = self.mixture.dim, self.degrees
         variances = self.scale**2 * variances
