@@ -162,7 +162,10 @@ def limits_of(right: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 def used(found: dict[str, np.ndarray]) -> np.ndarray:
-    """Whether the verdict rejects each repetition: R-hat, correlation with the start, drift."""
+    """Whether each repetition exceeds a limit of a fit: R-hat, correlation, drift.
+
+    The correlation has the limit at which a warm-up ends; the verdict adds a small margin to it.
+    """
     rejects = found["R-hat"] > MAX_RHAT + RHAT_NOISE / (NUM_CHAINS * LENGTH)
     rejects |= found["correlation"] > independence_threshold(NUM_CHAINS, 1)
     return rejects | (found["is drifting"] > 0)
@@ -172,7 +175,7 @@ def main(repetitions: int = 200) -> None:
     """Print the table; the limits are those of ten times as many correct sets of chains."""
     limits = limits_of(repeated(CONTROL, 10 * repetitions, seed=0))
     print("limits", {name: round(value, 3) for name, value in limits.items()})
-    print("| chains | error of mean, log sd | " + " | ".join(COMPARED) + " | verdict |")
+    print("| chains | error of mean, log sd | " + " | ".join(COMPARED) + " | limits of a fit |")
     for seed, (name, case) in enumerate({"correct": CONTROL, **CASES}.items(), start=1):
         found = repeated(case, repetitions, seed)
         rates = [np.mean(found[each] > limits[each]) for each in COMPARED]

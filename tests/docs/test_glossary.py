@@ -19,7 +19,17 @@ USED = {
     "mixture": "mixture", "verdict": "verdict", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
-OTHERS = ("whitening", "window", "funnel", "neck", "refinement", "ADVI", "divergence", "advice")
+OTHERS = (
+    "whitening",
+    "window",
+    "funnel",
+    "neck",
+    "refinement",
+    "ADVI",
+    "divergence",
+    "advice",
+    "superchain",
+)
 
 
 def text() -> str:
