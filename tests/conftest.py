@@ -62,22 +62,6 @@ IS_QUICK_COMPILATION = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
 #: Memory maps of a process at which compiled programs are dropped.  JAX keeps several maps for each
 #: program, and Linux ends a process with more than 65,530.  One file needs at most 4,000.
 MAX_MAPS = 16_000
-#: Folders of the numerical core and of rules for the sources.  With ``--stack`` only those of their
-#: tests run that need a modeling language or have the marker ``stack``.
-CORE = (
-    "benchmarks",
-    "draws",
-    "experiments",
-    "locate",
-    "mixtures",
-    "model",
-    "optimize",
-    "packaging",
-    "progress",
-    "recipe",
-    "samplers",
-    "studies",
-)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
