@@ -65,15 +65,15 @@ each_language = pytest.mark.parametrize(
 )
 def test_a_conjugate_model_is_calibrated(language, conditional):
     model, args = called(language)
-    result = isogmm.calibrate(model, *args, n=30, conditional=conditional, **OPTIONS)
+    result = isogmm.calibrate(model, *args, n=15, conditional=conditional, **OPTIONS)
     group = "posterior_sbc" if conditional else "prior_sbc"
     pit = result[group]
     assert tuple(pit["mu"].dims) == ("chain", "draw")
-    assert pit["mu"].shape == (1, 30)
+    assert pit["mu"].shape == (1, 15)
     np.testing.assert_array_equal(pit["twice"], pit["mu"])
     assert result.attrs["calibrated"] == 1
     assert "consistent with correct fits" in result.attrs["calibration"]
-    assert json.loads(result.attrs["verdicts"]) == {"good": 30}
+    assert json.loads(result.attrs["verdicts"]) == {"good": 15}
     assert set(result["uniformity"]["quantity"].values) == {"mu", "twice"}
     assert group in group_names(result)
 
@@ -186,7 +186,7 @@ def test_pymc_models_that_cannot_be_simulated():
 def test_arviz_and_the_plot_take_the_result():
     import arviz as az
 
-    result = isogmm.calibrate(normal, Y, n=20, **OPTIONS)
+    result = isogmm.calibrate(normal, Y, n=10, **OPTIONS)
     axes = isogmm.plot_calibration(result)
     assert len(axes.lines) == 3  # the reference, mu and twice
     if hasattr(az, "plot_ecdf_pit"):
