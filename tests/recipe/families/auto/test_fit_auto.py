@@ -110,6 +110,11 @@ def test_full_covariances_are_optimized_where_modes_are_curved(monkeypatch):
     mixture = isogmm.Mixture.from_idata(fits[1])
     assert isinstance(mixture, GaussianMixture)
     assert mixture.num_components > fits[1].attrs["num_modes"]
+    # A limit on the iterations is no early end.
+    monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_ITERATIONS", 30)
+    short = fit_isogmm(bananas(), **options)
+    assert short.attrs["stop_reason"] == "converged"
+    assert short.attrs["num_gradient_evaluations"] < fits[1].attrs["num_gradient_evaluations"]
     # Beyond a number of dimensions there is no optimization.
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_OPTIMIZED_DIM", 1)
     limited = fit_isogmm(bananas(), **options)
