@@ -26,9 +26,9 @@ from isogmm.validation import seed_of, whole_number
 
 #: Rows of the sample.
 SAMPLE_ROWS = 10_000
-#: Draws are far from a mode beyond this share of the radius of its correction, about twice the
-#: distances of a Gaussian plus twelve standard deviations; and the largest share of such draws.
-FAR_SHARE, MAX_SHARE_FAR = 0.5, 0.001
+#: Draws are far from a mode beyond this share of the radius of its correction, which is about √d
+#: plus six standard deviations (a Gaussian has √d); and the largest share of such draws.
+FAR_SHARE, MAX_SHARE_FAR = 0.7, 0.001
 #: Options of ``fit_isogmm`` that need the posterior of all rows.
 _WITHOUT = ("model_args", "resume", "checkpoint", "executor")
 

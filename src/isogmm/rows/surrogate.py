@@ -31,8 +31,9 @@ from isogmm.model.target import Target
 from isogmm.rows.density import Expansion, RowDensity
 
 #: The radius R in standard deviations: the first number times the sum of √d, the second number and
-#: the length of the Newton step from the center.  Draws have distances of about √d.
-RADIUS_FACTOR, RADIUS_MARGIN = 4.0, 6.0
+#: the length of the Newton step from the center.  Draws have distances of about √d, at which the
+#: displacement is shortened by less than 1 %.
+RADIUS_FACTOR, RADIUS_MARGIN = 1.5, 6.0
 #: Fields that the surrogate has from the target of the model.
 _KEPT = frozenset({"constrain", "placeholder", "prior_positions"})
 #: Smallest eigenvalue of a precision matrix relative to the largest one.
