@@ -72,7 +72,7 @@ class StudentMixture(NamedTuple):
         constant = gammaln(0.5 * (nu + dim)) - gammaln(0.5 * nu) - 0.5 * dim * np.log(nu * np.pi)
         terms = constant - 0.5 * dim * np.log(variances)
         terms = terms - 0.5 * (nu + dim) * np.log1p(squares / (nu * variances))
-        return logsumexp(log_weights + terms, axis=1)
+        return np.asarray(logsumexp(log_weights + terms, axis=1))
 
     def sample(self, generator: np.random.Generator, count: int) -> Float[np.ndarray, "n d"]:
         """Draws in the unconstrained space, from the components in proportion to their weights."""
@@ -150,7 +150,9 @@ def with_heavy_tails(
     return found if difference > MIN_DIFFERENCE_SES * error else evidence
 
 
-def _squares(y: Float[np.ndarray, "n d"], means: Float[np.ndarray, "k d"]) -> np.ndarray:
+def _squares(
+    y: Float[np.ndarray, "n d"], means: Float[np.ndarray, "k d"]
+) -> Float[np.ndarray, "n k"]:
     """(n, k): squared distances between points and means."""
     squares = (y**2).sum(axis=1)[:, None] + (means**2).sum(axis=1) - 2.0 * y @ means.T
     return np.maximum(squares, 0.0)
