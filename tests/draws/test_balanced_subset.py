@@ -50,3 +50,21 @@ def test_many_coordinates_and_more_draws_than_there_are():
     # Each is chosen about 2.5 times.
     assert np.bincount(index, minlength=40).max() <= 6
     assert len(np.unique(index)) > 30
+
+
+def test_parts_keep_their_differences():
+    """Two parts whose means are one sd apart: R-hat must see this."""
+    generator = np.random.default_rng(3)
+    positions = generator.standard_normal((4000, 1)) + np.repeat([[0.0], [1.0]], 2000, axis=0)
+    parts = np.split(np.arange(4000), 2)
+    chosen = balanced_subset(positions, np.ones(4000), parts, 500, generator)
+    for part, index in zip(parts, chosen, strict=True):
+        # A tenth of an sd is 2.2 standard errors of 500 independent draws.
+        assert abs(positions[index].mean() - positions[part].mean()) < 0.1
+
+
+def test_a_part_without_weight_gets_equal_weights():
+    generator = np.random.default_rng(4)
+    positions, weights = generator.standard_normal((80, 1)), np.repeat([1.0, 0.0], 40)
+    _, index = balanced_subset(positions, weights, np.split(np.arange(80), 2), 200, generator)
+    assert len(np.unique(index)) == 40

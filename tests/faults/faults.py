@@ -145,8 +145,8 @@ FAULTS = [
     Fault(
         "subset: candidates with equal probabilities",
         DRAWS + "balanced_subset.py",
-        "cumulative = np.cumsum(weights[members])",
-        "cumulative = np.cumsum(np.ones(len(members)))",
+        "own = weights[members]",
+        "own = np.ones(len(members))",
         SUBSET,
     ),
     Fault(

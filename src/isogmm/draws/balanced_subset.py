@@ -29,14 +29,15 @@ def balanced_subset(
     .. math:: Δ_{ak} = \sum_{\text{chosen } i} \left(
         \cos(π k u_{ai}) - \sum_j w_j \cos(π k u_{aj}) \right)
 
-    most, with u the weighted rank of coordinate a between 0 and 1: it has the smallest value of
-    :math:`Δ^T f_i`.  The differences stay bounded, while those of independent draws grow with the
-    square root of their number.
+    most, with u the weighted rank of coordinate a between 0 and 1 and w_j the weights of the draws
+    of the same part: it has the smallest value of :math:`Δ^T f_i`.  These differences stay
+    bounded, while those of independent draws grow with the square root of their number.  Parts
+    that differ, such as chains that have not converged, keep their own distributions.
 
     Parameters
     ----------
     positions, weights
-        Draws and their weights.
+        Draws and their weights.  A part without weight gets equal weights.
     parts
         Indices of the draws of each part.
     count
@@ -49,20 +50,23 @@ def balanced_subset(
     Alweiss, Liu and Sawhney (2021), Discrepancy minimization via a self-balancing walk, STOC:
     signs that depend on the sum of the vectors so far keep the sum of n vectors small.
     """
-    features = _features(positions, weights / weights.sum())
+    weights = weights / weights.sum()
+    features = _features(positions, weights)
     difference = np.zeros(features.shape[1], features.dtype)
     found = []
     for members in parts:
-        cumulative = np.cumsum(weights[members])
+        own = weights[members]
+        own = own / own.sum() if own.sum() > 0.0 else np.full(len(own), 1.0 / len(own))
+        cumulative, mean = np.cumsum(own), own @ features[members]
         levels = np.arange(count)[:, None] + generator.random((count, NUM_CANDIDATES))
-        places = np.searchsorted(cumulative, levels * (cumulative[-1] / count))
+        places = np.searchsorted(cumulative, levels / count)
         candidates = members[np.minimum(places, len(members) - 1)]
         index = np.empty(count, int)
         # A random order: states of one chain that follow each other are similar.
         for row in generator.permutation(count):
             options = candidates[row]
             index[row] = options[int(np.argmin(features[options] @ difference))]
-            difference += features[index[row]]
+            difference += (features[index[row]] - mean).astype(difference.dtype)
         found.append(index)
     return found
 
@@ -70,7 +74,7 @@ def balanced_subset(
 def _features(
     positions: Float[np.ndarray, "n d"], weights: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n f"]:
-    """Cosines of weighted ranks, with weighted means of zero."""
+    """Cosines of weighted ranks."""
     dim = positions.shape[1]
     columns = np.arange(dim)
     if dim > MAX_COORDINATES:
@@ -84,5 +88,4 @@ def _features(
         # Low frequencies matter most for moments and quantiles.
         cosines = np.cos(np.pi * cumulative[:, None] * frequencies) / np.sqrt(frequencies)
         features[order, place] = cosines
-    flat = features.reshape(len(positions), -1)
-    return (flat - weights @ flat).astype(np.float32)
+    return features.reshape(len(positions), -1)
