@@ -31,7 +31,7 @@ def test_spread_beyond_the_starting_points_is_noticed():
     for dim in (2, 500):
         start, now = generator.standard_t(2.0, size=(2, 384, dim))  # infinite variance
         assert not has_spread(start, now)
-        now[:, 1] *= 2.0
+        now[:, 1] *= 3.0
         assert has_spread(start, now)
 
 

@@ -48,12 +48,12 @@ def test_other_coordinates_begin_the_warm_up_again():
 
 def test_chains_that_spread_begin_the_warm_up_again():
     class Spreading(Forgetful):
-        """The correlation with the start vanishes while the spread still doubles each time."""
+        """The correlation with the start vanishes while the spread still grows each time."""
 
         def transition(self, *, tune):
             super().transition(tune=tune)
             self.positions = self.generator.standard_normal((1000, 2))
-            self.positions[:, 1] *= 0.01 * 2.0 ** min(self.count, 12)
+            self.positions[:, 1] *= 0.01 * 3.0 ** min(self.count, 12)
 
     sampler = Spreading(forgets_after=1)
     sampler.positions[:, 1] *= 0.01
