@@ -1,10 +1,13 @@
 """The verdict, row by row: which findings make which word, and what the sentence names."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from isogmm.draws.weight_effect import WeightEffect
+from isogmm.recipe.findings import _narrow_start
 from isogmm.recipe.thresholds import (
     MANY_UNSEEN_PROBABILITY,
     MAX_GOOD_K,
@@ -12,6 +15,7 @@ from isogmm.recipe.thresholds import (
     MAX_MCSE_SD,
     MAX_PARETO_K,
     MAX_RHAT,
+    MAX_SPREAD_GROWTH,
     MAX_UNSEEN_PROBABILITY,
 )
 from isogmm.recipe.verdict import Findings, decide
@@ -189,3 +193,12 @@ def test_every_threshold_is_where_the_documentation_says(name):
 def test_the_message_about_symmetries_begins_at_a_tenth():
     messages = [decide(replace(MIXTURE, num_modes=9, unseen_probability=x))[1] for x in (0.1, 0.11)]
     assert ["symmetry" in message for message in messages] == [False, True]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("factor", "name"), [(0.8, ""), (1.25, "tau")])
+def test_a_coordinate_with_starting_points_that_are_much_too_narrow_is_named(factor, name):
+    start = np.random.default_rng(0).standard_normal((384, 2))
+    draws = np.stack([start, -start])
+    draws[..., 1] *= factor * MAX_SPREAD_GROWTH
+    assert _narrow_start(["mu", "tau"], SimpleNamespace(starting_points=start), draws) == name
