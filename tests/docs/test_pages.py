@@ -12,7 +12,8 @@ from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe import thresholds
-from isogmm.recipe.verdict import Findings, decide
+from isogmm.recipe.findings import Findings
+from isogmm.recipe.verdict import decide
 from isogmm.results.labels import DrawSource, Verdict
 from isogmm.results.stop_reason import StopReason
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from isogmm.draws.weight_effect import WeightEffect
-from isogmm.recipe.findings import _narrow_start
+from isogmm.recipe.findings import Findings, _narrow_start
 from isogmm.recipe.thresholds import (
     MANY_UNSEEN_PROBABILITY,
     MAX_GOOD_K,
@@ -18,7 +18,7 @@ from isogmm.recipe.thresholds import (
     MAX_SPREAD_GROWTH,
     MAX_UNSEEN_PROBABILITY,
 )
-from isogmm.recipe.verdict import Findings, decide
+from isogmm.recipe.verdict import decide
 from isogmm.results.labels import DrawSource, Verdict
 
 MIXTURE = Findings(

@@ -1,8 +1,6 @@
 """The verdict: one word and the advice that goes with it."""
 
-from dataclasses import dataclass
-
-from isogmm.draws.weight_effect import WeightEffect
+from isogmm.recipe.findings import Findings
 from isogmm.recipe.thresholds import (
     FLAT_RELATIVE_ESS,
     MANY_UNSEEN_PROBABILITY,
@@ -21,76 +19,6 @@ from isogmm.recipe.thresholds import (
     RHAT_NOISE,
 )
 from isogmm.results.labels import DrawSource, Verdict
-
-
-@dataclass(frozen=True)
-class Findings:
-    """The quantities that decide the verdict.
-
-    Parameters
-    ----------
-    source
-        Where the delivered draws come from.
-    pareto_k, relative_ess
-        Of the importance ratios against the pooled mixture.
-    rhat, rhat_name, num_draws
-        Largest R-hat of the delivered draws, the coordinate that has it, and draws of all chains.
-    independent_of_start, still_drifting
-        Whether the correlation of the HMC chains with their starting points is small, and whether
-        the two halves of the recording differ; None without chains.
-    stuck_share
-        Share of HMC chains that move in less than a tenth of the transitions.
-    mcse, mcse_name
-        Largest Monte Carlo error of a mean in sds, and its coordinate.
-    drift_name, narrow_start
-        The coordinate that differs most between the halves of the recording; the one in which the
-        chains started much too narrow, or an empty string.
-    num_modes, unseen_probability, mass_se
-        Modes found, probability that a further starting point leads to a new one, and largest
-        standard error of the mass of a mode.
-    elbo_gap
-        ELBO of the best chain minus that of the worst, beyond their noise, in nats.
-    nonfinite_share
-        Share of the draws of the mixture outside the support.
-    improper_direction
-        The direction along which the density has no finite integral, or an empty string.
-    neck
-        Where chains needed steps many times smaller, ``tau is small``, or an empty string.
-    stopped_early
-        The sentence of a stop reason other than convergence, or None.
-    single_precision
-        Whether the model computes in 32 bits, in which matrices can lose positive definiteness.
-    has_gradient
-        Whether HMC chains are possible, which decides the remedy.
-    weight_effect
-        The variable of the model whose estimates change most by the importance weights; None if
-        no change is significant.
-    """
-
-    source: DrawSource
-    pareto_k: float
-    relative_ess: float
-    rhat: float
-    rhat_name: str
-    num_draws: int = 4000
-    independent_of_start: bool | None = None
-    still_drifting: bool | None = None
-    narrow_start: str = ""
-    stuck_share: float = 0.0
-    mcse: float = 0.0
-    mcse_name: str = ""
-    drift_name: str = ""
-    num_modes: int = 1
-    unseen_probability: float = 0.0
-    mass_se: float = 0.0
-    elbo_gap: float = 0.0
-    nonfinite_share: float = 0.0
-    improper_direction: str = ""
-    neck: str = ""
-    stopped_early: str | None = None
-    single_precision: bool = False
-    has_gradient: bool = True
-    weight_effect: WeightEffect | None = None
 
 
 def decide(findings: Findings) -> tuple[Verdict, str]:
