@@ -6,7 +6,7 @@ from scipy.special import gammaln
 
 from helpers.targets import correlated_gaussian, make_target
 from isogmm.api import fit_isogmm
-from isogmm.locate.roughness import is_rough
+from isogmm.locate.roughness import is_rougher_than_others
 from isogmm.results.groups import get_group
 
 
@@ -22,7 +22,7 @@ def cancelling(points):
 
 def rough_at(positions, target):
     positions = np.asarray(positions, dtype=float)
-    return is_rough(target, positions, *target.evaluate(positions))
+    return is_rougher_than_others(target, positions, *target.evaluate(positions))
 
 
 def test_noise_is_told_from_slopes_and_edges():

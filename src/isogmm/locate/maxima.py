@@ -10,6 +10,7 @@ from isogmm.arrays import LOG_2PI
 from isogmm.locate.candidates import candidate_at_end
 from isogmm.locate.factors import Factor, log_det, map_of, standardize
 from isogmm.locate.paths import Path, follow_paths
+from isogmm.locate.roughness import is_rough
 from isogmm.model.target import Target
 
 #: Distance between two means below which they belong to one mode, in standard deviations.
@@ -20,10 +21,12 @@ MAX_KNOWN_DISTANCE_SD, MAX_KNOWN_DEFICIT_NATS = 1.0, 1.0
 #: Root mean square of the gradient at a local maximum, in units of its standard deviations.
 MAX_STANDARDIZED_GRADIENT = 0.05
 #: Smallest standard deviation of any direction at a local maximum, in units in the last place of
-#: the coordinates.  Near scale zero of a hierarchy the log density has no maximum, but positions that
-#: are rounded have one: in single precision, where standard deviations were 0.1 to 0.6 units, two such ends
-#: kept a search going for 440,000 gradients, and correct fits were called unreliable.
+#: the coordinates.
 MIN_UNITS_PER_SD = 4.0
+#: Where the log density is rough, it may fall this many times faster than the Laplace approximation
+#: says, over ``DROP_STEP`` standard deviations in random directions.  The ratio was above 10^6 near
+#: scale zero of a hierarchy.
+MAX_DROP_RATIO, DROP_STEP, NUM_DROPS = 1000.0, 0.1, 8
 #: Largest number of evaluations of the path that continues from an end with a larger gradient.
 NUM_POLISHING_EVALUATIONS = 50
 
@@ -111,9 +114,11 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     An end with a large gradient is no maximum.  The optimizer stops there if the log density rises
     by less than its rounding error along the next step.  In the coordinates of the Laplace
     approximation it often goes on; otherwise the end is left out.  Such ends occur near scale
-    zero of a hierarchy, or in a direction in which the density is improper.  An end where the
-    rounding of the coordinates moves a position by a share of its standard deviation is none
-    either.
+    zero of a hierarchy, or in a direction in which the density is improper.
+
+    An end that rounding errors have made is no maximum either.  Near scale zero of a hierarchy
+    the log density rises without bound, but its values at rounded positions have maxima.  Two such
+    ends kept a search going for 440,000 gradients, and correct fits were called unreliable.
     """
     if _count(maxima, path.end):
         return False
@@ -128,7 +133,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
         path, factor = second, candidate_at_end(target, second).factor
     if _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
         return False
-    if not _is_resolved(path.end, factor, single_precision=target.single_precision):
+    if not (_is_wide_enough(target, path.end, factor) and _is_like_laplace(target, path, factor)):
         return False
     log_density = float(path.log_density[-1])
     log_mass = log_density + 0.5 * target.dim * LOG_2PI + log_det(factor)
@@ -152,16 +157,27 @@ def _slope(path: Path, factor: Factor) -> float:
     return float(np.sqrt((slope**2).mean()))
 
 
-def _is_resolved(
-    position: Float[np.ndarray, " d"], factor: Factor, *, single_precision: bool
-) -> bool:
+def _is_wide_enough(target: Target, position: Float[np.ndarray, " d"], factor: Factor) -> bool:
     """Whether all standard deviations are larger than the rounding errors of the coordinates."""
-    dtype = np.float32 if single_precision else np.float64
-    units = np.spacing(np.abs(position).astype(dtype)).astype(np.float64)
+    dtype = np.float32 if target.single_precision else np.float64
+    sds = factor if factor.ndim == 1 else np.sqrt((factor**2).sum(axis=1))
+    # The floor avoids an overflow: a coordinate of zero has no rounding error.
+    units = np.maximum(np.spacing(np.abs(position).astype(dtype)).astype(np.float64), 1e-12 * sds)
     if factor.ndim == 1:
-        return bool(np.all(factor >= MIN_UNITS_PER_SD * units))
+        return bool(np.all(sds >= MIN_UNITS_PER_SD * units))
     smallest = np.linalg.svd(factor / units[:, None], compute_uv=False)[-1]
     return bool(smallest >= MIN_UNITS_PER_SD)
+
+
+def _is_like_laplace(target: Target, path: Path, factor: Factor) -> bool:
+    """Whether the log density falls about as fast as the Laplace approximation, if it is rough."""
+    end, log_density = path.end[None], path.log_density[-1:]
+    if not is_rough(target, end, log_density, path.gradients[-1:])[0]:
+        return True
+    noise = DROP_STEP * np.random.default_rng(0).standard_normal((NUM_DROPS, target.dim))
+    shifts = noise * factor if factor.ndim == 1 else noise @ factor.T
+    drops = log_density - target.values(end + shifts)
+    return bool(np.nanmedian(drops / (0.5 * (noise**2).sum(axis=1))) < MAX_DROP_RATIO)
 
 
 def unseen_probability(maxima: Sequence[LocalMaximum], num_paths: int | None = None) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for, damping
 from isogmm.locate.candidates import Candidate, Place
 from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.roughness import is_rough
+from isogmm.locate.roughness import is_rougher_than_others
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
@@ -151,7 +151,7 @@ class Race:
                 return
             tested[new] = True
             means = self.candidates.means[new]
-            rough = new[is_rough(self.target, means, *self.target.evaluate(means))]
+            rough = new[is_rougher_than_others(self.target, means, *self.target.evaluate(means))]
             self.candidates.alive[rough] = False
             self.candidates.elbo[rough] = -np.inf
 

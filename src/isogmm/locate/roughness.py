@@ -24,9 +24,7 @@ def is_rough(
 
     Far from the mode, differences of large terms cancel.  At a concentration of 1e14 the log
     density of a Dirichlet-multinomial differs from its neighbors by thousands of nats, in double
-    precision.  A search that compares log densities would end at the highest of these.  If the
-    log density is rough at all positions, none is reported, because the search could not choose
-    between them.
+    precision.  A search that compares log densities would end at the highest of these.
 
     Parameters
     ----------
@@ -46,5 +44,18 @@ def is_rough(
         unexplained = values - log_density - (shifts * gradients).sum(axis=-1)
     # A neighbor without a finite log density lies outside the support: no rounding error.
     is_large = np.isfinite(unexplained) & (np.abs(unexplained) > MAX_UNEXPLAINED_CHANGE)
-    rough = is_large.any(axis=0)
+    return is_large.any(axis=0)
+
+
+def is_rougher_than_others(
+    target: Target,
+    positions: Float[np.ndarray, "n d"],
+    log_density: Float[np.ndarray, " n"],
+    gradients: Float[np.ndarray, "n d"],
+) -> Bool[np.ndarray, " n"]:
+    """:func:`is_rough`, but False everywhere if the log density is rough at all positions.
+
+    A search could not choose between them.
+    """
+    rough = is_rough(target, positions, log_density, gradients)
     return np.zeros_like(rough) if rough.all() else rough

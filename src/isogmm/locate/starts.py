@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from isogmm.locate.maxima import LocalMaximum, add_path, is_near_any
 from isogmm.locate.paths import Path, evaluation_limit, follow_paths
-from isogmm.locate.roughness import is_rough
+from isogmm.locate.roughness import is_rougher_than_others
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
@@ -123,7 +123,7 @@ def _without_rough_ends(target: Target, paths: Sequence[Path]) -> list[Path]:
     """The paths that do not end where rounding errors dominate the log density."""
     if not paths:
         return []
-    rough = is_rough(
+    rough = is_rougher_than_others(
         target,
         np.stack([path.end for path in paths]),
         np.array([path.log_density[-1] for path in paths]),
