@@ -15,6 +15,7 @@ HOSTS = {
     "docs.jax.dev",
     "docs.python.org",
     "docs.xarray.dev",
+    "github.com",
     "keepachangelog.com",
     "num.pyro.ai",
     "numpy.org",

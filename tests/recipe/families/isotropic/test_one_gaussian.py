@@ -56,7 +56,7 @@ def test_weights_mend_a_gaussian_where_they_may(importance, count):
 def test_where_it_is_not_enough_nothing_changes(monkeypatch):
     # 98.2 % for one coordinate, 86.5 % for eight.
     found = [fit_isogmm(quartic(8, 0.2), **QUICK)]
-    monkeypatch.setattr(isotropic_family, "one_gaussian", lambda *_: None)
+    monkeypatch.setattr(isotropic_family, "one_gaussian", lambda *_, **__: None)
     found.append(fit_isogmm(quartic(8, 0.2), **QUICK))
     assert found[0].attrs["num_components"] > 1
     np.testing.assert_array_equal(*(draws_of(idata) for idata in found))
