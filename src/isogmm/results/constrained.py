@@ -53,10 +53,7 @@ def constrained(
     if known is not None:
         kept = {group: arrays for group, arrays in known.items() if group not in unwanted}
         return by_chain(narrowed(kept, flat.dtype), chains)
-    rows = len(flat)
-    if unwanted:
-        entries = max(sum(np.size(array) for array in target.observed_data.values()), dim)
-        rows = max(1, min(MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL // entries))
+    rows = draws_per_call(target) if unwanted else len(flat)
     joined: Groups = {}
     for first in range(0, len(flat), rows):
         part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
@@ -68,6 +65,15 @@ def constrained(
             break
         _insert(joined, narrowed(kept, flat.dtype), first, len(flat))
     return by_chain(joined, chains)
+
+
+def draws_per_call(target: Target) -> int:
+    """Number of draws of a call of ``target.constrain`` whose result is left out in part."""
+    entries = sum(np.size(array) for array in target.observed_data.values())
+    if target.placeholder is not None:  # a LogDensity has no observed data
+        one = target.placeholder().get("log_likelihood", {})
+        entries = max(entries, sum(np.size(array) for array in one.values()))
+    return max(1, min(MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL // max(entries, target.dim)))
 
 
 def _insert(joined: Groups, part: Groups, first: int, total: int) -> None:

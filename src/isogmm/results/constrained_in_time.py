@@ -8,7 +8,13 @@ import numpy as np
 from isogmm.errors import DeadlineReachedError, warn_user
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Groups
-from isogmm.results.constrained import NUM_SEEDS, by_chain, constrained, narrowed
+from isogmm.results.constrained import (
+    NUM_SEEDS,
+    by_chain,
+    constrained,
+    draws_per_call,
+    narrowed,
+)
 from isogmm.results.fit_result import FitResult
 
 #: Factor by which a part is larger than the one before it.  Small parts come first, so that some
@@ -73,6 +79,7 @@ def _first_parts(result: FitResult, seed: int, unwanted: set[str]) -> tuple[np.n
     # Neighbors in an HMC chain are similar, so that the first draws of it would be a poor sample.
     order = np.random.default_rng(0).permutation(draws)
     begin, size, parts = 0, 1, list[Groups]()
+    largest = max(1, draws_per_call(target) // chains) if unwanted else draws
     with contextlib.suppress(DeadlineReachedError), target.limit.extended():
         deadline = target.limit.deadline
         while begin < draws:
@@ -83,7 +90,7 @@ def _first_parts(result: FitResult, seed: int, unwanted: set[str]) -> tuple[np.n
             part = target.constrain(rows, (seed + begin) % NUM_SEEDS)
             kept = {group: arrays for group, arrays in part.items() if group not in unwanted}
             parts.append(by_chain(narrowed(kept, rows.dtype), chains))
-            begin, size = min(begin + size, draws), GROWTH * size
+            begin, size = min(begin + size, draws), min(GROWTH * size, largest)
     groups = {
         group: {
             name: np.concatenate([part[group][name] for part in parts], axis=1) for name in arrays

@@ -1,0 +1,69 @@
+"""Memory of the draws on the scale of the model where the log likelihood is left out."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import isogmm
+from isogmm.model.fit_target import FitTarget
+from isogmm.results import constrained_in_time as module
+from isogmm.results.constrained import MAX_ENTRIES_PER_CALL, constrained, draws_per_call
+from isogmm.results.fit_result import FitResult
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # results without a mixture
+
+#: Rows of the data: so many that a call may have 16 draws.
+ROWS = MAX_ENTRIES_PER_CALL // 16
+CHAINS, DRAWS = 2, 50
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """A target whose log likelihood has one entry for each row, and the sizes of its calls."""
+    model = isogmm.LogDensity(
+        lambda x, data: -0.5 * x @ x,
+        np.zeros(2),
+        log_likelihood=lambda x, data: {"rows": data["y"] * x[0]},
+        data={"y": jnp.zeros(ROWS)},
+        names="x",
+    )
+    target, sizes = model.to_target(), []
+
+    def constrain(positions, seed):
+        sizes.append(len(positions))
+        arrays = np.broadcast_to(0.0, (len(positions), ROWS))
+        return {"posterior": {"x": positions}, "log_likelihood": {"rows": arrays}}
+
+    return replace(target, constrain=constrain), sizes
+
+
+def test_a_call_has_few_draws_if_the_log_likelihood_is_large(recorded):
+    target, sizes = recorded
+    assert not target.observed_data
+    assert draws_per_call(target) == 16
+    sizes.clear()
+    positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))
+    groups = constrained(target, positions, 0, {"log_likelihood"})
+    np.testing.assert_array_equal(groups["posterior"]["x"], positions)
+    assert max(sizes) == 16
+
+
+def test_the_same_after_a_time_limit(recorded):
+    target, sizes = recorded
+    limited = FitTarget.of(target, 1e4)
+    positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))
+    shape = positions.shape[:2]
+    result = result_of(limited, positions, np.zeros(shape))
+    sizes.clear()
+    order, groups = module._first_parts(result, 0, {"log_likelihood"})
+    assert len(order) == DRAWS
+    np.testing.assert_array_equal(groups["posterior"]["x"], positions[:, order])
+    assert max(sizes) == 16
+
+
+def result_of(target, positions, log_density):
+    return FitResult(
+        target=target, mixture=None, positions=positions, log_density=log_density, log_q=log_density
+    )
