@@ -62,9 +62,10 @@ def fit_isogmm(
         two for each mode where that is more.  It adds components while they improve the ELBO, up
         to 24, or 64 with ``refine=0``.
     family
-        ``"isotropic"``, or ``"auto"``: full covariances, up to 500 dimensions, if there are several
-        modes, isotropic components are not accurate, and full ones have a higher ELBO.  A method,
-        a number of components or an initialization that is given keeps the components isotropic.
+        ``"isotropic"``, or ``"auto"``: full covariances if there are several modes, isotropic
+        components are not accurate, and full ones have a higher ELBO.  They are those of the
+        search up to 500 dimensions, and are optimized up to 30.  A method, a number of components
+        or an initialization that is given keeps the components isotropic.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.

@@ -83,7 +83,7 @@ class RoundsThenFull(MixtureRounds[Any]):
         context = self.context
         (self.generator,) = context.generator.spawn(1)
         context.costs.begin(Stage.JUDGE)
-        with interruptible(context.target) as interruption:
+        with interruptible(context.target, has_result=True) as interruption:
             self._try_one_for_each_mode()
             mixture = self._start_of_full() if self._needs_optimization() else None
         if interruption.reason is not None:
