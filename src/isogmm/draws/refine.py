@@ -65,8 +65,8 @@ class Refine:
     max_numbers: int = 40_000_000
     max_gradients: int = 1_000_000
     min_warmup: int = 8
-    # 18 fits of models with stretched variables: 12 need 16 % fewer gradients, but 8 of 98 instead of
-    # 5 of 99 variables have errors above the limits of docs/benchmarks.md.
+    # 18 fits of models with stretched variables: 12 need 16 % fewer gradients, but 8 of 98
+    # variables instead of 5 of 99 have errors above the limits of docs/benchmarks.md.
     min_recorded: int = 20
 
     @classmethod
