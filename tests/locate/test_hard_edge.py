@@ -54,7 +54,7 @@ def test_a_density_without_an_edge_has_no_such_gaussian():
 
 @pytest.mark.parametrize("function", [exponential, far_from_the_edge])
 def test_the_fit_is_flagged(function):
-    with pytest.warns(FitWarning, match="hard edge"):
+    with pytest.warns(FitWarning, match="drops to zero at a boundary"):
         idata = isogmm.fit_isogmm(density(function), random_seed=0, progressbar=False)
     assert idata.attrs["verdict"] == "unreliable"
     assert "Constrain the parameter with a transform" in idata.attrs["advice"]

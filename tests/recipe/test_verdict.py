@@ -90,7 +90,7 @@ def test_a_fit_without_complaints(findings, word, part):
             replace(CHAINS, independent_of_start=False),
             "still correlated with their starting points",
         ),
-        (replace(CHAINS, narrow_start="tau"), "started much too narrow in tau"),
+        (replace(CHAINS, narrow_start="tau"), "much too narrow in tau"),
         (replace(CHAINS, stuck_share=0.1), "10% of the HMC chains hardly moved"),
         (
             replace(CHAINS, mcse=2 * MAX_MCSE_SD),

@@ -103,8 +103,8 @@ def _of_chains(f: Findings) -> list[str]:
         )
     elif f.narrow_start:
         found.append(
-            f"The HMC chains started much too narrow in {f.narrow_start}, so parts of its tails "
-            "may be missing. Write the model in a non-centered form."
+            f"The starting points of the HMC chains are much too narrow in {f.narrow_start}, so "
+            "parts of its tails may be missing. Write the model in a non-centered form."
         )
     if f.stuck_share > MAX_STUCK_SHARE:
         found.append(
@@ -229,6 +229,7 @@ def _of_modes(f: Findings) -> list[str]:
     if f.nonfinite_share > MAX_NONFINITE_SHARE:
         found.append(
             f"{f.nonfinite_share:.0%} of the mixture's draws have no finite log density: the "
-            "posterior has a hard edge. Constrain the parameter with a transform."
+            "posterior density drops to zero at a boundary. Constrain the parameter with a "
+            "transform."
         )
     return found
