@@ -124,7 +124,7 @@ def _refuse(site: Site, array: np.ndarray, is_bad: np.ndarray) -> None:
     is_nan = np.asarray(_is_nan(np.broadcast_to(array, is_bad.shape)) & is_bad)
     if is_nan.any():
         raise ModelError(
-            f"the data of the observed site '{site.name}' hold {is_nan.sum()} NaN among "
+            f"the data of the observed site '{site.name}' contain {is_nan.sum()} NaN among "
             f"{array.size} values. Drop these rows, mask them with "
             "numpyro.handlers.mask(mask=~isnan), or give the missing values a latent site of "
             "their own."

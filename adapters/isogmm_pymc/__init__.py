@@ -76,7 +76,7 @@ class PyMCAdapter(AbstractAdapter):
         ------
         ModelError
             If the model cannot be fitted, or if arguments are given: a PyMC model is an object
-            that already holds its data.
+            that already contains its data.
         MissingPackageError
             If PyMC is not installed.
         """
@@ -85,7 +85,7 @@ class PyMCAdapter(AbstractAdapter):
             given = ", ".join([*map(repr, args), *(f"{name}=" for name in kwargs)])
             raise ModelError(
                 f"a PyMC model takes no arguments, but got {given[:MAX_ARGUMENT_CHARACTERS]}: it "
-                "already holds its data. Put data that change into pm.Data and call pm.set_data "
+                "already contains its data. Put data that change into pm.Data and call pm.set_data "
                 "before the fit."
             )
         if model is None:

@@ -43,8 +43,8 @@ def built_pymc_model(model: BambiModel) -> pm.Model:
     pymc_model = getattr(getattr(model, "backend", None), "model", None)
     if pymc_model is None:
         raise ModelError(
-            f"the Bambi model {model.formula} holds no PyMC model after build(): only Bambi's PyMC "
-            "backend can be fitted"
+            f"the Bambi model {model.formula} contains no PyMC model after build(): only Bambi's "
+            "PyMC backend can be fitted"
         )
     return pymc_model
 

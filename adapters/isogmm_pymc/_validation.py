@@ -27,7 +27,7 @@ def validate_model(model: pm.Model) -> None:
     ------
     ModelError
         If there is no free variable, if a variable has no density (pm.Simulator), if a latent
-        variable is discrete, if observed data hold NaN, or if PyMC's density of a variable is
+        variable is discrete, if observed data contain NaN, or if PyMC's density of a variable is
         known to be wrong in the installed version.
     """
     if not model.free_RVs:
@@ -77,15 +77,15 @@ def _validate_continuous(model: pm.Model) -> None:
 
 
 def _validate_data(model: pm.Model) -> None:
-    """Raise an error if observed data hold NaN."""
+    """Raise an error if observed data contain NaN."""
     for name, values in find_observations(model).items():
         values = np.asarray(values)
         if values.dtype.kind == "f" and np.isnan(values).any():
             where = np.argwhere(np.isnan(values))
             raise ModelError(
-                f"the observed data of '{name}' hold NaN in {len(where)} of {values.size} entries, "
-                f"the first at index {tuple(int(i) for i in where[0])}. Drop them, or pass the "
-                "data as a NumPy masked array, not as pm.Data, so that PyMC imputes them."
+                f"the observed data of '{name}' contain NaN in {len(where)} of {values.size} "
+                f"entries, the first at index {tuple(int(i) for i in where[0])}. Drop them, or "
+                "pass the data as a NumPy masked array, not as pm.Data, so that PyMC imputes them."
             )
 
 
@@ -171,7 +171,7 @@ def _explain_nan_in_data(model: pm.Model) -> str:
         for data in model.data_vars
         if hasattr(data, "get_value") and _has_nan(data.get_value(borrow=True))
     ]
-    sentence = f" The data {', '.join(names)} hold NaN." if names else ""
+    sentence = f" The data {', '.join(names)} contain NaN." if names else ""
     shapes = [
         np.shape(node.data)
         for node in ancestors([*model.basic_RVs, *model.potentials])
@@ -179,7 +179,7 @@ def _explain_nan_in_data(model: pm.Model) -> str:
     ]
     if shapes:
         listed = ", ".join(map(str, dict.fromkeys(shapes)))
-        sentence += f" Arrays of the model (of shape {listed}) hold NaN."
+        sentence += f" Arrays of the model (of shape {listed}) contain NaN."
     return sentence
 
 

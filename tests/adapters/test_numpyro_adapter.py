@@ -319,7 +319,7 @@ REFUSED = {
         "no free continuous parameter .only the .* sites y",
     ),
     "no model": (lambda x: x @ x, (Y,), {}, "no numpyro.sample statement.*isogmm.LogDensity"),
-    "nan": (hierarchy, (np.where(GROUP == 1, np.nan, Y),), {}, "'results' hold 4 NaN among 12"),
+    "nan": (hierarchy, (np.where(GROUP == 1, np.nan, Y),), {}, "'results' contain 4 NaN among 12"),
     "branching": (branching, (Y,), {}, "structure is dynamic.*jax.lax.cond"),
     "same name": (twice, (Y,), {}, "same name.*mu"),
     "poisson latent": (poisson_latent, (Y,), {}, "'hidden' .Poisson, .*observe them"),

@@ -63,11 +63,11 @@ def missing_covariate():
     [
         (discrete, r"switch are discrete.*pymc_extras\.marginalize\(model, \['switch'\]\)"),
         (nothing_free, "no free variable"),
-        (missing_in_data, r"'obs' hold NaN in 1 of 6 entries, the first at index \(2,\)"),
+        (missing_in_data, r"'obs' contain NaN in 1 of 6 entries, the first at index \(2,\)"),
         (outside_the_support, "'waits' is -inf in 3 of 6 entries"),
         (bad_start, "'positive' is -inf.*initval"),
         (bad_parameter, "'obs' is -inf"),
-        (missing_covariate, "'obs' is nan in 1 of 6 entries.*data x hold NaN"),
+        (missing_covariate, "'obs' is nan in 1 of 6 entries.*data x contain NaN"),
     ],
     ids=lambda case: getattr(case, "__name__", ""),
 )
@@ -153,5 +153,5 @@ def test_nan_in_a_predictor_is_named():
     with pm.Model() as model:
         slope = pm.Normal("slope", 0, 1)
         pm.Normal("obs", slope * x, 1, observed=Y)
-    with pytest.raises(ModelError, match=r"'obs' is nan in 1 of 6.*of shape \(6,\)\) hold NaN"):
+    with pytest.raises(ModelError, match=r"'obs' is nan in 1 of 6.*of shape \(6,\)\) contain NaN"):
         to_target(model)

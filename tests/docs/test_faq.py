@@ -224,7 +224,7 @@ def test_message_pymc(case):
 
 @pytest.mark.pymc
 def test_message_pymc_has_its_remedy():
-    with pytest.raises(ValueError, match="it already holds its data"):
+    with pytest.raises(ValueError, match="it already contains its data"):
         fit(pymc_model(""), 1.0)
     with pytest.raises((ValueError, TypeError), match="pass the model, or call inside"):
         fit()

@@ -370,7 +370,7 @@ def test_the_family_runs(monkeypatch, tmp_path):
     assert "located_from" in names["idata"].attrs
     for name in ("resumed", "continued"):
         assert "located_from" not in names[name].attrs, "the modes were searched again"
-    with pytest.raises(isogmm.OptionError, match="no form with full covariances"):
+    with pytest.raises(isogmm.OptionError, match="cannot be converted to full covariances"):
         isogmm.fit_gmmvi(names["model"], resume=names["saved"], random_seed=0)
 
 

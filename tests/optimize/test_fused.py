@@ -124,7 +124,7 @@ def test_a_callback_ends_the_fit(unchecked):
 
 
 def test_other_targets_are_rejected():
-    with pytest.raises(OptionError, match="no JAX function"):
+    with pytest.raises(OptionError, match="not a JAX function"):
         optimize_fused(
             gaussian(np.zeros(2), np.eye(2)).target(),
             start(),

@@ -66,8 +66,8 @@ def test_draws_that_cannot_be_judged_are_returned(monkeypatch, error):
 
     monkeypatch.setattr(module, "findings_of", fails)
     model = isogmm.LogDensity(lambda x: -0.5 * x @ x, np.zeros(DIM))
-    with pytest.warns(isogmm.FitWarning, match=f"could not be judged.*{type(error).__name__}"):
+    with pytest.warns(isogmm.FitWarning, match=f"could not be checked.*{type(error).__name__}"):
         idata = isogmm.fit_isogmm(model, random_seed=0, progressbar=False)
     assert idata.attrs["verdict"] == "unreliable"
     assert idata["posterior"].sizes["draw"] == 1000
-    assert "could not be judged" in str(isogmm.report(idata))
+    assert "could not be checked" in str(isogmm.report(idata))

@@ -182,7 +182,7 @@ def test_invalid_options_and_data_are_errors():
         isogmm.fit_many(log_density(), [])
     with pytest.raises(OptionError, match="takes no checkpoint="):
         isogmm.fit_many(log_density(), [as_dict(DATA[0])], checkpoint="fit.npz")
-    with pytest.raises(OptionError, match="a Target holds its data"):
+    with pytest.raises(OptionError, match="a Target contains its data"):
         isogmm.fit_many(log_density().to_target(), [as_dict(DATA[0])])
 
 

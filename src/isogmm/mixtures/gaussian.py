@@ -156,8 +156,9 @@ class GaussianMixture(AbstractMixture):
         mixture = super().from_idata(idata)
         if not isinstance(mixture, cls):
             raise OptionError(
-                "the result holds isotropic Gaussians: read it with IsotropicMixture.from_idata, "
-                "or turn that mixture into this family with GaussianMixture.from_isotropic"
+                "the result contains isotropic Gaussians: read it with "
+                "IsotropicMixture.from_idata, and convert the mixture with "
+                "GaussianMixture.from_isotropic if you need covariances"
             )
         return mixture
 
@@ -167,7 +168,7 @@ class GaussianMixture(AbstractMixture):
         if isinstance(mixture, cls):
             return mixture
         if not isinstance(mixture, IsotropicMixture):
-            raise OptionError(f"a {type(mixture).__name__} has no form with full covariances")
+            raise OptionError(f"a {type(mixture).__name__} cannot be converted to full covariances")
         variances = mixture.variances
         covariances = np.broadcast_to(variances[..., None], mixture.means.shape).copy()
         if not diagonal:

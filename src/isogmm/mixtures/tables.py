@@ -58,7 +58,7 @@ def read_tables(idata: Result) -> tuple[dict[str, np.ndarray], AffineMap]:
     fit = get_group(idata, "fit")
     if fit.attrs.get("family") == "factorized":
         raise OptionError(
-            "the result holds a factorized mixture: read it with "
+            "the result contains a factorized mixture: read it with "
             "isogmm.FactorizedMixture.from_idata(idata)"
         )
     _validate(fit)
@@ -79,7 +79,7 @@ def _validate(fit: Dataset) -> None:
     missing = [name for name in ("means", "weights", "whitening_center") if name not in fit]
     if missing:
         raise OptionError(
-            f"the group 'fit' of the result has no {', '.join(missing)}: it does not hold a "
+            f"the group 'fit' of the result has no {', '.join(missing)}: it does not contain a "
             "mixture of fit_isogmm or fit_gmmvi, or not all of its variables were saved"
         )
     for name, array in fit.data_vars.items():

@@ -25,8 +25,8 @@ START_WIDTH = 2.0
 SCATTER_WIDTH = 1.0
 #: What the report says about a model without a gradient.
 NO_GRADIENT = (
-    "No gradient of the log density was available: the mixture was fitted to its values alone, and "
-    "importance weights and random walks judge the draws."
+    "The log density has no gradient. The mixture was fitted to its values, and only importance "
+    "weights and random walks check the draws."
 )
 
 

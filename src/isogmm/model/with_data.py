@@ -32,8 +32,8 @@ def bound(model: object, data: object, kwargs: Mapping[str, object]) -> Iterator
     """
     if isinstance(model, Target):
         raise OptionError(
-            "a Target holds its data: pass an isogmm.LogDensity with data=, a NumPyro model, or a "
-            "PyMC model with pm.Data"
+            "a Target contains its data: pass an isogmm.LogDensity with data=, a NumPyro model, "
+            "or a PyMC model with pm.Data"
         )
     if isinstance(model, LogDensity):
         if model.data is None:

@@ -86,11 +86,12 @@ def validate(target: Target, mixture: AbstractMixture, array_backend: object) ->
     """Raise OptionError for a start that does not fit the target, and for unknown options."""
     if mixture.means.ndim != 3:
         raise OptionError(
-            f"the means of the start must have shape (chains, k, d), not {mixture.means.shape}"
+            f"the means of the initial mixture must have shape (chains, k, d), not "
+            f"{mixture.means.shape}"
         )
     if mixture.dim != target.dim:
         raise OptionError(
-            f"the start has {mixture.dim} coordinates, but the target has {target.dim}"
+            f"the initial mixture has {mixture.dim} coordinates, but the target has {target.dim}"
         )
     if array_backend not in ARRAY_BACKENDS:
         raise OptionError(

@@ -73,7 +73,7 @@ def asks_to_end(observer: Callable[[Check], Any], check: Check) -> bool:
         name = getattr(observer, "__qualname__", type(observer).__qualname__)
         warn_user(
             f"isogmm: the callback {name} raised {type(error).__name__}: {error}. The fit ends at "
-            f"iteration {check.iteration:,} and returns what it has so far. Correct the callback, "
+            f"iteration {check.iteration:,} and returns its current result. Correct the callback, "
             "then continue with resume=idata."
         )
         return True

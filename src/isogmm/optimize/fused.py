@@ -206,7 +206,7 @@ def optimize_fused(
         )
     if target.log_density is None:
         raise OptionError(
-            "optimize_fused needs a JAX function to compile, and this target is no JAX function: "
+            "optimize_fused compiles a JAX function, and this target is not a JAX function: "
             "use isogmm.optimize.optimize"
         )
     validate(target, mixture, "jax")

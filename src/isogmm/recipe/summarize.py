@@ -76,8 +76,8 @@ def summarize(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
 def _not_judged(target: FitTarget, fitted: Fitted, error: Exception) -> FitResult:
     """The draws, with the error in place of what judges them."""
     advice = (
-        f"The draws could not be judged, because it failed: {in_words(error)}. Do not use them; "
-        "correct the cause, and fit the model again."
+        f"The draws could not be checked, because of an error: {in_words(error)}. Do not use them. "
+        "Correct the cause, and fit the model again."
     )
     warn_user(f"isogmm: {advice}")
     draws = fitted.delivery.selection
@@ -158,8 +158,10 @@ def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
         early = is_own and not has_fixed_length
     if not early and fitted.optimized.missed_share > MAX_MISSED_SHARE:
         return (
-            f"The mixture misses {fitted.optimized.missed_share:.1%} of the positions of random "
-            "walks from its draws, which shows that it misses part of the posterior."
+            f"Random walks show that the mixture misses {fitted.optimized.missed_share:.1%} of the "
+            "posterior. HMC chains cannot correct it, because the log density has no gradient. Use "
+            "more components and samples: isogmm.fit_isogmm(model, num_components=48, "
+            "num_samples=64)."
         )
     if early:
         return reason.sentence

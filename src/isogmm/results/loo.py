@@ -146,7 +146,9 @@ def observed_variable(arrays: Mapping[str, object], var_name: str | None) -> str
     if var_name is None and len(names) > 1:
         raise OptionError(f"several observed variables, {names}: choose one with var_name=")
     if var_name is not None and var_name not in names:
-        raise OptionError(f"var_name={var_name!r} is no observed variable; choose one of {names}")
+        raise OptionError(
+            f"var_name={var_name!r} is not an observed variable: choose one of {names}"
+        )
     return names[0] if var_name is None else var_name
 
 

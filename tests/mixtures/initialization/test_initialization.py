@@ -77,15 +77,27 @@ def test_given_arrays_are_taken_as_they_are():
 @pytest.mark.parametrize(
     ("make_bad", "message"),
     [
-        (lambda: make(GivenMixture(np.zeros((5, 3)), 1.0)), "means of the start have shape"),
+        (
+            lambda: make(GivenMixture(np.zeros((5, 3)), 1.0)),
+            "means of the initial mixture",
+        ),
         (lambda: make(GivenMixture(np.zeros(3), 1.0)), "require \\(2, 4, 3\\)"),
-        (lambda: make(GivenMixture(np.zeros((4, 3)), np.ones(3))), "variances of the start have"),
+        (
+            lambda: make(GivenMixture(np.zeros((4, 3)), np.ones(3))),
+            "variances of the initial",
+        ),
         (
             lambda: GivenMixture(np.zeros((4, 3)), [1.0, 0.0, 1.0, 1.0]),
             "positive, but the smallest",
         ),
-        (lambda: GivenMixture(np.full((4, 3), np.nan), 1.0), "means of the start must be finite"),
-        (lambda: GivenMixture(np.zeros((4, 3)), 1.0, -np.ones(4)), "weights of the start"),
+        (
+            lambda: GivenMixture(np.full((4, 3), np.nan), 1.0),
+            "mixture must be finite",
+        ),
+        (
+            lambda: GivenMixture(np.zeros((4, 3)), 1.0, -np.ones(4)),
+            "weights of the initial",
+        ),
         (lambda: UniformMeans(half_width=0.0), "half_width must be a positive number"),
         (lambda: UniformMeans(variance=-1.0), "variance must be a positive number"),
         (lambda: GaussianSpread(1.0), "share must be in"),

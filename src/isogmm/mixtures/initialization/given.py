@@ -47,7 +47,7 @@ class GivenMixture(AbstractInitialization):
             value = np.asarray(value, dtype=np.float64)
             if not np.all(np.isfinite(value)) or (name != "means" and not np.all(value > 0)):
                 raise OptionError(
-                    f"the {name} of the start must be finite"
+                    f"the {name} of the initial mixture must be finite"
                     + (
                         ""
                         if name == "means"
@@ -85,7 +85,7 @@ def _broadcast(name: str, value: np.ndarray, shape: tuple[int, ...]) -> Float[np
     trailing = shape[1:] if name == "means" else shape[1:][: value.ndim]
     if value.shape not in (shape, trailing):
         raise OptionError(
-            f"the {name} of the start have shape {value.shape}, but the numbers of chains, "
-            f"components and dimensions require {shape} or {shape[1:]}"
+            f"the {name} of the initial mixture have shape {value.shape}, but the numbers of "
+            f"chains, components and dimensions require {shape} or {shape[1:]}"
         )
     return np.broadcast_to(value, shape).copy()

@@ -42,7 +42,7 @@ def common_names(
     if problems:
         shared = [name for name in found[reference] if all(name in v for v in found.values())]
         raise OptionError(
-            "the results hold different variables: " + "; ".join(problems) + ". "
+            "the results contain different variables: " + "; ".join(problems) + ". "
             f"Compare the variables that all results have with var_names={shared}"
         )
     if not names:
@@ -66,7 +66,9 @@ def aligned(variable: Variable, template: Variable, name: str) -> np.ndarray:
         variable = variable.with_chains(len(shape))
     values, dims = _with_dims_of(variable, template)
     if values.dtype.kind not in "biuf":
-        raise OptionError(f"{name} holds {values.dtype}, not numbers; leave it out of var_names.")
+        raise OptionError(
+            f"{name} contains {values.dtype}, not numbers: leave it out of var_names."
+        )
     if values.ndim != len(shape) + 2:
         raise OptionError(f"{name} has shape {values.shape[2:]}, expected {shape}.")
     expected = template.dims
@@ -110,7 +112,8 @@ def _order(labels: np.ndarray | None, expected: np.ndarray | None, where: str) -
     extra = [label for label in have if label not in want]
     if missing or extra or len(set(have)) < len(have):
         raise OptionError(
-            f"{where}: labels missing {missing[:MAX_LISTED]}, not expected {extra[:MAX_LISTED]}."
+            f"{where}: missing labels {missing[:MAX_LISTED]}, unexpected labels "
+            f"{extra[:MAX_LISTED]}."
         )
     return np.array([have.index(label) for label in want], dtype=int)
 

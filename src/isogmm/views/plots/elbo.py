@@ -57,7 +57,7 @@ def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None
         raise OptionError(f"x must be one of {list(_AXES)}, got {x!r}")
     if "fit_stats" not in group_names(idata):
         raise OptionError(
-            "the result has no group 'fit_stats', which holds the ELBO. Give a result of "
+            "the result has no group 'fit_stats', which contains the ELBO. Give a result of "
             "fit_isogmm or fit_gmmvi."
         )
     stats, attrs = get_group(idata, "fit_stats"), attributes(idata)

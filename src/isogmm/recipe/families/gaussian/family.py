@@ -71,8 +71,8 @@ class FullCovariances(MixtureFamily[GaussianMixture]):
         if isinstance(mixture, GaussianMixture) and mixture.is_diagonal != self.is_diagonal:
             if self.is_diagonal:
                 raise OptionError(
-                    "the start has full covariances, which a diagonal fit cannot continue: "
-                    'use covariance="full"'
+                    'the initial mixture has full covariances, but covariance="diagonal" was '
+                    'given: use covariance="full"'
                 )
             covariances = mixture.covariances[..., None] * np.eye(mixture.dim)
             return GaussianMixture(

@@ -90,9 +90,9 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         """Only a mixture that is isotropic already."""
         if not isinstance(mixture, IsotropicMixture):
             raise OptionError(
-                "the start is a mixture with full or diagonal covariances, which isotropic "
-                'components cannot continue: use fit_isogmm(model, family="auto", resume=idata), '
-                "or fit_gmmvi(model, resume=idata)"
+                "the initial mixture has full or diagonal covariances, but the components of this "
+                'fit are isotropic: use fit_isogmm(model, family="auto", resume=idata), or '
+                "fit_gmmvi(model, resume=idata)"
             )
         return mixture
 
