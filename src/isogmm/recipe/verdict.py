@@ -74,7 +74,8 @@ def _problems(f: Findings) -> list[str]:
         found.insert(
             0,
             "The posterior is improper: the log density decreases too slowly along "
-            f"{f.improper_direction} to have a finite integral. Give it a proper prior.",
+            f"{f.improper_direction} to have a finite integral. Give these parameters proper "
+            "priors.",
         )
     lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
     if f.single_precision and lost_precision:
