@@ -14,6 +14,7 @@ from isogmm.model.target import Target
 from isogmm_pymc._languages import is_bambi, is_model_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
 #: Characters of the user's arguments that an error message shows.
@@ -101,6 +102,21 @@ class PyMCAdapter(AbstractAdapter):
             from isogmm_pymc._target import to_target
 
         return to_target(model, random_seed)
+
+    def in_rows(self, model: object) -> "tuple[object, Mapping[str, np.ndarray]] | None":
+        """A copy of a model with ``pm.Minibatch`` whose rows are ``pm.Data``, and the rows.
+
+        Raises
+        ------
+        ModelError
+            If ``total_size`` is not the number of rows.
+        """
+        model = self.of_context(model)
+        if is_bambi(model):
+            return None
+        from isogmm_pymc._minibatches import in_rows
+
+        return in_rows(model)
 
     @contextlib.contextmanager
     def with_data(

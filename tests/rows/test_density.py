@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 import isogmm
+from isogmm import ModelError, OptionError
 from isogmm.model.precision import in_precision
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import Expansion
-from isogmm.rows.read_model import read_model
+from isogmm.rows.read_model import read_model, with_rows
 from isogmm.rows.sample import sampled
 from isogmm.rows.surrogate import Correction, Surrogate, positive_definite
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 2))
 Y = (RNG.random(50) < 0.3).astype(int)
+DATA = {"x": X, "y": Y}
 POINTS = np.array([[0.1, -0.4], [0.5, 0.2], [-1.0, 2.0]])
 
 
@@ -64,6 +66,19 @@ def pymc_model():
     return model, {}
 
 
+def minibatch_model(total_size=50):
+    """As for PyMC's ADVI: the model has the rows."""
+    import pymc as pm
+
+    with pm.Model(coords={"row": range(50)}) as model:
+        data = pm.Data("x", X, dims=("row", None)), Y.astype(np.int32)
+        x, y = pm.Minibatch(*data, batch_size=7)
+        b = pm.Normal("b", 0, 1, shape=2, initval=[0.1, 0.2])
+        eta = pm.Deterministic("eta", x @ b)
+        pm.Bernoulli("observed", logit_p=eta, observed=y, total_size=total_size)
+    return model
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     "make",
@@ -81,8 +96,33 @@ def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make, x64):
         _check_sum(*make())
 
 
-def _check_sum(model, kwargs):
-    blocks = Blocks({"x": X, "y": Y}, 16)
+@pytest.mark.pymc
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked")
+def test_minibatches_of_pymc_become_rows():
+    model = minibatch_model()
+    in_blocks, rows = with_rows(model, None)
+    assert set(rows) == {"minibatch of x", "minibatch 1"}
+    np.testing.assert_array_equal(rows["minibatch of x"], X)
+    _check_sum(in_blocks, {}, rows)
+    # The model of the user is as it was.
+    np.testing.assert_array_equal(model.rvs_to_initial_values[model["b"]], [0.1, 0.2])
+    assert model.named_vars_to_dims["x"] == ("row", None)
+
+
+@pytest.mark.pymc
+def test_models_and_calls_without_one_set_of_rows():
+    with pytest.raises(ModelError, match=r"observed has total_size=49, but .* 50 rows"):
+        with_rows(minibatch_model(total_size=49), None)
+    with pytest.raises(OptionError, match=r"pm\.Minibatch, which has the data"):
+        with_rows(minibatch_model(), DATA)
+    for model in (pymc_model()[0], log_density_model()[0]):
+        with pytest.raises(OptionError, match="needs rows=, the data"):
+            with_rows(model, None)
+
+
+def _check_sum(model, kwargs, data=DATA):
+    blocks = Blocks(data, 16)
     target, rows = read_model(model, kwargs, blocks, 0)
     assert target.dim == 2
     assert not target.observed_data
@@ -94,10 +134,9 @@ def _check_sum(model, kwargs):
     )
     found = rows.values(POINTS, blocks)
     with in_precision(True):
-        data = {"x": X, "y": Y}
-        exact = np.array([density(jnp.asarray(point), data) for point in POINTS])
-        slope = np.array([jax.grad(density)(jnp.asarray(point), data) for point in POINTS])
-        curvature = np.array([jax.hessian(density)(jnp.asarray(point), data) for point in POINTS])
+        exact = np.array([density(jnp.asarray(point), DATA) for point in POINTS])
+        slope = np.array([jax.grad(density)(jnp.asarray(point), DATA) for point in POINTS])
+        curvature = np.array([jax.hessian(density)(jnp.asarray(point), DATA) for point in POINTS])
     # The languages add a constant; sums of 50 terms of size one in double precision.
     np.testing.assert_allclose(found - found[0], exact - exact[0], atol=1e-11)
     parts = zip(rows.expansion(POINTS, blocks), rows.prior_expansion(POINTS), strict=True)

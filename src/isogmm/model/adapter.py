@@ -91,6 +91,19 @@ class AbstractAdapter(abc.ABC):
         """
         return False
 
+    def in_rows(self, model: object) -> tuple[object, Mapping[str, Any]] | None:
+        """The model and its data for :func:`isogmm.fit_rows`, if the model holds the data as rows.
+
+        By default None, for a model that gets its rows as arguments.  A language overrides the
+        method if its models can contain minibatches.
+
+        Raises
+        ------
+        ModelError
+            If the data of the model are inconsistent.
+        """
+        return None
+
     def with_data(
         self, model: object, data: object, kwargs: Mapping[str, object]
     ) -> AbstractContextManager[tuple[tuple[object, ...], Mapping[str, object]]]:

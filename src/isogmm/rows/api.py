@@ -19,7 +19,7 @@ from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.rows.approximate import MAX_CENTERS, Approximation, approximate
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.judge import judged, log_density_of_rows
-from isogmm.rows.read_model import read_model
+from isogmm.rows.read_model import read_model, with_rows
 from isogmm.rows.sample import sampled
 from isogmm.rows.surrogate import Surrogate
 from isogmm.validation import seed_of, whole_number
@@ -36,7 +36,7 @@ _WITHOUT = ("model_args", "resume", "checkpoint", "executor")
 @functools.partial(explains_keywords, also=[fit_isogmm])
 def fit_rows(
     model: object,
-    rows: object,
+    rows: object = None,
     *,
     model_kwargs: Mapping[str, object] | None = None,
     sample_rows: int = SAMPLE_ROWS,
@@ -65,15 +65,16 @@ def fit_rows(
     Parameters
     ----------
     model
-        A NumPyro model function, a ``pm.Model`` whose rows are ``pm.Data``, or an
-        :class:`isogmm.LogDensity` with ``data``, whose values are ignored.  The model is called
+        A NumPyro model function, a ``pm.Model`` whose rows are ``pm.Data`` or ``pm.Minibatch``, or
+        an :class:`isogmm.LogDensity` with ``data``, whose values are ignored.  The model is called
         with blocks of rows, and must not depend on their number.
     rows
         The data: a dict (keyword arguments of a NumPyro model, names of ``pm.Data``), a tuple
         (positional arguments), or what :class:`isogmm.LogDensity` takes as ``data``.  All arrays
         have the rows along the first axis; memory-mapped arrays are read in blocks.  Or a function
         without arguments that returns an iterable of such blocks, for example a generator function
-        that reads files; or a list of blocks.
+        that reads files; or a list of blocks.  Leave it out for a model with ``pm.Minibatch``: the
+        rows are its full data, and ``total_size`` is ignored.
     model_kwargs
         Keyword arguments of a NumPyro model that all rows share.
     sample_rows
@@ -142,6 +143,7 @@ def fit_rows(
     options = _fit_options(fit_options, idata_kwargs)
     generator = np.random.default_rng(seed)
     with Progress(progressbar, "reading the data") as progress:
+        model, rows = with_rows(model, rows)
         blocks = Blocks(rows, block_rows)
         progress.show("reading the data", lambda: f"pass {blocks.num_passes + 1}")
         target, density = read_model(model, model_kwargs or {}, blocks, seed)

@@ -6,7 +6,8 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from isogmm.errors import FitWarning, ModelError
+from isogmm.errors import FitWarning, ModelError, OptionError
+from isogmm.model.adapter import find_adapter
 from isogmm.model.log_density import LogDensity
 from isogmm.model.precision import in_precision
 from isogmm.model.target import Groups, Target
@@ -19,6 +20,33 @@ from isogmm.rows.density import FEW, MANY, RowDensity
 #: Random positions and rows by which the sum over the rows is checked, and the largest error
 #: relative to the sum of the absolute values of its terms.
 NUM_CHECKS, CHECK_ROWS, MAX_CHECK_ERROR = 4, 32, 1e-7
+
+
+def with_rows(model: object, rows: object) -> tuple[object, object]:
+    """The model and its rows; a PyMC model with ``pm.Minibatch`` has the rows.
+
+    Raises
+    ------
+    ModelError
+        If the rows of the model are inconsistent.
+    OptionError
+        If there are no rows, or if both the model and the argument have rows.
+    """
+    has_language = not isinstance(model, LogDensity | Target)
+    own = find_adapter(model).in_rows(model) if has_language else None
+    if own is None and rows is None:
+        raise OptionError(
+            "isogmm.fit_rows needs rows=, the data. Only a PyMC model with pm.Minibatch has them: "
+            "pm.Minibatch(x, y, batch_size=100)."
+        )
+    if own is None:
+        return model, rows
+    if rows is not None:
+        raise OptionError(
+            "the model uses pm.Minibatch, which has the data: leave rows out, or replace "
+            "pm.Minibatch by pm.Data and remove total_size."
+        )
+    return own
 
 
 def read_model(
