@@ -42,7 +42,7 @@ def fit_isogmm(
 ) -> Result:
     """Fit a mixture of isotropic Gaussians to the posterior of a model; nothing has to be tuned.
 
-    Where there are several modes of different shapes, components can have full covariances.
+    If there are several modes of different shapes, components can have full covariances.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def fit_isogmm(
     max_iterations, max_seconds, tolerance
         Iterations of the mixture; seconds of all stages after the compilation; and the gain of the
         ELBO, in nats, below which the optimization stops.  After ``max_seconds`` the fit returns
-        what it has, within 30 % of the limit or 1.5 seconds.
+        its current result, within 30 % of the limit or 1.5 seconds.
     num_samples
         Samples of each component in an iteration; 2 unless given, an antithetic pair.
     importance
@@ -90,8 +90,8 @@ def fit_isogmm(
         helps), True or False.
     refine
         Parallel HMC chains that start from the mixture: ``"auto"`` runs them until they are
-        independent of their starting points, 0 or False runs none.  A number is the least number of
-        warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
+        independent of their starting points, 0 or False runs none.  A number is the smallest number
+        of warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
     progressbar
         Show a line with the stage, budget and time, on terminals and in notebooks only.
     idata_kwargs
@@ -169,7 +169,7 @@ def fit_gmmvi(
     """Fit a mixture of Gaussians with full covariances to the posterior of a model.
 
     A component with its own covariance follows a correlated or curved posterior better than an
-    isotropic one, and costs d² numbers.  Start, coordinates, stopping, verdict, refinement and
+    isotropic one, and has d² parameters.  Start, coordinates, stopping, verdict, refinement and
     result are those of :func:`isogmm.fit_isogmm`.
 
     Parameters

@@ -44,7 +44,7 @@ NUM_ACCELERATOR_CHAINS = 4096
 
 @dataclass(frozen=True)
 class Refine:
-    """Options of the refinement.
+    """Options of the HMC chains that follow the mixture.
 
     Parameters
     ----------

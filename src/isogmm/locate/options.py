@@ -8,7 +8,7 @@ from isogmm.validation import check_counts
 
 @dataclass(frozen=True)
 class Locate:
-    """Options of the search; the defaults were chosen on the development posteriors.
+    """Options of the search for the modes.
 
     Parameters
     ----------

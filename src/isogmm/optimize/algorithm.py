@@ -117,8 +117,8 @@ def optimize(
     """Fit mixtures of Gaussians, one for each chain, to a target.
 
     Each iteration evaluates the samples of all components of all chains in one call of
-    ``target.evaluate``.  Iterations come in windows.  Between two windows come the ELBO summary,
-    the checkpoint, the callback, the stopping rule and the adaptation of the whitening.  After
+    ``target.evaluate``.  The iterations are divided into windows.  Each window ends with the ELBO
+    summary, the checkpoint, the callback, the stopping rule and the adaptation of the map.  After
     the main phase the step size falls to zero over the tail of the schedule.  The iterates of the
     tail are averaged with weights that grow linearly.
 

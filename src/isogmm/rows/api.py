@@ -48,8 +48,8 @@ def fit_rows(
 ) -> Result:
     r"""Fit a model to data that are read in blocks of rows, in a few passes over the data.
 
-    For data that do not fit into memory, or whose rows make each gradient costly.  The log density
-    must be a sum over the rows, :math:`\log p(x) + \sum_i f(x, \text{row}_i)`.
+    Use it if the data do not fit into memory, or if their rows make each gradient costly.  The log
+    density must be a sum over the rows, :math:`\log p(x) + \sum_i f(x, \text{row}_i)`.
 
     1. The first pass draws a random sample of the rows.
     2. The modes of the posterior of the sample are found.  One pass computes value, gradient and

@@ -32,7 +32,7 @@ def fit_many(
 ) -> list[Result | FailedFit] | Result:
     """Fit one model to many data sets; data of equal shapes share the compiled programs.
 
-    For simulation studies, cross-validation, and one model for each store.
+    Use it for simulation studies, cross-validation, and one model for each store.
 
     Parameters
     ----------

@@ -48,10 +48,10 @@ def plot_compare_pairs(
 ) -> np.ndarray:
     """Draws of every method in two unconstrained coordinates, one panel per method.
 
-    Gray regions hold 50, 90 and 99 % of the reference.  In the panel of a fit, the components of
-    its mixture are ellipses, ``num_sds`` standard deviations around their means.  Components with
-    larger weights are darker.  Isotropic components are ellipses too, because the affine map of
-    the fit is applied to them.
+    Gray regions contain 50, 90 and 99 % of the reference.  In the panel of a fit, the components
+    of its mixture are ellipses, ``num_sds`` standard deviations around their means.  Components
+    with larger weights are darker.  Isotropic components are ellipses too, because the affine map
+    of the fit is applied to them.
 
     Parameters
     ----------
