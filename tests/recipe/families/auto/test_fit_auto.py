@@ -15,12 +15,11 @@ from helpers.targets import (
     quartic,
 )
 from isogmm.api import fit_isogmm
-from isogmm.draws.pool import Pool
 from isogmm.errors import FitWarning, OptionError
 from isogmm.mixtures.gaussian import GaussianMixture
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.recipe.families.auto.comparison import divergence
 from isogmm.recipe.families.auto.family import IsotropicThenFull
-from isogmm.recipe.families.auto.rounds import is_better
 from isogmm.results.groups import get_group
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -58,6 +57,15 @@ def bananas():
         return total, sum(parts)
 
     return make_target(evaluate, 2)
+
+
+def modes_of_two_shapes():
+    """Two modes in three dimensions; each consists of two Gaussians with different covariances."""
+    means = np.array([[-9.0, 0.0, 0.0], [-9.0, 1.0, 0.0], [9.0, 0.0, 0.0], [9.0, 0.0, 1.0]])
+    scales = np.ones((4, 3))
+    scales[[0, 1, 2, 3], [1, 2, 2, 0]] = 2.0
+    covariances = np.stack([np.diag(scale**2) for scale in scales])
+    return GaussianMixtureTruth(means, covariances, np.array([0.3, 0.2, 0.3, 0.2]))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +130,24 @@ def test_full_covariances_are_optimized_where_modes_are_curved(monkeypatch):
     assert stages[0]["mixture"] == stages[1]["mixture"]
 
 
+def test_few_iterations_where_the_mixture_is_nearly_accurate():
+    truth = modes_of_two_shapes()
+    options = {**QUICK, "refine": 0, "tolerance": 0.05, "init": isogmm.Locate(num_starts=32)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        fits = [fit_isogmm(truth.target(), family=f, **options) for f in ("isotropic", "auto")]
+    divergences = []
+    for idata in fits:
+        mixture = isogmm.Mixture.from_idata(idata).pooled()
+        draws, _ = mixture.sample(np.random.default_rng(1), 20_000)
+        log_ratios = truth.log_density_and_gradient(draws)[0] - mixture.log_prob(draws)
+        divergences.append(divergence(log_ratios)[0])
+    # Measured: 0.016 and 0.0013; the standard errors are below 0.001.
+    assert divergences[1] < 0.25 * divergences[0]
+    gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
+    assert gradients[1] < 1.08 * gradients[0]
+
+
 def test_a_checkpoint_continues_the_family_that_it_holds(tmp_path):
     path, target = tmp_path / "fit.npz", different_modes().target()
     first = fit_isogmm(target, family="auto", checkpoint=path, **QUICK)
@@ -140,34 +166,6 @@ def test_an_interrupt_leaves_the_isotropic_fit():
     assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
 
 
-@pytest.mark.parametrize(("gain", "expected"), [(0.2, False), (0.4, True)])
-def test_the_gain_must_exceed_its_noise(gain, expected):
-    def pool(elbo):
-        # 100 draws with a standard deviation of 1: a standard error of about 0.1.
-        ratios = np.tile([elbo - 1.0, elbo + 1.0], (2, 25))
-        zero = np.zeros((2, 50))
-        return Pool(np.zeros((2, 50, 1)), zero.astype(int), ratios, zero, zero)
-
-    # Two standard errors of the difference: 0.28.
-    assert is_better(pool(0.0), pool(gain)) is expected
-    assert not is_better(pool(gain), pool(0.0))
-
-
-def test_weights_that_become_unreliable_are_no_gain():
-    generator = np.random.default_rng(0)
-    zero = np.zeros((2, 500))
-    even = np.clip(generator.standard_normal((2, 500)), -2.0, 2.0)
-    heavy = 10.0 + even
-    heavy[0, :3] += [8.0, 9.0, 10.0]  # a few draws have almost all of the weight
-
-    def pool(ratios):
-        return Pool(zero[..., None], zero.astype(int), ratios, zero, zero)
-
-    assert pool(heavy).pooled_elbo()[0] > pool(even).pooled_elbo()[0] + 5.0
-    assert not is_better(pool(even), pool(heavy))
-    assert is_better(pool(heavy - 12.0), pool(heavy))  # where they were so before
-
-
 def test_rejected_covariances_leave_the_draws_of_isotropic_components(monkeypatch):
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.is_better", lambda *_: False)
     options = {"refine": 0, "tolerance": 0.25, **QUICK, "init": isogmm.Locate(num_starts=32)}
@@ -177,15 +175,6 @@ def test_rejected_covariances_leave_the_draws_of_isotropic_components(monkeypatc
     np.testing.assert_array_equal(*(draws_of(idata) for idata in fits))
     gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
     assert gradients[1] > gradients[0]
-
-
-def test_draws_outside_the_support_are_no_gain():
-    zero = np.zeros((1, 4))
-    inside = Pool(zero[..., None], zero.astype(int), np.array([[-1.0, 0.0, 0.0, 1.0]]), zero, zero)
-    log_density = np.array([[-np.inf, 9.0, 9.0, 9.0]])
-    outside = Pool(zero[..., None], zero.astype(int), log_density, zero, zero)
-    assert outside.pooled_elbo()[0] > inside.pooled_elbo()[0] + 5.0
-    assert not is_better(inside, outside)
 
 
 def test_a_density_without_gradient_keeps_isotropic_components():
