@@ -227,10 +227,10 @@ def main() -> None:
         row = run_case(f"random/{seed}", seed)
         rows.append(row)
         print(_line(seed, row), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(rows, indent=1, default=str))
     for key, value in summary(rows).items():
         print(f"{key:22s} {value:.3g}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1, default=str))
 
 
 if __name__ == "__main__":

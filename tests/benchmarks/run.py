@@ -126,7 +126,32 @@ def measure(result: Any, case: cases.Case) -> Row:
         row["total_variation"] = metrics.total_variation(counts, case.masses)
         row["modes"], row["modes_found"] = len(case.masses), int(np.sum(counts > 0))
         row["mass_error"] = float(np.abs(counts / max(counts.sum(), 1) - case.masses).max())
+        row |= mode_masses(result, case, draws)
     return row
+
+
+def mode_masses(result: Any, case: cases.Case, draws: np.ndarray) -> Row:
+    """Estimated masses of the fitted modes, their standard errors, and the true masses.
+
+    ``mode_draws`` counts the draws in the region of each fitted mode (rows) and of each true mode
+    (columns): modes that touch have different borders in the fit and in the target.
+    """
+    if not hasattr(result, "fit") or "mode_mass" not in result.fit:
+        return {}
+    from isogmm.draws.evidence import regions_of
+    from isogmm.mixtures.stored import mixture_from
+
+    masses = np.asarray(result.fit["mode_mass"])
+    modes = np.asarray(result.fit["component_mode"]).ravel()
+    regions = regions_of(draws, mixture_from(result).pooled(), modes)
+    counts = np.zeros((len(masses), len(case.masses)), int)
+    np.add.at(counts, (regions, case.mode_of(draws)), 1)
+    return {
+        "true_masses": case.masses.tolist(),
+        "mode_mass": masses.tolist(),
+        "mode_mass_se": np.asarray(result.fit["mode_mass_se"]).tolist(),
+        "mode_draws": counts.tolist(),
+    }
 
 
 def run_fresh(
