@@ -13,6 +13,7 @@ from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
 from isogmm.locate.screening import choose_starts, points_around
+from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
 from isogmm.locate.starts import (
     DrawStarts,
     dispersed_positions,
@@ -249,6 +250,11 @@ class ModeSearch:
             maximum.num_from_own += maximum.count - num_before
         if is_several:
             self._from_model()
+        elif count := num_sphere_points(self.target):
+            self.num_screened += count
+            center = SphereCenter(self.map, self._nearest())
+            starts = starts_from_spheres(self.target, self.generator, center, count)
+            self._follow("around modes", *starts)
 
     def _centers(self) -> list[LocalMaximum]:
         """Known modes around which points are screened: all, or a random selection."""

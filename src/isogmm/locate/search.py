@@ -15,6 +15,7 @@ from isogmm.locate.modes import fit_modes
 from isogmm.locate.options import Locate
 from isogmm.locate.paths import Path
 from isogmm.locate.race import Outcome
+from isogmm.locate.sphere_search import prepare_spheres
 from isogmm.locate.starts import paths_from
 from isogmm.locate.state import SearchState
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
@@ -71,6 +72,7 @@ class Search:
         ModelError
             If no starting point has a finite log density, or every candidate diverges.
         """
+        prepare_spheres(self.target)
         paths = self._first_paths()
         outcome = best_gaussian(
             self.target,

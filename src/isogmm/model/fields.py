@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from isogmm.arrays import Array
+from isogmm.model.value_program import ValueProgram
 
 #: Arrays by group and variable: ``{"posterior": {"mu": array}, ...}``.
 Groups: TypeAlias = dict[str, dict[str, np.ndarray]]
@@ -34,6 +35,7 @@ class ModelFields(TypedDict, total=False):
     wait: Callable[[], None]
     few: Callable[[], int]
     evaluate_row: Callable[[np.ndarray], PointEvaluation] | None
+    value_program: ValueProgram | None
     spans_processes: bool
     num_programs: Callable[[], int]
     log_density: Callable[[Array], Array] | None

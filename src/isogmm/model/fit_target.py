@@ -34,11 +34,14 @@ class FitTarget(Target):
     Attributes
     ----------
     num_gradient_evaluations
-        Number of points evaluated so far.
+        Number of points evaluated so far with :meth:`evaluate` and :meth:`values`.
+    num_value_evaluations
+        Number of points evaluated so far with :meth:`values_alone`.
     """
 
     limit: TimeLimit = field(default_factory=TimeLimit)
     num_gradient_evaluations: int = field(default=0, init=False)
+    num_value_evaluations: int = field(default=0, init=False)
 
     @classmethod
     def of(cls, target: Target, max_seconds: float | None = None) -> "FitTarget":
@@ -87,6 +90,21 @@ class FitTarget(Target):
         self.check_time()
         with checked_by(self.check_time):
             return super()._evaluated(positions)
+
+    def values_alone(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """Counts the points of :meth:`Target.values_alone`.
+
+        Raises
+        ------
+        DeadlineReachedError
+            If the deadline has passed before the call.
+        KeyboardInterrupt
+            If Ctrl-C was pressed and a library has caught the exception.
+        """
+        check_interrupt()
+        self.check_time()
+        self.num_value_evaluations += len(positions)
+        return super().values_alone(positions)
 
     def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
         """The results in chunks; the deadline is checked before each of them."""

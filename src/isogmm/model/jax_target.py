@@ -19,19 +19,20 @@ from isogmm.model.chunks import in_chunks
 from isogmm.model.precision import in_precision
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.program_cost import Cost, cost_of, largest_bytes
-from isogmm.model.program_size import batch_rows, constrain_rows, max_single_points
+from isogmm.model.program_size import (
+    batch_rows,
+    compiler_options,
+    constrain_rows,
+    max_single_points,
+)
 from isogmm.model.sharding import jitted, on_device, placed, shapes_of, spans_processes
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
 from isogmm.model.tracing import TRACING
+from isogmm.model.value_program import CompiledValues
 
 #: The programs of a model.
 Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]
 
-#: The programs that a fit calls once or twice.
-RARELY_CALLED = frozenset({"constrain", "prior"})
-#: Numbers computed by a program that is rarely called, below which XLA does not optimize it.  A
-#: program that runs for milliseconds once does not repay the optimization, 0.15 to 1.5 s.
-MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows of the program that draws from the prior.  It computes one row after the other, so that
 #: models with large arrays need the memory of one row, and padding costs at most as many rows.
 PRIOR_ROWS = 64
@@ -76,8 +77,7 @@ class JaxPrograms:
         x64: bool | None = None,
         draw_prior: Callable[[jax.Array, PyTree], PyTree] | None = None,
     ) -> None:
-        #: The density as it was given, for callers that trace it themselves.
-        self.log_density = log_density
+        self.log_density = log_density  # for callers that trace it themselves
         self.dim, self.x64 = dim, x64
         self.num_programs = 0
         self._batch_size = batch_size
@@ -85,6 +85,7 @@ class JaxPrograms:
         with self.precision():
             self.dtype = jax.dtypes.canonicalize_dtype(np.float64)
             self._data_shapes = shapes_of(data)
+        self.values = CompiledValues(log_density, dim, self.dtype, x64, self._data_shapes)
         # The inner jit caches its trace, also for a batch.
         self._value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
         self._generate = jax.jit(generate, inline=True)
@@ -208,10 +209,8 @@ class JaxPrograms:
                 lowered = traced.lower()
             self.num_programs += 1
             # Draws are constrained at the end of a fit: the other programs compile first.
-            options, after = None, list(self._compilations.values()) * (name == "constrain")
-            numbers = cost_of(traced.jaxpr.jaxpr).numbers
-            if name in RARELY_CALLED and numbers < MIN_OPTIMIZED_NUMBERS:
-                options = {"xla_backend_optimization_level": 0}
+            after = list(self._compilations.values()) * (name == "constrain")
+            options = compiler_options(name, cost_of(traced.jaxpr.jaxpr))
             self._compilations[name] = compile_in_background(
                 lowered, name, after=after, options=options
             )
@@ -227,6 +226,7 @@ class JaxPrograms:
             "evaluate_point": bound.evaluate_point,
             "evaluate_batch": bound.evaluate_batch,
             "evaluate_row": functools.partial(bound.call, "point"),
+            "value_program": self.values.bind(bound.data, lambda: self.cost.numbers),
             "spans_processes": any(map(spans_processes, jax.tree.leaves(data))),
             "constrain": bound.constrain,
             "placeholder": self.placeholder,

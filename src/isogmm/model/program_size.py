@@ -21,6 +21,11 @@ BATCH_ROWS_OF_LOOPS, MAX_LOOP_NUMBERS = 32, 15_000
 MAX_BATCH_NUMBERS = 8_000_000
 #: Fraction of a batch up to which points are evaluated one at a time where batches are costly.
 POINTS_PER_BATCH = 4
+#: The programs that a fit calls once or twice.
+RARELY_CALLED = frozenset({"constrain", "prior"})
+#: Numbers computed by a program that is rarely called, below which XLA does not optimize it.  A
+#: program that runs for milliseconds once does not repay the optimization, 0.15 to 1.5 s.
+MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows that are constrained together, and the limit of the numbers that they hold.
 CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS = 500, 2**23
 
@@ -56,3 +61,10 @@ def max_single_points(batch_size: int, cost: Cost) -> int:
 def constrain_rows(numbers: int) -> int:
     """Rows that are constrained together if one of them holds this many numbers."""
     return max(1, min(CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS // numbers))
+
+
+def compiler_options(name: str, cost: Cost) -> dict[str, int] | None:
+    """Options of the compiler; a small program that is rarely called is not optimized."""
+    if name in RARELY_CALLED and cost.numbers < MIN_OPTIMIZED_NUMBERS:
+        return {"xla_backend_optimization_level": 0}
+    return None

@@ -20,6 +20,7 @@ from isogmm.model.fields import Hyperparameters as Hyperparameters
 from isogmm.model.fields import Maximize as Maximize
 from isogmm.model.fields import ModelFields as ModelFields
 from isogmm.model.fields import PointEvaluation as PointEvaluation
+from isogmm.model.value_program import ValueProgram
 
 #: Rows of a batch with their log densities and gradients, padding included.
 Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]
@@ -85,6 +86,8 @@ class Target:
         because its result does not depend on other rows.  None stands for ``evaluate_point``.
     evaluate_rows
         ``(n, d) -> ((n,), (n, d))``, where workers evaluate the model; None: in batches, here.
+    value_program
+        The program of the log density without its gradient; None if there is none.
     spans_processes
         Whether several processes share the data and evaluate the model together.
     finish
@@ -147,6 +150,7 @@ class Target:
     few: Callable[[], int] = lambda: 2
     evaluate_row: Callable[[np.ndarray], PointEvaluation] | None = None
     evaluate_rows: Callable[[np.ndarray], BatchEvaluation] | None = None
+    value_program: ValueProgram | None = None
     spans_processes: bool = False
     finish: Callable[[Any], Any] = _unchanged
     prepare: Callable[[], None] = lambda: None
@@ -224,6 +228,12 @@ class Target:
         A target with a gradient evaluates it, too: the values are those of :meth:`evaluate`.
         """
         return (self.evaluate if self.has_gradient else self._evaluated)(positions)[0]
+
+    def values_alone(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+        """As :meth:`values`, by the program without gradients, which the target must have."""
+        assert self.value_program is not None
+        values = self.value_program.evaluate(positions)
+        return np.where(np.isfinite(values), values, -np.inf)
 
     def _evaluated(
         self, positions: Float[np.ndarray, "*n d"]

@@ -214,6 +214,7 @@ def _of_fit(target: FitTarget, fitted: Fitted, verdict: Verdict) -> Attributes:
         "log_evidence": evidence.log_evidence if is_trusted else float("nan"),
         "log_evidence_se": evidence_se if is_trusted else float("nan"),
         "num_gradient_evaluations": fitted.costs.num_gradients,
+        "num_value_evaluations": target.num_value_evaluations,
         "num_components": int(fitted.optimized.mixture.num_components),
         "iterations": fitted.optimized.iterations,
         "num_nonfinite": int(pool.num_nonfinite),

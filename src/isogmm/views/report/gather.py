@@ -97,7 +97,7 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
     evidence = with_error(get("log_evidence"), get("log_evidence_se"))
     if "log_evidence" in attrs and not np.isfinite(get("log_evidence")):
         evidence = "not reported: the mixture is too far from the posterior"
-    num_nonfinite = get("num_nonfinite")
+    num_nonfinite, num_values = get("num_nonfinite"), get("num_value_evaluations")
     no_rows: list[tuple[str, str]] = []
     rows = [
         ("draws", damage.read("draws", lambda: _draws(attrs, idata), DASH)),
@@ -110,6 +110,7 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         (_evaluations(attrs), number(get("num_gradient_evaluations"), 0)),
+        ("further values of the log density", number(num_values, 0) if num_values > 0 else DASH),
         ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),
     ]
     return tuple((label, clean(text)) for label, text in rows if text != DASH)

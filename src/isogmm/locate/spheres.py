@@ -1,0 +1,137 @@
+"""Points on spheres around a mode whose log density the mode does not explain.
+
+In the coordinates of an elliptical mode, its log density is constant on every sphere around its
+center.  A narrow mode elsewhere raises it only in a few directions.  Points are compared with the
+others on their sphere, so that no model of the tails is needed.  Values without gradients suffice,
+so many points are affordable.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import median_filter, uniform_filter1d
+
+from isogmm.mixtures.affine_map import AffineMap
+
+#: Radii of the spheres, in standard deviations.  Of nine random targets whose search had found one
+#: mode of several, the others were 4 to 27 sds away.
+RADII = np.geomspace(4.0, 28.0, 8)
+#: Points with the largest excess that are kept on each sphere, and on all of them.
+MAX_ON_SPHERE, MAX_CANDIDATES = 8, 32
+#: Smallest number of finite values on a sphere.
+MIN_FINITE = 500
+#: Share of the spread of the values on a sphere that a linear function of the direction must
+#: explain for the values to be compared along it.
+MIN_LINEAR_SHARE = 0.3
+#: Number of neighbors along the direction whose values give the expected one.
+NUM_NEIGHBORS = 101
+#: Spreads beyond which a value does not enter the expected ones, and the ratio of the standard
+#: deviation to the median deviation of normal values.
+MAX_SPREADS, SD_PER_DEVIATION = 4.0, 1.48
+#: Rounding error of a value, relative to the largest value on the sphere.
+RELATIVE_ROUNDING = 3e-8
+#: Smallest spread and variance, against divisions by zero.
+TINY = 1e-12
+
+
+class Candidates(NamedTuple):
+    """Points (k, d) and their log densities (k,), the largest excess first."""
+
+    points: Float[np.ndarray, "k d"]
+    log_density: Float[np.ndarray, " k"]
+
+
+def directions(generator: np.random.Generator, count: int, dim: int) -> Float[np.ndarray, "n d"]:
+    """Uniform directions of unit length."""
+    normal = generator.standard_normal((count, dim))
+    return normal / np.linalg.norm(normal, axis=1, keepdims=True)
+
+
+def spread(values: Float[np.ndarray, " n"]) -> float:
+    """Median absolute deviation."""
+    return float(np.median(np.abs(values - np.median(values))))
+
+
+def excess_on_sphere(
+    units: Float[np.ndarray, "n d"], log_density: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], float]:
+    """Log density of each point minus the expected one on its sphere, and the spread of it.
+
+    The expected one is the median.  A skewed mode or a funnel varies along one direction: where a
+    linear function explains a part of the values, the expected one is the local mean along the
+    direction of its gradient.  The excess is -inf where the log density is not finite.
+
+    Parameters
+    ----------
+    units
+        (n, d): directions of unit length.
+    log_density
+        (n,): log densities at the points in these directions.
+    """
+    found = np.full(len(units), -np.inf)
+    finite = np.isfinite(log_density)
+    if finite.sum() < MIN_FINITE:
+        return found, 1.0
+    values, units = log_density[finite], units[finite]
+    rest = values - np.median(values)
+    limited = _limited(rest, 0.0)
+    slope = np.linalg.lstsq(units, limited - limited.mean(), rcond=None)[0]
+    length = np.linalg.norm(slope)
+    if (units @ slope).std() > MIN_LINEAR_SHARE * limited.std():
+        rest = _without_trend(units @ slope / length, rest)
+    found[finite] = rest
+    rounding = RELATIVE_ROUNDING * float(np.abs(values).max())
+    return found, SD_PER_DEVIATION * spread(rest) + rounding + TINY
+
+
+def _limited(
+    values: Float[np.ndarray, " n"], centers: Float[np.ndarray, " n"] | float
+) -> Float[np.ndarray, " n"]:
+    """Values without their outliers, which are moved toward the centers."""
+    width = MAX_SPREADS * (float(np.median(np.abs(values - centers))) + TINY)
+    return np.clip(values, centers - width, centers + width)
+
+
+def _without_trend(
+    along: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Residuals of a local linear fit of the values along one direction."""
+    order = np.argsort(along)
+    x, y = along[order], values[order]
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        return uniform_filter1d(array, NUM_NEIGHBORS, mode="nearest")
+
+    limited = _limited(y, median_filter(y, NUM_NEIGHBORS, mode="nearest"))
+    center, level = mean(x), mean(limited)
+    slope = (mean(x * limited) - center * level) / np.maximum(mean(x * x) - center**2, TINY)
+    found = np.empty(len(values))
+    found[order] = y - level - slope * (x - center)
+    return found
+
+
+def most_unexpected(
+    own: AffineMap,
+    units: Float[np.ndarray, "s n d"],
+    log_density: Float[np.ndarray, "s n"],
+) -> Candidates:
+    """The points with the largest excess, in units of its spread.
+
+    Parameters
+    ----------
+    own
+        The coordinates of the mode.
+    units, log_density
+        (s, n, d), (s, n): directions, and the log densities at these directions times ``RADII``.
+    """
+    scores, points, values = [], [], []
+    for radius, rows, heights in zip(RADII, units, log_density, strict=True):
+        excess, scale = excess_on_sphere(rows, heights)
+        top = np.argsort(-excess)[:MAX_ON_SPHERE]
+        top = top[np.isfinite(excess[top])]
+        scores.append(excess[top] / scale)
+        points.append(own.forward(radius * rows[top]))
+        values.append(heights[top])
+    order = np.argsort(-np.concatenate(scores))[:MAX_CANDIDATES]
+    return Candidates(np.concatenate(points)[order], np.concatenate(values)[order])

@@ -1,0 +1,127 @@
+"""Spheres around a mode: what the mode explains, and the narrow modes that it does not explain."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.scipy.special import logsumexp
+
+import isogmm
+from isogmm.locate import mode_search, sphere_search, spheres
+from isogmm.locate.factors import map_of
+from isogmm.locate.locate import locate
+from isogmm.locate.located import SearchEnd
+from isogmm.locate.sphere_search import num_sphere_points
+from isogmm.locate.spheres import RADII, directions, excess_on_sphere, most_unexpected
+from isogmm.model.fit_target import FitTarget
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+DIM = 10
+UNITS = directions(np.random.default_rng(0), 4000, DIM)
+
+
+def two_modes(first, width, distance):
+    """A wide mode and a narrow one of equal masses, in rotated coordinates of different units."""
+    generator = np.random.default_rng(3)
+    axes = np.linalg.qr(generator.standard_normal((DIM, DIM)))[0]
+    scales = 10.0 ** generator.uniform(-2, 2, DIM)
+    center = distance * axes[:, 0]
+
+    def log_density(x):
+        z = x / scales
+        square = jnp.sum(z**2)
+        # The Student t has 6 degrees of freedom; its integral is exp(6.85), the others' exp(9.19).
+        wide = -0.5 * square if first == "gaussian" else 2.34 - 8.0 * jnp.log1p(square / 6.0)
+        narrow = -0.5 * jnp.sum((z - center) ** 2) / width**2 - DIM * np.log(width)
+        return logsumexp(jnp.stack([wide, narrow]))
+
+    target = isogmm.LogDensity(log_density, np.zeros(DIM)).to_target()
+    return FitTarget.of(target), scales, center * scales
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "skewed"])
+def test_the_excess_is_small_in_one_mode_and_large_in_another(kind):
+    values = -50.0 * np.ones(len(UNITS))
+    if kind == "skewed":
+        values = values - 30.0 * np.exp(UNITS[:, 0])
+    values[7] += 20.0
+    excess, spread = excess_on_sphere(UNITS, values)
+    # Without the trend the values of the skewed mode differ by more than 20 nats.
+    assert np.argmax(excess) == 7
+    assert excess[7] > 15.0 * spread
+    assert np.abs(np.delete(excess, 7)).max() < 2.0
+
+
+def test_values_that_are_not_finite_have_no_excess():
+    values = np.full(len(UNITS), -np.inf)
+    assert np.all(excess_on_sphere(UNITS, values)[0] == -np.inf)
+    values[: spheres.MIN_FINITE] = -3.0
+    excess, _ = excess_on_sphere(UNITS, values)
+    np.testing.assert_array_equal(np.isfinite(excess), np.isfinite(values))
+    own = map_of(np.zeros(DIM), np.eye(DIM))
+    none = np.full((len(RADII), len(UNITS)), -np.inf)
+    assert len(most_unexpected(own, np.stack([UNITS] * len(RADII)), none).points) == 0
+
+
+def test_the_most_unexpected_points_are_those_toward_another_mode():
+    own = map_of(np.arange(1.0, DIM + 1), np.diag(np.arange(1.0, DIM + 1)))
+    values = -0.5 * RADII[:, None] ** 2 + np.where(UNITS[:, 0] > 0.8, 1.0, 0.0)
+    units = np.stack([UNITS] * len(RADII))
+    points, log_density = most_unexpected(own, units, values)
+    num_inside = (UNITS[:, 0] > 0.8).sum()
+    z = own.inverse(points)
+    is_inside = z[:, 0] > 0.8 * np.linalg.norm(z, axis=1)
+    assert is_inside.sum() == min(num_inside * len(RADII), spheres.MAX_CANDIDATES)
+    radii = np.linalg.norm(z, axis=1)
+    np.testing.assert_allclose(log_density, -0.5 * radii**2 + is_inside, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("first", "width", "distance"), [("gaussian", 0.4, 11.0), ("student", 0.5, 9.0)]
+)
+def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
+    """Without the spheres, the search of these targets finds the wide mode only."""
+    for name, value in (
+        ("NUM_POINTS_SEVERAL", 1000),
+        ("NUM_PATHS_SEVERAL", 20),
+        ("NUM_MODEL_PATHS", 5),
+        ("MAX_QUIET_ROUNDS_LARGE", 1),
+    ):
+        monkeypatch.setattr(mode_search, name, value)
+    target, scales, center = two_modes(first, width, distance)
+    located = locate(target, np.random.default_rng(0))
+    distances = np.abs((located.means - center) / scales).max(axis=1)
+    assert distances.min() < 0.1
+    assert np.abs(located.means / scales).max(axis=1).min() < 0.1
+    assert target.num_value_evaluations > sphere_search.MAX_POINTS
+
+
+def test_one_mode_is_searched_once_by_values():
+    target = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(DIM)).to_target()
+    target = FitTarget.of(target)
+    located = locate(target, np.random.default_rng(0))
+    assert located.end is SearchEnd.ONE_MODE
+    assert located.num_screened == 2048 + sphere_search.MAX_POINTS
+    num_further = sphere_search.NUM_CIRCLES * len(sphere_search.ANGLES)
+    num_further += len(sphere_search.RAY_RADII)
+    largest = sphere_search.MAX_POINTS + 2 * sphere_search.NUM_TEST_POINTS
+    largest += num_further * spheres.MAX_CANDIDATES
+    assert sphere_search.MAX_POINTS < target.num_value_evaluations <= largest
+
+
+def test_where_spheres_are_left_out():
+    def count(dim, cost=None):
+        target = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(dim)).to_target()
+        if cost is not None:
+            program = target.value_program
+            target.value_program = type(program)(program.start, program.evaluate, lambda: cost)
+        return num_sphere_points(FitTarget.of(target))
+
+    assert count(sphere_search.MIN_DIM - 1) == count(sphere_search.MAX_DIM + 1) == 0
+    assert count(DIM) == sphere_search.MAX_POINTS
+    assert count(DIM, sphere_search.MAX_NUMBERS / 20_000) == 20_000
+    assert count(DIM, sphere_search.MAX_NUMBERS / 1_000) == 0
+    plain = isogmm.LogDensity(
+        None, np.zeros(DIM), value_and_grad=lambda x: (-0.5 * (x**2).sum(), -x)
+    ).to_target()
+    assert num_sphere_points(FitTarget.of(plain)) == 0
