@@ -20,7 +20,9 @@ def is_array(leaf: object) -> TypeGuard[Array]:
     """Whether the leaf is a JAX array, or a NumPy array of numbers with at least one axis."""
     if isinstance(leaf, jax.Array):
         return True
-    return isinstance(leaf, np.ndarray) and leaf.ndim >= 1 and leaf.dtype.kind in _INPUT_KINDS
+    if not isinstance(leaf, np.ndarray) or isinstance(leaf, np.ma.MaskedArray):
+        return False
+    return leaf.ndim >= 1 and leaf.dtype.kind in _INPUT_KINDS
 
 
 def is_float_array(leaf: object) -> TypeGuard[Array]:
@@ -146,6 +148,29 @@ def _has_key(args: tuple[object, ...]) -> bool:
         return False
     is_typed = jax.dtypes.issubdtype(args[0].dtype, jax.dtypes.prng_key)
     return bool(is_typed or (args[0].dtype == np.uint32 and args[0].shape == (2,)))
+
+
+def check_range(named: Mapping[str, object]) -> None:
+    """Raise an error if whole numbers are beyond the range in which JAX computes.
+
+    Without 64-bit numbers JAX keeps the last 32 bits of a whole number, without an error.
+
+    Raises
+    ------
+    ModelError
+        Naming the argument and its largest number.
+    """
+    if jax.config.jax_enable_x64:
+        return
+    for name, array in named_arrays(named).items():
+        if isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.size:
+            largest = max(int(array.max()), -int(array.min()))
+            if largest > np.iinfo(np.int32).max:
+                raise ModelError(
+                    f"the argument '{name}' of the model has whole numbers up to {largest:,}, but "
+                    "JAX computes with 32 bits: call numpyro.enable_x64() before the fit, or pass "
+                    "floating-point numbers."
+                )
 
 
 def named_arrays(named: Mapping[str, object]) -> dict[str, Array]:

@@ -1,16 +1,21 @@
 """Data in other forms than arrays: conversion to arrays, and descriptions for error messages."""
 
+import array
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections import deque
+from collections.abc import Callable, Iterator, KeysView, Mapping, Sized, ValuesView
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from isogmm_numpyro._arguments import is_array
 
 #: Kinds of NumPy data types that are numbers.
 _NUMBERS = "biufc"
+#: Sequences of Python that NumPy does not take for arrays, or that have another meaning there.
+_SEQUENCES = (list, tuple, range, deque, array.array, memoryview, KeysView, ValuesView)
 #: Elements of a list that a description looks at, and lengths of rows that it lists.
 _MAX_ELEMENTS, _MAX_LENGTHS = 1000, 4
 
@@ -20,11 +25,11 @@ def converted(
 ) -> Iterator[tuple[tuple[object, ...], dict[str, object]]]:
     """The arguments with their data as arrays, in the ways in which a model may expect them.
 
-    Lists, tuples and ranges of numbers, and objects that NumPy can convert (pandas, polars,
-    xarray) become arrays. A table becomes a matrix first, and a dictionary of its columns next.
+    Lists and other sequences of numbers, and objects that NumPy can convert (pandas, polars,
+    xarray) become arrays. A table becomes a matrix first, and :class:`Columns` next.
     Nothing is yielded if there is nothing to convert.
     """
-    for table in (_numeric, _columns):
+    for table in (_matrix, columns_of):
         conversion = _Conversion(table)
         new_args = tuple(conversion(value) for value in args)
         new_kwargs = {name: conversion(value) for name, value in kwargs.items()}
@@ -50,7 +55,7 @@ class _Conversion:
 
     def __call__(self, value: Any) -> Any:
         """The value with all data as arrays; values of other types stay."""
-        is_table = _is_table(value)
+        is_table = _names_of_columns(value) is not None
         self.num_tables += is_table
         new = self.table(value) if is_table else _numeric(value)
         if new is not None:
@@ -66,28 +71,59 @@ class _Conversion:
         return value
 
 
-def _is_table(value: object) -> bool:
-    """Whether the value is a data frame of pandas or polars."""
-    return all(hasattr(value, name) for name in ("columns", "dtypes", "__array__", "__getitem__"))
+class Columns(dict[object, object]):
+    """The columns of a table by name; ``table.x`` is ``table["x"]``, as for a data frame."""
+
+    def __getattr__(self, name: str) -> object:
+        """The column of this name."""
+        if name in self:
+            return self[name]
+        raise AttributeError(name)
 
 
-def _columns(table: Any) -> dict[object, object]:
-    """A dictionary of the columns, those of numbers as arrays."""
-    columns = {}
-    for name in table.columns:
+def _with_paths(columns: Columns) -> tuple[list[tuple[object, object]], tuple[object, ...]]:
+    paths = [(jax.tree_util.DictKey(name), column) for name, column in columns.items()]
+    return paths, tuple(columns)
+
+
+jax.tree_util.register_pytree_with_keys(
+    Columns, _with_paths, lambda names, columns: Columns(zip(names, columns, strict=True))
+)
+
+
+def _names_of_columns(value: Any) -> list[object] | None:
+    """The names of a data frame, a structured array or an xarray Dataset; None for others."""
+    if all(hasattr(value, name) for name in ("columns", "dtypes", "__array__", "__getitem__")):
+        return list(value.columns)
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        return list(value.dtype.names)
+    if hasattr(value, "data_vars") and hasattr(value, "coords"):
+        return list(value.variables)
+    return None
+
+
+def columns_of(table: Any) -> Columns:
+    """The columns of a table, those of numbers as arrays."""
+    columns = Columns()
+    for name in _names_of_columns(table) or ():
         array = _numeric(table[name])
         columns[name] = table[name] if array is None else array
     return columns
 
 
+def _matrix(table: Any) -> object:
+    """A table as a matrix if it is a data frame of numbers, else its columns."""
+    return _numeric(table) if hasattr(table, "columns") else columns_of(table)
+
+
 def _numeric(value: object) -> np.ndarray | None:
     """The value as an array of numbers with at least one axis, or None."""
-    if is_array(value) or not (
-        isinstance(value, list | tuple | range) or hasattr(value, "__array__")
-    ):
+    if is_array(value) or not (isinstance(value, _SEQUENCES) or hasattr(value, "__array__")):
         return None
-    if hasattr(value, "_fields"):  # a named tuple
+    if hasattr(value, "_fields") or np.ma.is_masked(value):  # a named tuple; missing values
         return None
+    if isinstance(value, deque | KeysView | ValuesView):
+        value = list(value)
     array = _as_array(value)
     if array is None or array.ndim == 0:
         return None
@@ -104,8 +140,25 @@ def _as_array(value: object) -> np.ndarray | None:
         return None
 
 
-def describe(name: str, value: Any) -> tuple[str, str, str] | None:
-    """Data that JAX cannot compute with: name, description and remedy; None for other arguments.
+class Described(NamedTuple):
+    """An argument or an entry of it with which JAX cannot compute.
+
+    Parameters
+    ----------
+    value, name
+        The value, and its name: ``x``, or ``data['x']`` for an entry.
+    kind, remedy
+        What the value is, and what to pass instead.
+    """
+
+    value: object
+    name: str
+    kind: str
+    remedy: str
+
+
+def describe(name: str, value: Any) -> Described | None:
+    """An argument or an entry of it with which JAX cannot compute; None for other arguments.
 
     Arrays of numbers, what :func:`converted` turns into them, and objects that are no data are
     not described.
@@ -115,30 +168,54 @@ def describe(name: str, value: Any) -> tuple[str, str, str] | None:
     name, value
         Name and value of the argument. The result names the entry if only one is the cause.
     """
-    if value is None or _numeric(value) is not None or is_array(value):
+    if _numeric(value) is not None or is_array(value) or isinstance(value, numbers.Number):
         return None
-    if isinstance(value, str):
-        return name, "a string", "Pass the data themselves, or integer codes for text."
+    if value is None:
+        return Described(value, name, "None", "Pass the data.")
+    if isinstance(value, str | bytes):
+        kind = "a string" if isinstance(value, str) else "a bytes object"
+        return Described(value, name, kind, "Pass the data themselves, or integer codes for text.")
+    if np.ma.is_masked(value):
+        return Described(
+            value,
+            name,
+            f"a masked array with {np.ma.count_masked(value)} missing values",
+            f"Drop these values, or pass {name}.filled(0) and the array "
+            f"~numpy.ma.getmaskarray({name}), and select the valid ones by numpyro.handlers.mask.",
+        )
     kind = _name_of(value)
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        remedy = f"Pass {name}.toarray(), or jax.experimental.sparse.BCOO.from_scipy_sparse({name})"
+        return Described(value, name, f"{kind}, a sparse matrix", f"{remedy}.")
     entries: Mapping[Any, object] | None = value if isinstance(value, Mapping) else None
-    if _is_table(value):
-        entries = _columns(value)
+    if _names_of_columns(value) is not None:
+        entries = columns_of(value)
     if entries is not None:
         described = (describe(f"{name}[{key!r}]", entries[key]) for key in entries)
-        return next((found for found in described if found), None)
+        found = next((found for found in described if found), None)
+        if found or not isinstance(value, dict):
+            return found
+        return Described(value, name, kind, "Pass its entries, for example as model_kwargs={...}.")
     if isinstance(value, set | frozenset):
-        return name, f"{kind}, which has no order", "Pass a sorted list of its numbers."
+        return Described(
+            value, name, f"{kind}, which has no order", "Pass a sorted list of its numbers."
+        )
+    if isinstance(value, Iterator):
+        return Described(
+            value, name, f"{kind}, which can be read only once", "Pass a NumPy array or a list."
+        )
     if not isinstance(value, list | tuple) and not hasattr(value, "__array__"):
-        return None
+        return Described(value, name, kind, "Pass a NumPy array of numbers.")
     array = _as_array(value)
     if array is not None:
         found = _describe_elements(kind, array) if array.ndim else None
-        return None if found is None else (name, *found)
+        return None if found is None else Described(value, name, *found)
     lengths = {len(one) if isinstance(one, Sized) else 1 for one in value}
     if len(lengths) < 2:
-        return name, kind, "Pass a NumPy array of numbers."
+        return Described(value, name, kind, "Pass a NumPy array of numbers.")
     listed = ", ".join(map(str, sorted(lengths)[:_MAX_LENGTHS]))
-    return (
+    return Described(
+        value,
         name,
         f"{kind} of rows of different lengths ({listed}{', ...' * (len(lengths) > _MAX_LENGTHS)})",
         "Pass one flat array and an array with the row of each entry, or fill the rows up to one "
@@ -150,9 +227,10 @@ def _describe_elements(kind: str, array: np.ndarray) -> tuple[str, str] | None:
     """Description and remedy for data whose elements are not numbers; None without elements."""
     if not array.size:
         return f"{kind} without entries", "Check where the data come from."
-    if array.dtype.kind in "mM":
-        return f"{kind} of dates", "Pass numbers, for example days since the first date."
     elements = list(array.flat[:_MAX_ELEMENTS])
+    types = list(dict.fromkeys(type(item).__name__ for item in elements))
+    if array.dtype.kind in "mM" or set(types) <= _DATES:
+        return f"{kind} of dates", "Pass numbers, for example days since the first date."
     if any(isinstance(item, str) for item in elements):
         return (
             f"{kind} of strings",
@@ -165,8 +243,13 @@ def _describe_elements(kind: str, array: np.ndarray) -> tuple[str, str] | None:
             "Drop these rows, or pass NaN in a float array and mask them with "
             "numpyro.handlers.mask.",
         )
-    types = ", ".join(dict.fromkeys(type(item).__name__ for item in elements))
-    return f"{kind} with elements of type {types}", "Pass NumPy arrays of numbers."
+    if types == ["int"]:
+        return f"{kind} with whole numbers of more than 64 bits", "Pass floating-point numbers."
+    return f"{kind} with elements of type {', '.join(types)}", "Pass NumPy arrays of numbers."
+
+
+#: Types of dates and durations, of Python and pandas.
+_DATES = {"Timestamp", "Timedelta", "Period", "NaTType", "datetime", "date", "time", "timedelta"}
 
 
 def _name_of(value: object) -> str:

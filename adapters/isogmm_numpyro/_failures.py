@@ -1,11 +1,14 @@
 """Errors of a trace, explained: the site or the argument that is the cause, and the remedy."""
 
+import inspect
+import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 from jax import errors
 from numpyro import handlers
@@ -17,8 +20,9 @@ from isogmm_numpyro._plate_sizes import plates_in_words
 from isogmm_numpyro._prepare import prepare, prepare_at_origin
 from isogmm_numpyro._types import Model
 
-#: Words of errors of NumPy and JAX about sequences.
+#: Words of errors of NumPy and JAX about sequences, and about values that are no arrays.
 _WORDS_OF_SEQUENCES = ("sequence", "inhomogeneous", "scalar index", "valid JAX type")
+_WORDS_OF_OPERANDS = ("unsupported operand", "abstract array", "scalar index", "valid JAX type")
 #: Latent sites that are tested for a branch on their value, and sites that a message names.
 MAX_TESTED, MAX_NAMED = 200, 3
 
@@ -41,14 +45,18 @@ def explained(
     error
         The error. It is returned unchanged if it comes from the user's own code.
     """
-    for name, value in named.items():
+    if message := _invalid_distribution(error):
+        return ModelError(message)
+    if "integer or boolean type" in str(error):
+        return ModelError(_float_index(named, error))
+    for name, value in {**_absent(model, named), **named}.items():
         blamed = describe(name, value)
-        if blamed is not None and _is_cause(value, error):
-            where, description, remedy = blamed
+        if blamed is not None and _is_cause(blamed.value, error):
+            where = blamed.name
             quoted = where if "[" in where else repr(where)  # df['x'] has quotes already
             return ModelError(
-                f"the argument {quoted} of the model is {description}, but JAX computes with "
-                f"arrays of numbers. {remedy} {_line(error)}"
+                f"the argument {quoted} of the model is {blamed.kind}, but JAX computes with "
+                f"arrays of numbers. {blamed.remedy} {_line(error)}"
             )
     if isinstance(error, NEEDS_VALUES):
         return ModelError(_needs_values(model, args, kwargs, error))
@@ -60,13 +68,66 @@ def explained(
 def _is_cause(value: object, error: Exception) -> bool:
     """Whether an argument that JAX cannot compute with is the likely cause of an error.
 
-    A string is often an option of the model, and a list often has labels. Both are causes if the
-    error names their type.
+    Data of other packages are. A string is often an option of the model, a list often has labels,
+    and other objects can be settings. They are causes if the error is about operands of their type.
     """
-    if not isinstance(value, str | list | tuple):
+    if hasattr(value, "__array__") or hasattr(value, "toarray"):
         return True
-    text = str(error.__cause__ or error)
-    return any(word in text for word in (f"'{type(value).__name__}'", *_WORDS_OF_SEQUENCES))
+    cause = error.__cause__ or error
+    text = str(cause)
+    is_sequence = isinstance(value, str | bytes | list | tuple)
+    if is_sequence and any(word in text for word in _WORDS_OF_SEQUENCES):
+        return True
+    has_type = re.search(rf"\b{type(value).__name__}\b", text) is not None
+    return has_type and (is_sequence or any(word in text for word in _WORDS_OF_OPERANDS))
+
+
+def _absent(model: Model, named: Mapping[str, object]) -> dict[str, None]:
+    """The parameters of the model that were not given and are None."""
+    try:
+        parameters = inspect.signature(model).parameters
+    except (TypeError, ValueError):  # built-in callables can lack a signature
+        return {}
+    return {n: None for n, one in parameters.items() if n not in named and one.default is None}
+
+
+def _float_index(named: Mapping[str, object], error: Exception) -> str:
+    """The message for a model that uses floating-point numbers as indices."""
+    notes = ""
+    for name, value in named.items():
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            continue
+        if getattr(value, "dtype", None) is None or not array.ndim or not array.size:
+            continue
+        is_missing = np.isnan(array)
+        if str(value.dtype)[0] in "iub" or (array[~is_missing] % 1).any():
+            continue
+        notes += (
+            f" The argument '{name}' has {is_missing.sum()} missing values: drop these rows."
+            if is_missing.any()
+            else f" The argument '{name}' has whole numbers as {value.dtype}: pass "
+            f"{name}.astype(int)."
+        )
+    return f"the model uses floating-point numbers as indices.{notes} {_line(error)}"
+
+
+def _invalid_distribution(error: Exception) -> str:
+    """The message for a distribution whose constructor refuses its parameters, or an empty text."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in frames:
+        if frame.f_globals.get("__name__", "").startswith("numpyro.distributions."):
+            made = frame.f_locals.get("self", frame.f_locals.get("cls"))
+            break
+    else:
+        return ""
+    if frame.f_code.co_name != "__init__" and frame.f_code.co_name != "__call__":
+        return ""
+    last = frames[-1].f_locals
+    value = f" ({last['param']} = {np.asarray(last['value'])})" if "param" in last else ""
+    kind = (made if inspect.isclass(made) else type(made)).__name__
+    return f"the distribution {kind} cannot be made{value}. {_line(error)}"
 
 
 def _needs_values(
@@ -174,14 +235,14 @@ def _line(error: Exception) -> str:
     """The error in one line, with the line of the user's code that it comes from."""
     if isinstance(error, SiteError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    first = (str(error).splitlines() or [""])[0]
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
     own = [
         entry
         for entry in traceback.extract_tb(error.__traceback__)
         if not _IN_PACKAGES & set(Path(entry.filename).parts) and entry.line
     ]
     where = f" Line {own[-1].lineno}: `{own[-1].line}`." if own else ""
-    return f"The error was {type(error).__name__}: {first}{where}"
+    return f"The error was {type(error).__name__}: {first}.{where}"
 
 
 #: Folders of installed packages and of this library.

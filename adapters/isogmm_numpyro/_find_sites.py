@@ -162,10 +162,10 @@ def _log_prob(site: Message) -> jax.Array:
     except NEEDS_VALUES:
         raise
     except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
+        first = (str(error).splitlines() or [""])[0].rstrip(".")
         described = describe_site(name, fn, value if site["is_observed"] else None, None)
         plates = plates_in_words((plate, size) for plate, _, size in _plates(site))
-        message = f"{described} {plates} The error was {type(error).__name__}: {first}"
+        message = f"{described} {plates} The error was {type(error).__name__}: {first}."
         raise SiteError(message.replace("  ", " ")) from error
 
 
@@ -191,6 +191,12 @@ def describe_site(name: str, fn: object, obs: object, obs_mask: object) -> str:
             f"the statement numpyro.sample('{name}', ...) has a {type(fn).__name__} in place of a "
             "distribution: pass one of numpyro.distributions."
         )
+    if obs is not None and _has_fractions(fn, obs):
+        return (
+            f"the observed values of the site '{name}' are floating-point numbers, but "
+            f"{type(unwrap(fn)).__name__} computes with whole numbers: pass them as integers, "
+            "for example y.astype(int)."
+        )
     event = f" and event shape {fn.event_shape}" if fn.event_dim else ""
     shapes = [f"batch shape {fn.batch_shape}{event} of {type(unwrap(fn)).__name__}"]
     if obs is not None:
@@ -205,6 +211,12 @@ def describe_site(name: str, fn: object, obs: object, obs_mask: object) -> str:
                 "the data with jnp.where."
             )
     return f"the shapes of the site '{name}' do not fit: {', '.join(shapes)}. {remedy}"
+
+
+def _has_fractions(fn: Distribution, obs: Any) -> bool:
+    """Whether the values of a categorical site are floating-point numbers."""
+    kind = getattr(getattr(obs, "dtype", None), "kind", "")
+    return "Categorical" in type(unwrap(fn)).__name__ and kind == "f"
 
 
 def _shape_text(value: Any) -> str:

@@ -7,6 +7,8 @@ import numpyro
 from numpyro import handlers
 
 from isogmm.arrays import Array
+from isogmm.model.sharding import gathered
+from isogmm_numpyro._arguments import named_arrays
 from isogmm_numpyro._distributions import is_factor, mask_of, transform_of, unwrap
 from isogmm_numpyro._functions import ModelFunctions
 from isogmm_numpyro._prepare import prepare
@@ -15,6 +17,8 @@ from isogmm_numpyro._types import Message, Model, Trace
 
 #: Positions at which the terms are evaluated, and entries that a sentence shows.
 MAX_POSITIONS, MAX_ENTRIES = 8, 3
+#: Entries of an event above which a sentence shows only the first and the last ones.
+MAX_EVENT_ENTRIES = 8
 
 
 def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> str:
@@ -50,7 +54,16 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
         )
     always = {name for name, sentences in found.items() if len(sentences) == len(tried)}
     sentences = [found[name][0] for name in found if name in always or not always]
-    return " ".join(sentences)
+    return " ".join([*sentences, *_arguments_not_finite(read)])
+
+
+def _arguments_not_finite(read: ReadModel) -> list[str]:
+    """Sentences about the arguments that hold NaN or infinite numbers."""
+    return [
+        f"{bad.sum()} of {bad.size} values of the argument '{name}' are NaN or infinite."
+        for name, array in named_arrays(read.named).items()
+        if array.dtype.kind == "f" and (bad := ~np.isfinite(gathered(array))).any()
+    ]
 
 
 def _trace_at(
@@ -84,20 +97,35 @@ def _describe(name: str, site: Message) -> str | None:
     kind = "observed" if site["is_observed"] else "latent"
     distribution = type(unwrap(site["fn"])).__name__
     what = f"The log density of the {kind} site '{name}' ({distribution})"
-    if not outside.any():
-        why = _parameters(site) or f": for example at the value {_listed(site, is_bad, 1)}"
-        return f"{what} is {term[is_bad].flat[0]}{share}{why}."
-    return (
-        f"{what} is -inf{share}: values are outside its support, for example "
-        f"{_listed(site, outside, MAX_ENTRIES)}."
-    )
+    why = _parameters(site)
+    if why is None and outside.any():
+        why = f"values are outside its support, for example {_listed(site, outside)}"
+    elif why is None:
+        why = f"for example at the value {_listed(site, is_bad)}"
+    number = -np.inf if outside.any() else term[is_bad].flat[0]
+    return f"{what} is {number}{share}: {why}."
 
 
-def _listed(site: Message, chosen: np.ndarray, count: int) -> str:
-    """The first values of a site at the chosen entries of its term."""
+def _listed(site: Message, chosen: np.ndarray) -> str:
+    """The first values of a site at the chosen entries of its term; whole events."""
+    shape = site["fn"].shape()
     value = np.asarray(site["value"])
-    shown = value[chosen] if value.shape == chosen.shape else value
-    return ", ".join(f"{entry:.6g}" for entry in np.ravel(shown)[:count])
+    event = value.shape[value.ndim - site["fn"].event_dim :]
+    try:
+        entries = np.broadcast_to(value, (*chosen.shape, *event))[chosen]
+    except ValueError:
+        return f"a value of shape {value.shape} under a distribution of shape {shape}"
+    if not event:
+        return ", ".join(f"{entry:.6g}" for entry in entries[:MAX_ENTRIES])
+    return np.array2string(
+        entries[0], separator=", ", precision=6, threshold=MAX_EVENT_ENTRIES, edgeitems=3
+    ) + _total_count(site)
+
+
+def _total_count(site: Message) -> str:
+    """The number of trials of a distribution of counts, if it is one number."""
+    count = getattr(unwrap(site["fn"]), "total_count", None)
+    return "" if count is None or np.ndim(count) else f" with total_count {int(count)}"
 
 
 def _is_outside(site: Message, term: np.ndarray) -> np.ndarray:
@@ -109,13 +137,32 @@ def _is_outside(site: Message, term: np.ndarray) -> np.ndarray:
         return np.zeros(term.shape, bool)
 
 
-def _parameters(site: Message) -> str:
-    """The parameters of a distribution that are not finite, or an empty text."""
+def _parameters(site: Message) -> str | None:
+    """The parameters of a distribution that are invalid, with an example; None without one."""
     distribution = unwrap(site["fn"])
-    names = [
-        name
-        for name in distribution.arg_constraints
-        if (value := distribution.__dict__.get(name)) is not None
-        and not np.isfinite(np.asarray(value)).all()
-    ]
-    return f": its {' and '.join(names)} is not finite" if names else ""
+    found = []
+    for name, constraint in distribution.arg_constraints.items():
+        value = distribution.__dict__.get(name)
+        if value is None:
+            continue
+        value = np.asarray(value)
+        if not np.isfinite(value).all():
+            found.append(f"its {name} is not finite")
+            if name == "scale_tril":
+                found[-1] += ", because the covariance matrix is not positive definite"
+            continue
+        try:
+            valid = np.asarray(constraint(value))
+        except Exception:  # a constraint that depends on another parameter
+            continue
+        if not valid.all():
+            found.append(f"its {name} is not valid, {_first_invalid(value, valid)}")
+    return " and ".join(found) or None
+
+
+def _first_invalid(value: np.ndarray, valid: np.ndarray) -> str:
+    """The first invalid entry or event of a parameter in words."""
+    first = value[tuple(np.argwhere(~valid)[0])] if valid.ndim else value
+    if np.ndim(first) == 0:
+        return f"for example {first:.6g}"
+    return f"for example {np.array2string(first, precision=6, separator=', ')}"

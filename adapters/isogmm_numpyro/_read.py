@@ -19,6 +19,7 @@ from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import (
     Arguments,
     bind,
+    check_range,
     is_array,
     is_float_array,
     named_arrays,
@@ -122,6 +123,14 @@ class ReadModel(_Traced):
             self._constant_data(),
         )
 
+    def input_names(self) -> list[str]:
+        """The names of the arrays that are inputs of the programs."""
+        named = named_arrays(self.named).items()
+        return [
+            next((name for name, array in named if array is one), "")
+            for one in self.arguments.arrays
+        ]
+
     def _constant_data(self) -> dict[str, np.ndarray]:
         """The arrays among the arguments, without the observed data."""
         observed = self.values.observed
@@ -159,6 +168,7 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
     traced = _trace(model, args, kwargs)
     args, kwargs = traced.arguments.restore(traced.arguments.arrays)
     named = bind(model, args, kwargs)
+    check_range(named)
     try:
         _validate(model, traced.sites)
     except ModelError as error:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.model.index_bounds import check_indices
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import DensityOfData, ModelFields, Target
 from isogmm.results.groups import arviz_name
@@ -73,6 +74,7 @@ def to_target(
     read = read_model(model, args, kwargs)
     programs = _programs(model, read)
     labels = read.labels()
+    notes = (*read.notes, *check_indices(programs, read.data, read.input_names()))
     fields: ModelFields = {
         **keep_alive(programs.bind(read.data), model),
         "hyperparameters": functools.partial(hyperparameters, model, read, programs),
@@ -92,7 +94,7 @@ def to_target(
         constant_data=labels.constant_data,
         library=labels.library,
         library_version=labels.library_version,
-        notes=read.notes,
+        notes=notes,
         explain=functools.partial(explain_non_finite, model, read),
     )
 

@@ -12,6 +12,7 @@ from pymc.backends.arviz import find_constants, find_observations
 
 from isogmm.arrays import Array, split
 from isogmm.errors import ModelError, warn_user
+from isogmm.model.index_bounds import check_indices
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.target import DensityOfData, DrawPositions, ModelFields, Target
 from isogmm.results.groups import Result
@@ -181,6 +182,8 @@ def _model_fields(
     prior_of = functools.partial(_prior_positions, compilation.prior, full, center)
     fields["prior_positions"] = prior_of(data)
     if isinstance(compilation.programs, JaxModelPrograms):
+        names = [str(shared.name) for shared in compilation.graphs.data]
+        check_indices(compilation.programs.jax, data, names, is_error=True)
         fields["hyperparameters"] = functools.partial(
             hyperparameters, compilation.programs, compilation.graphs, data, prior_of
         )

@@ -1,7 +1,13 @@
 """Data of a NumPyro model that are no arrays: converted where possible, else named."""
 
+import array
+from collections import deque
+from pathlib import Path
+
 import numpy as np
 import pytest
+import xarray as xr
+from scipy import sparse
 
 pytestmark = [pytest.mark.numpyro, pytest.mark.stack]
 numpyro = pytest.importorskip("numpyro")
@@ -47,12 +53,21 @@ def columns(data):
     line(data["x"], data["y"])
 
 
+def attributes(data):
+    """The columns as attributes, as a data frame has them."""
+    if isinstance(data, dict):
+        line(data["x"], data["y"])
+    else:
+        line(data.x, data.y)
+
+
 def levels(group, y):
     level = numpyro.sample("level", dist.Normal().expand([2]).to_event(1))
     numpyro.sample("y", dist.Normal(level[group]), obs=y)
 
 
 TABLE = pd.DataFrame({"x": X, "y": Y})
+DATES = pd.date_range("2020", periods=12)
 CONVERTED = {
     "lists": (line, [X.tolist(), Y.tolist()], [X, Y]),
     "tuples": (line, [tuple(X), tuple(Y)], [X, Y]),
@@ -69,6 +84,13 @@ CONVERTED = {
     "dict of lists": (columns, [{"x": list(X), "y": list(Y)}], [{"x": X, "y": Y}]),
     "dict of series": (columns, [{"x": pd.Series(X), "y": pd.Series(Y)}], [{"x": X, "y": Y}]),
     "index of groups": (levels, [pd.Series(GROUP), Y], [GROUP, Y]),
+    "table by attribute": (attributes, [TABLE], [{"x": X, "y": Y}]),
+    "structured array": (columns, [TABLE.to_records(index=False)], [{"x": X, "y": Y}]),
+    "masked array without missing values": (line, [np.ma.masked_array(X), Y], [X, Y]),
+    "deque": (line, [deque(X), Y], [X, Y]),
+    "array of Python": (line, [array.array("d", X), Y], [X, Y]),
+    "views of dicts": (line, [dict(enumerate(X)).values(), Y], [X, Y]),
+    "xarray": (attributes, [xr.Dataset({"x": ("t", X), "y": ("t", Y)})], [{"x": X, "y": Y}]),
     "categories": (levels, [pd.Series(GROUP).astype("category"), Y], [GROUP, Y]),
 }
 
@@ -91,19 +113,69 @@ REFUSED = {
     "missing": (line, [[1.0, None] * 6, Y], r"argument 'x' .*missing values .*handlers\.mask"),
     "ragged": (line, [[[1.0, 2.0], [3.0]], Y], r"argument 'x' .*different lengths \(1, 2\)"),
     "ragged data": (line, [X, [np.ones(2), np.ones(3)]], r"argument 'y' .*different lengths"),
-    "dates": (line, [pd.date_range("2020", periods=12), Y], "argument 'x' .* dates.*days since"),
+    "dates": (line, [DATES, Y], "argument 'x' .* dates.*days since"),
     "set": (line, [{1.0, 2.0}, Y], "argument 'x' .* a set, which has no order"),
+    "dates with a zone": (line, [DATES.tz_localize("UTC"), Y], "argument 'x' .* dates.*days since"),
+    "periods": (line, [pd.period_range("2020", periods=12), Y], "argument 'x' .* dates"),
+    "masked": (
+        line,
+        [X, np.ma.masked_array(Y, GROUP)],
+        r"'y' .*masked array with 6 missing .*mask",
+    ),
+    "sparse": (matrix, [sparse.csr_matrix(np.eye(12, 2)), Y], r"argument 'x' .*sparse.*toarray"),
+    "generator": (
+        line,
+        [X, (one for one in Y)],
+        "argument 'y' .*generator, which can be read only once",
+    ),
+    "path": (line, [Path("data.csv"), Y], "argument 'x' of the model is a pathlib PosixPath"),
+    "bytes": (line, [b"abc", Y], "argument 'x' of the model is a bytes object"),
+    "function": (line, [X, line], "argument 'y' of the model is a function"),
+    "dict": (line, [X, {"y": Y}], "argument 'y' of the model is a dict.*model_kwargs"),
+    "None": (line, [None, Y], "argument 'x' of the model is None"),
+    "long numbers": (line, [[2**70] * 12, Y], "argument 'x' .*more than 64 bits"),
+    "floats as index": (levels, [GROUP.astype(float), Y], r"as indices. .*'group' .*astype\(int\)"),
+    "missing index": (
+        levels,
+        [pd.Series([0, None] * 6, dtype="Int64"), Y],
+        "as indices. .*'group' has 6 missing values",
+    ),
     "column": (columns, [TABLE.assign(x="a")], r"argument data\['x'\] .* strings"),
     "entry": (columns, [{"x": ["a"] * 12, "y": Y}], r"argument data\['x'\] .* strings"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Python iterable type 'generator':DeprecationWarning")
 @pytest.mark.parametrize("case", REFUSED)
 def test_the_argument_and_its_type_are_named(case):
     model, args, message = REFUSED[case]
     with pytest.raises(ModelError, match=message) as caught:
         target_of(model, *args)
     assert caught.value.__cause__ is None, "frames of JAX are not shown"
+
+
+def test_whole_numbers_beyond_32_bits():
+    """JAX keeps the last 32 bits: 2**40 trials would become none."""
+    import jax
+
+    def model(n):
+        numpyro.sample("y", dist.Binomial(n, numpyro.sample("p", dist.Beta(1, 1))), obs=3)
+
+    with jax.enable_x64(False), pytest.raises(ModelError, match=r"'n' .*1,099,511,627,776.*x64"):
+        target_of(model, np.array([2**40, 5]))
+    with jax.enable_x64(True):
+        assert target_of(model, np.array([2**40, 5])) is not None
+
+
+def test_settings_of_the_model_are_not_blamed():
+    class Settings:
+        width = 1.0
+
+    def model(settings, y):
+        numpyro.sample("y", dist.Normal(settings.missing), obs=y)
+
+    with pytest.raises(AttributeError, match="missing"):
+        target_of(model, Settings(), Y)
 
 
 def test_options_of_the_model_are_not_blamed():

@@ -148,6 +148,41 @@ def test_a_site_that_changes_its_shape_is_named():
         target_of(model, Y).evaluate(np.zeros(2))
 
 
+# --- invalid distributions ------------------------------------------------------------------------
+
+
+def test_a_distribution_that_cannot_be_made():
+    def model(y):
+        numpyro.sample("y", dist.Normal(mu(), -2.0), obs=y)
+
+    with pytest.raises(ModelError, match=r"Normal cannot be made \(scale = -2.0\).*Line \d+"):
+        target_of(model, Y)
+
+
+def test_classes_as_floating_point_numbers():
+    with pytest.raises(ModelError, match=r"values of the site 'label' are floating.*astype\(int\)"):
+        target_of(labels, np.zeros(12))
+
+
+@pytest.mark.parametrize("group", [np.arange(12) // 4 + 1, (np.arange(12) // 4 + 1).tolist()])
+def test_labels_that_begin_at_one(group):
+    def model(group, y):
+        level = numpyro.sample("level", dist.Normal().expand([3]).to_event(1))
+        numpyro.sample("y", dist.Normal(level[group]), obs=y)
+
+    with pytest.raises(ModelError, match=r"4 of 12 indices .*example 3 .*from 'group'"):
+        target_of(model, group, Y)
+
+
+def test_an_argument_with_nan_is_named():
+    def model(x, y):
+        numpyro.sample("y", dist.Normal(mu() * x), obs=y)
+
+    target = target_of(model, np.where(Y > 0, Y, np.inf), Y)
+    explanation = target.explain(target.initial_positions(np.random.default_rng(0), 4))
+    assert re.search(r"loc is not finite.*\d of 12 values of the argument 'x'", explanation)
+
+
 # --- values outside the support -------------------------------------------------------------------
 
 
@@ -203,7 +238,36 @@ def gradient(y):
     numpyro.sample("y", dist.Normal(root), obs=y)
 
 
+def events(y):
+    numpyro.sample("votes", dist.Multinomial(10, jnp.ones(2) / 2), obs=jnp.array([[4, 6], [3, 6]]))
+    mu()
+
+
+def shares(y):
+    concentration = jnp.exp(mu()) * jnp.ones(3)
+    numpyro.sample("shares", dist.Dirichlet(concentration), obs=jnp.array([[0.2, 0.8, 0.0]]))
+
+
+def trials(y):
+    count = jnp.array([5.0, jnp.nan])
+    numpyro.sample("hits", dist.Binomial(count, logits=mu()), obs=jnp.array([1, 2]))
+
+
+def scale(y):
+    numpyro.sample("y", dist.Normal(mu(), jnp.where(y > 0, y, 0.0)), obs=0.0 * y)
+
+
+def covariance(y):
+    matrix = jnp.array([[1.0, 2.0], [2.0, 1.0]])
+    numpyro.sample("y", dist.MultivariateNormal(mu() * jnp.ones(2), matrix), obs=jnp.ones(2))
+
+
 TERMS = {
+    "event": (events, r"'votes' .*in 1 of 2 .*example \[3, 6\] with total_count 10"),
+    "bound of an event": (shares, r"'shares' .*at the value \[0\.2, 0\.8, 0\. \]"),
+    "count": (trials, r"'hits' .*in 1 of 2 entries: its total_count is not finite"),
+    "invalid": (scale, r"'y' \(Normal\) is .*: its scale is not valid, for example 0"),
+    "covariance": (covariance, r"scale_tril is not finite, because .*not positive definite"),
     "observed": (beyond, r"observed site 'height' \(Uniform\) is -inf in 12 of 12.*outside its"),
     "parameter": (invalid, r"observed site 'y' \(Normal\) is nan.*its loc is not finite"),
     "bound": (on_the_bound, r"observed site 'share' \(Beta\) is -inf in 2 of 2.*the value 0"),

@@ -9,6 +9,7 @@ from jaxtyping import Float, PyTree
 
 from isogmm.errors import ModelError
 from isogmm.model.generated import GeneratedQuantities
+from isogmm.model.index_bounds import check_indices
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.precision import in_precision
 from isogmm.model.sharding import sharding_of
@@ -75,6 +76,12 @@ class JaxFunction:
 
     def bind(self, arguments: tuple[PyTree, ...]) -> ModelFields:
         """The fields of a :class:`Target` that contain the model, for these arguments."""
+        fields = self._programs_for(arguments).bind(arguments)
+        fields["density_of_data"] = DensityOfData(self._in_its_precision, _positional)
+        return fields
+
+    def _programs_for(self, arguments: tuple[PyTree, ...]) -> JaxPrograms:
+        """The programs for arguments of these shapes and types."""
         with in_precision(self.x64):
             leaves, structure = jax.tree.flatten(arguments)
             kinds = tuple(
@@ -91,9 +98,14 @@ class JaxFunction:
                 x64=self.x64,
             )
             self._programs[structure, kinds] = programs
-        fields = programs.bind(arguments)
-        fields["density_of_data"] = DensityOfData(self._in_its_precision, _positional)
-        return fields
+        return programs
+
+    def check_indices(self, arguments: tuple[PyTree, ...]) -> tuple[str, ...]:
+        """Raise an error or warn if indices in the data are beyond the end of an array."""
+        programs, data = self._programs_for(arguments), arguments[0] if arguments else None
+        paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(data)[0]]
+        names = [f"data{jax.tree_util.keystr(path)}" for path in paths]
+        return check_indices(programs, arguments, names)
 
     def _log_density(self, position: jax.Array, arguments: tuple[PyTree, ...]) -> PyTree:
         return self.fn(self.structure.unravel(position), *arguments)

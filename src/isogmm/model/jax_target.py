@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr
+from jax.extend.core import ClosedJaxpr
 from jax.stages import Compiled
 from jaxtyping import Float, PyTree
 
@@ -112,20 +112,25 @@ class JaxPrograms:
 
     @functools.cached_property
     def cost(self) -> Cost:
-        """What one row computes; the model is traced for it."""
-        return cost_of(self._point_jaxpr)
+        """What one row computes."""
+        return cost_of(self.point_program.jaxpr)
 
     @functools.cached_property
-    def _point_jaxpr(self) -> Jaxpr:
+    def point_program(self) -> ClosedJaxpr:
+        """The program of a point, not compiled."""
         arguments = *self._shapes("point"), self._data_shapes
         with TRACING, self.precision():
-            return self._value_and_grad.trace(*arguments).jaxpr.jaxpr
+            return self._value_and_grad.trace(*arguments).jaxpr
 
     @functools.cached_property
     def batch_size(self) -> int:
         """Rows of the batch program, fixed at the first use."""
         given = self._batch_size
-        return batch_rows(self.cost, largest_bytes(self._point_jaxpr)) if given is None else given
+        return (
+            batch_rows(self.cost, largest_bytes(self.point_program.jaxpr))
+            if given is None
+            else given
+        )
 
     @functools.cached_property
     def constrain_size(self) -> int:

@@ -196,7 +196,7 @@ class LogDensity:
             coords=self.coords,
             library="isogmm",
             library_version=version("isogmm"),
-            notes=() if fields.get("has_gradient", True) else (NO_GRADIENT,),
+            notes=self._notes(has_gradient=fields.get("has_gradient", True)),
             observed_data=self._data_arrays(observed=True),
             constant_data=self._data_arrays(observed=False),
         )
@@ -206,6 +206,12 @@ class LogDensity:
             self._check_gradient(target)
             self._is_checked = True
         return target
+
+    def _notes(self, *, has_gradient: bool) -> tuple[str, ...]:
+        """Sentences about the model for the report."""
+        if isinstance(self._function, JaxFunction):
+            return self._function.check_indices(self._arguments)
+        return () if has_gradient else (NO_GRADIENT,)
 
     @property
     def _arguments(self) -> tuple[PyTree, ...]:
