@@ -58,7 +58,7 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
 
 
 def _arguments_not_finite(read: ReadModel) -> list[str]:
-    """Sentences about the arguments that hold NaN or infinite numbers."""
+    """Sentences about the arguments that contain NaN or infinite numbers."""
     return [
         f"{bad.sum()} of {bad.size} values of the argument '{name}' are NaN or infinite."
         for name, array in named_arrays(read.named).items()

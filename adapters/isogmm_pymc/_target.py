@@ -21,9 +21,11 @@ from isogmm_pymc._graphs import value_shapes
 from isogmm_pymc._hyperparameters import hyperparameters
 from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
 from isogmm_pymc._labels import make_comparable
+from isogmm_pymc._nonfinite import explain_error, explain_initial_point, explain_non_finite
 from isogmm_pymc._prior import PriorDraws
 from isogmm_pymc._pytensor_programs import PyTensorPrograms
-from isogmm_pymc._validation import explain_non_finite, validate_model, warn_without_data
+from isogmm_pymc._validation import validate_model
+from isogmm_pymc._without_data import warn_without_data
 
 #: Half-width of the box of starting points around the model's initial point, in unconstrained
 #: coordinates.  PyMC's own half-width is 1, which is too small to find a second mode.
@@ -128,10 +130,24 @@ def _compile_and_initialize(
     if shapes is not None:
         # The programs compile in the background while PyMC computes the initial point.
         compilation = compiled.compile(model, shapes)
-        return compilation, full.initial_point(random_seed=random_seed)
-    point = full.initial_point(random_seed=random_seed)
+        return compilation, _initial_point(full, random_seed)
+    point = _initial_point(full, random_seed)
     shapes = tuple(np.shape(point[value.name]) for value in full.value_vars)
     return compiled.compile(model, shapes), point
+
+
+def _initial_point(model: pm.Model, random_seed: int) -> dict[str, np.ndarray]:
+    """The model's initial point.
+
+    Raises
+    ------
+    ModelError
+        If PyMC cannot compute it; the message names the variable.
+    """
+    try:
+        return model.initial_point(random_seed=random_seed)
+    except Exception as error:  # of any operation of the model
+        raise ModelError(explain_initial_point(model, error)) from None
 
 
 def _model_fields(
@@ -156,14 +172,15 @@ def _model_fields(
     full = compiled.full(model)
     data = compilation.graphs.data_values(model.named_vars)
     fields = compilation.programs.bind(data)
-    problem = None
+    value, reason = None, "the log density is finite at the initial point in PyTensor, not in JAX"
     try:
         value, _ = fields["evaluate_point"](center)
-        is_finite = bool(np.isfinite(value))
-        problem = None if is_finite else explain_non_finite(full, point)
-        reason = "the log density is finite at the initial point in PyTensor, but not in JAX"
     except jax.errors.JaxRuntimeError as error:
-        is_finite, reason = False, explain_failure(error)
+        reason = explain_failure(error)
+    except (ValueError, TypeError, IndexError) as error:  # of PyTensor's function
+        raise ModelError(explain_error(full, point, error)) from None
+    is_finite = value is not None and bool(np.isfinite(value))
+    problem = None if value is None or is_finite else explain_non_finite(full, point)
     if problem is not None:
         values = ", ".join(f"{name} = {_short(array)}" for name, array in point.items())
         raise ModelError(

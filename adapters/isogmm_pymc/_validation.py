@@ -1,20 +1,14 @@
 """Validation of PyMC models: the messages name the problem and the remedy."""
 
 import re
-from collections.abc import Mapping
 from importlib.metadata import version
 
 import numpy as np
 import pymc as pm
 from pymc.backends.arviz import find_observations
 from pymc.distributions.simulator import SimulatorRV
-from pymc.pytensorf import compile as compile_graph
-from pytensor.compile.mode import Mode
-from pytensor.graph.basic import Constant
-from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 
 from isogmm.errors import ModelError, warn_user
-from isogmm_pymc._traversal import ancestors
 
 #: First version (major, minor) of PyMC in which LKJCorr and LKJCholeskyCov have the right density.
 FIRST_VERSION_WITH_CORRECT_LKJ = (6, 4)
@@ -83,9 +77,9 @@ def _validate_data(model: pm.Model) -> None:
         if values.dtype.kind == "f" and np.isnan(values).any():
             where = np.argwhere(np.isnan(values))
             raise ModelError(
-                f"the observed data of '{name}' contain NaN in {len(where)} of {values.size} "
-                f"entries, the first at index {tuple(int(i) for i in where[0])}. Drop them, or "
-                "pass the data as a NumPy masked array, not as pm.Data, so that PyMC imputes them."
+                f"the observed data of '{name}' contain NaN in {len(where)} of {values.size} entries, "
+                f"the first at index {tuple(int(i) for i in where[0])}. Drop them, or pass the "
+                "data as a NumPy masked array, not as pm.Data, so that PyMC imputes them."
             )
 
 
@@ -115,77 +109,3 @@ def _validate_version(model: pm.Model) -> None:
             f"{installed} (correct from {first} on): the posterior is correct, but log_evidence is "
             "off by this constant. Update PyMC if you use the evidence."
         )
-
-
-def warn_without_data(model: pm.Model) -> tuple[str, ...]:
-    """Warn if the posterior of the model is its prior.
-
-    Returns
-    -------
-    tuple of str
-        The warning, for the report; empty for a model with observed variables or potentials.
-    """
-    if model.observed_RVs or model.potentials:
-        return ()
-    used = ancestors([parent for rv in model.basic_RVs for parent in rv.owner.inputs])
-    used = {*used, *ancestors([v.owner.inputs[0] for v in model.deterministics if v.owner])}
-    last = [rv.name for rv in model.free_RVs if rv not in used]
-    note = (
-        "the PyMC model has no observed variable and no potential, so its posterior is the prior. "
-        f"No other variable depends on {', '.join(last)}: if one of these stands for data, pass "
-        "them as observed=."
-    )
-    warn_user(note + " Ignore this warning if you want the prior.")
-    return (note[0].upper() + note[1:],)
-
-
-def explain_non_finite(model: pm.Model, point: Mapping[str, np.ndarray]) -> str | None:
-    """The terms of PyMC's log density that are not finite at a point, as a sentence.
-
-    Returns None if PyMC finds every term finite.  The terms are evaluated in Python, without
-    compilation.
-    """
-    variables = [*model.basic_RVs, *model.potentials]
-    with model:
-        function = compile_graph(
-            model.value_vars,
-            model.logp(vars=variables, sum=False),
-            mode=Mode("py", RewriteDatabaseQuery(include=["fast_compile"])),
-            on_unused_input="ignore",
-        )
-    with np.errstate(all="ignore"):
-        terms = [np.asarray(term) for term in function(**point)]
-    sentences = []
-    for variable, term in zip(variables, terms, strict=True):
-        is_bad = ~np.isfinite(term)
-        if is_bad.any():
-            share = "" if term.ndim == 0 else f" in {is_bad.sum()} of {term.size} entries"
-            sentences.append(f"the term of '{variable.name}' is {term[is_bad].flat[0]}{share}")
-    return "; ".join(sentences) + "." + _explain_nan_in_data(model) if sentences else None
-
-
-def _explain_nan_in_data(model: pm.Model) -> str:
-    """A sentence that names data and constants of the model with NaN, or an empty text."""
-    names = [
-        data.name
-        for data in model.data_vars
-        if hasattr(data, "get_value") and _has_nan(data.get_value(borrow=True))
-    ]
-    sentence = f" The data {', '.join(names)} contain NaN." if names else ""
-    shapes = [
-        np.shape(node.data)
-        for node in ancestors([*model.basic_RVs, *model.potentials])
-        if isinstance(node, Constant) and _has_nan(node.data)
-    ]
-    if shapes:
-        listed = ", ".join(map(str, dict.fromkeys(shapes)))
-        sentence += f" Arrays of the model (of shape {listed}) contain NaN."
-    return sentence
-
-
-def _has_nan(values: object) -> bool:
-    """Whether the values are floating-point numbers with NaN among them."""
-    if not isinstance(values, np.ndarray | np.generic | float):
-        return False
-    array = np.asarray(values)
-    return array.dtype.kind == "f" and bool(np.isnan(array).any())

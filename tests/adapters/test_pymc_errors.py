@@ -58,16 +58,49 @@ def missing_covariate():
     pm.set_data({"x": np.where(Y == 2, np.nan, Y)})
 
 
+def infinite_covariate():
+    slope = pm.Normal("slope", 0, 1)
+    pm.Normal("obs", slope * np.where(Y == 2, np.inf, Y), 1, observed=Y)
+
+
+def wrong_total():
+    pm.Multinomial("votes", 10, p=pm.Dirichlet("p", np.ones(2)), observed=[[4, 6], [3, 6]])
+
+
+def labels_from_one():
+    level = pm.Normal("level", shape=3)
+    pm.Normal("obs", level[np.array([1, 1, 2, 2, 3, 3])], 1, observed=Y)
+
+
+def index_beyond():
+    level = pm.Normal("level", shape=3)
+    pm.Normal("obs", level[pm.Data("group", [0, 1, 2, 3, 4, 5])], 1, observed=Y)
+
+
+def bad_prior():
+    pm.Normal("obs", pm.Beta("share", -1.0, 1.0, initval="prior"), 1, observed=Y)
+
+
+def wrong_length():
+    pm.Normal("obs", pm.Normal("slope") * pm.Data("x", Y[:4]), 1, observed=Y)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (infinite_covariate, r"'obs' .* is nan in 1 of 6.*shape \(6,\)\) contain NaN or infinite"),
+        (wrong_total, r"'votes' \(Multinomial\) is -inf in 1 of 2 .*the value \[3, 6\]"),
+        (labels_from_one, "2 of 6 indices of an array of 3 entries .*begin at 0"),
+        (index_beyond, "3 of 6 indices .* of 3 entries .*computed from 'group'"),
+        (bad_prior, r"initial value of 'share' \(Beta\).*initval="),
+        (wrong_length, "log density of 'obs' cannot be computed.*shapes of the data"),
         (discrete, r"switch are discrete.*pymc_extras\.marginalize\(model, \['switch'\]\)"),
         (nothing_free, "no free variable"),
         (missing_in_data, r"'obs' contain NaN in 1 of 6 entries, the first at index \(2,\)"),
-        (outside_the_support, "'waits' is -inf in 3 of 6 entries"),
+        (outside_the_support, r"'waits' \(Exponential\) is -inf in 3 of 6 entries.*the value -3"),
         (bad_start, "'positive' is -inf.*initval"),
-        (bad_parameter, "'obs' is -inf"),
-        (missing_covariate, "'obs' is nan in 1 of 6 entries.*data x contain NaN"),
+        (bad_parameter, r"'obs' \(Normal\) is -inf .*the parameters 0\.?, -1"),
+        (missing_covariate, r"'obs' \(Normal\) is nan in 1 of 6 entries.*data x contain NaN"),
     ],
     ids=lambda case: getattr(case, "__name__", ""),
 )
@@ -153,5 +186,5 @@ def test_nan_in_a_predictor_is_named():
     with pm.Model() as model:
         slope = pm.Normal("slope", 0, 1)
         pm.Normal("obs", slope * x, 1, observed=Y)
-    with pytest.raises(ModelError, match=r"'obs' is nan in 1 of 6.*of shape \(6,\)\) contain NaN"):
+    with pytest.raises(ModelError, match=r"'obs' .* is nan in 1 of 6.*of shape \(6,\)\) contain NaN"):
         to_target(model)
