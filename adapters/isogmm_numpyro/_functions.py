@@ -181,8 +181,8 @@ class ModelFunctions:
         if latent != expected:
             changed = ", ".join(f"'{name}'" for name in sorted(latent ^ expected))
             raise ModelError(
-                f"the model changes from call to call: the latent sites {changed} are not always "
-                "there. The set of sites must depend on the arguments only."
+                f"the model changes from call to call: the latent sites {changed} are missing in "
+                "some calls. The set of sites must depend on the arguments only."
             )
 
 

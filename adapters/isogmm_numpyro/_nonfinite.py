@@ -48,8 +48,8 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
                     found.setdefault(name, []).append(sentence)
     if not found:
         return (
-            "All terms of the log density are finite, so its gradient is not: in JAX the branch of "
-            "jnp.where that is not selected still enters the gradient. Make its argument valid "
+            "All terms of the log density are finite, but its gradient is not: in JAX the branch "
+            "of jnp.where that is not selected still enters the gradient. Make its argument valid "
             "before the call."
         )
     always = {name for name, sentences in found.items() if len(sentences) == len(tried)}

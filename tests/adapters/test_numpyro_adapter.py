@@ -360,7 +360,7 @@ def test_a_structure_that_changes_is_rejected():
             numpyro.sample("late", dist.Normal(0, 1), rng_key=jax.random.key(0))
         numpyro.sample("y", dist.Normal(mu, 1), obs=y)
 
-    with pytest.raises(ModelError, match="'late' are not always there"):
+    with pytest.raises(ModelError, match="'late' are missing in some calls"):
         target_of(model, Y).evaluate(np.zeros(1))
 
 

@@ -56,8 +56,8 @@ REMEDIES = {
     StopReason.MAX_SECONDS: "; continue with isogmm.fit_factorized(model, resume=idata).",
     StopReason.INTERRUPTED: "; continue with isogmm.fit_factorized(model, resume=idata).",
     StopReason.NON_FINITE: (
-        "; the last finite mixture was kept. Start closer with center, spread and variance, or "
-        "check the model for parameters outside their support."
+        "; the last finite mixture was kept. Choose an initial mixture nearer to the posterior "
+        "with center, spread and variance, or check the model for parameters outside their support."
     ),
 }
 
