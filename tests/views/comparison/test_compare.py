@@ -333,7 +333,7 @@ def with_tau():
         ),
         (
             lambda: {name: value.astype(str) for name, value in gaussian_draws(1).items()},
-            ["'advi'", "mu holds", "not numbers"],
+            ["'advi'", "mu contains", "not numbers"],
         ),
     ],
     ids=["missing", "extra", "label", "labels", "shape", "text"],
