@@ -136,7 +136,7 @@ def test_a_fit_that_ends_early_says_so(options, reason, part):
 
 def test_a_density_that_is_nowhere_finite_says_so():
     target = make_target(lambda x: (np.full(len(x), np.nan), np.full(x.shape, np.nan)), 3)
-    with pytest.warns(FitWarning, match="not finite at any sample.*Start closer"):
+    with pytest.warns(FitWarning, match="not finite at any sample.*Choose an initial mixture"):
         result = isogmm.fit_factorized(target, random_seed=0, draws=0)
     assert result.attrs["stop_reason"] == "non_finite"
 
