@@ -25,6 +25,20 @@ def logsumexp(values: Array, axis: int = -1) -> Array:
     return xp.log(xp.sum(xp.exp(values - largest), axis=axis)) + xp.squeeze(largest, axis=axis)
 
 
+def logsumexp_and_shares(values: Array) -> tuple[Array, Array]:
+    """log Σ exp(values) along the last axis, and the shares exp(values) / Σ exp(values).
+
+    Each exponential is computed once.  If all entries of a row are -inf, the logarithm is -inf and
+    the shares are NaN.
+    """
+    xp = values.__array_namespace__()
+    largest = xp.max(values, axis=-1, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
+    parts = xp.exp(values - largest)
+    total = xp.sum(parts, axis=-1, keepdims=True)
+    return xp.squeeze(xp.log(total) + largest, axis=-1), parts / total
+
+
 def size_of(shape: tuple[int, ...]) -> int:
     """Number of entries of an array of this shape."""
     return math.prod(shape)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.arrays import LOG_2PI, Array, logsumexp
+from isogmm.arrays import LOG_2PI, Array, logsumexp, logsumexp_and_shares
 
 #: Covariances or their factors, one for each component: matrices or diagonals.
 Matrices: TypeAlias = Float[Array, "*c k d d"] | Float[Array, "*c k d"]
@@ -93,8 +93,7 @@ def log_prob_and_score(
     xp = means.__array_namespace__()
     values, whitened = component_log_prob(points, means, inverse_factors)
     joint = values + log_weights[..., None, :]
-    log_q = logsumexp(joint)
-    responsibilities = xp.exp(joint - log_q[..., None])
+    log_q, responsibilities = logsumexp_and_shares(joint)
     pull = whitened * xp.matrix_transpose(responsibilities)[..., None]
     if inverse_factors.ndim == means.ndim:
         pull = pull * inverse_factors[..., None, :]

@@ -7,7 +7,7 @@ of shape (n, k, d).
 
 from jaxtyping import Float
 
-from isogmm.arrays import LOG_2PI, Array, logsumexp
+from isogmm.arrays import LOG_2PI, Array, logsumexp, logsumexp_and_shares
 
 
 def component_log_prob(
@@ -65,8 +65,7 @@ def log_prob_and_score(
     xp = means.__array_namespace__()
     points, means = _centered(points, means)
     joint = _component_log_prob(points, means, variances) + log_weights[..., None, :]
-    log_q = logsumexp(joint)
-    responsibilities = xp.exp(joint - log_q[..., None])
+    log_q, responsibilities = logsumexp_and_shares(joint)
     pull = responsibilities / variances[..., None, :]
     score = pull @ means - xp.sum(pull, axis=-1)[..., None] * points
     return log_q, score, responsibilities

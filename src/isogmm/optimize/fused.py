@@ -140,8 +140,10 @@ class _FusedRunner(GradientRunner):
         longest = self.block_length
         length = min(longest, plan.length - done)
         noise = np.zeros((longest, *self.state.offsets.shape), self.dtype)
-        for index in range(length):
-            noise[index] = self.noise()
+        chains, *sizes = self.shape
+        # The same numbers as those of one call for each iteration.
+        drawn = self.estimator.noise(self.generator, length * chains, *sizes)
+        noise[:length] = drawn.reshape(length, *noise.shape[1:])
         steps = Steps(*np.zeros((2, longest), self.dtype))
         steps.sizes[:length] = plan.step_sizes[done : done + length]
         steps.averaging[:length] = plan.averaging[done : done + length]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.arrays import logsumexp
+from isogmm.arrays import logsumexp, logsumexp_and_shares
 from isogmm.optimize.gmmvi.components import Components, Samples, log_prob
 
 
@@ -86,8 +86,7 @@ class Database:
         self.points = np.concatenate([self.points, points])
         self.log_density = np.concatenate([self.log_density, log_density])
         self.gradients = np.concatenate([self.gradients, gradients])
-        joint = log_components + components.log_weights
-        log_q = logsumexp(joint)
+        log_q, responsibilities = logsumexp_and_shares(log_components + components.log_weights)
         return Samples(
             points=self.points,
             log_density=self.log_density,
@@ -95,7 +94,7 @@ class Database:
             log_components=log_components,
             whitened=whitened,
             log_q=log_q,
-            score=components.score(whitened, np.exp(joint - log_q[:, None])),
+            score=components.score(whitened, responsibilities),
             weights=self._weights(log_components),
         )
 
