@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from helpers.divergence import divergence, two_in_the_plane
 from helpers.targets import GaussianMixtureTruth, correlated_gaussian, half_space, nowhere
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import dense_map
@@ -39,26 +40,6 @@ def fit(target, mixture, rule, *, seed=0, **options):
     }
     generator = np.random.default_rng(seed)
     return optimize(target, mixture, rule=rule, generator=generator, **settings)
-
-
-def two_in_the_plane():
-    covariances = np.array([[[1.0, 0.6], [0.6, 0.8]], [[0.5, -0.2], [-0.2, 1.5]]])
-    return GaussianMixtureTruth(
-        np.array([[0.6, 0.0], [-0.8, 0.5]]), covariances, np.array([0.3, 0.7])
-    )
-
-
-def divergence(truth, means, covariances, weights, order=64):
-    """KL(q‖π) by quadrature under each component; densities by the definition."""
-    nodes = GaussHermite(order).noise(np.random.default_rng(0), 1, 1, 2)[0, 0]
-    node_weights = GaussHermite(order).sample_weights(2)
-    q = GaussianMixtureTruth(means, covariances, weights)
-    total = 0.0
-    for m, s, w in zip(means, covariances, weights, strict=True):
-        x = m + nodes @ np.linalg.cholesky(s).T
-        difference = q.log_density_and_gradient(x)[0] - truth.log_density_and_gradient(x)[0]
-        total += w * node_weights @ difference
-    return total
 
 
 @pytest.mark.usefixtures("unchecked")
