@@ -19,15 +19,18 @@ from experiments.figures import LABELS, TITLES, pick, spread
 
 Row = dict[str, Any]
 
+#: Ranges over the seeds of up to this share of the median are not shown.
+SHOWN_RANGE = 0.1
+
 REGRESSIONS = ("breast_cancer", "wine", "diabetes_network", "planar_robot")
 
 
 def cell(rows: list[Row], name: str, spec: str = ".3g") -> str:
-    """Median over the seeds and, in brackets, the range where there are several."""
+    """Median over the seeds and, in brackets, the range if it is wide."""
     middle, low, high = spread(rows, name)
     if not np.isfinite(middle):
         return ""
-    if len(rows) == 1:
+    if len(rows) == 1 or high - low <= SHOWN_RANGE * abs(middle):
         return format(middle, spec)
     far = format(high, spec) if abs(high) < 1e6 else "∞"
     return f"{middle:{spec}} ({low:{spec}}, {far})"
@@ -111,17 +114,43 @@ def regressions(rows: list[Row]) -> str:
     return table(head, lines)
 
 
-def plain(rows: list[Row], experiment: str, columns: dict[str, str]) -> str:
-    """One line for each method and K."""
-    chosen = pick(rows, experiment=experiment)
-    keys = dict.fromkeys((r["method"], r.get("components"), r.get("dim")) for r in chosen)
+def by_dimension(rows: list[Row]) -> str:
+    """KL against d for every rule."""
+    chosen = pick(rows, experiment="dimension")
+    dims = sorted({row["dim"] for row in chosen})
     lines = []
-    for method, count, dim in keys:
+    for method in dict.fromkeys(row["method"] for row in chosen):
+        cells = [cell(pick(chosen, method=method, dim=dim), "kl", ".4g") for dim in dims]
+        if any(cells):
+            lines.append([LABELS.get(method, method), *cells])
+    return table(["rule", *(f"d = {d}" for d in dims)], lines)
+
+
+def masses(rows: list[Row]) -> str:
+    """Error of the mass of the light mode, and KL, against K."""
+    chosen = pick(rows, experiment="unbalanced")
+    counts = sorted({row["components"] for row in chosen if row.get("components")})
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in chosen):
+        for name, words, spec in (("two_means_mass_error", "mass", ".3f"), ("kl", "KL", ".3g")):
+            groups = [pick(chosen, method=method, components=count) for count in counts]
+            cells = [cell(group, name, spec) if group else "" for group in groups]
+            if any(cells):
+                lines.append([f"{LABELS.get(method, method)}: {words}", *cells])
+    return table(["rule: error", *(f"K = {count}" for count in counts)], lines)
+
+
+def networks(rows: list[Row]) -> str:
+    """Factorized mixtures: one line for each rule, d and K."""
+    columns = {"iterations": ".0f", "elbo": ".0f", "accuracy": ".3f", "log_predictive": ".3f"}
+    chosen = pick(rows, experiment="digits_network")
+    lines = []
+    for method, count, dim in dict.fromkeys(
+        (row["method"], row.get("components"), row.get("dim")) for row in chosen
+    ):
         group = pick(chosen, method=method, components=count, dim=dim)
         cells = [cell(group, name, spec) for name, spec in columns.items()]
-        if not any(cells):
-            continue
-        lines.append([LABELS.get(method, method), str(dim or ""), str(count or ""), *cells])
+        lines.append([LABELS.get(method, method), str(dim), str(count), *cells])
     titles = [name.replace("_", " ") for name in columns]
     return table(["method", "d", "K", *titles], lines)
 
@@ -160,19 +189,15 @@ def beside(rows: list[Row]) -> str:
 
 def all_tables(rows: list[Row]) -> dict[str, str]:
     """Every table by the name of its marks."""
-    masses = {"two_means_mass_error": ".3f", "place_error": ".3f", "kl": ".3g"}
-    elbos = {"elbo": ".2f", "elbo_se": ".3f", "num_gradient_evaluations": ",.0f"}
-    digits = {"iterations": ".0f", "elbo": ".0f", "accuracy": ".3f", "log_predictive": ".3f"}
     return {
         "divergences": divergences(rows),
         "distances": distances(rows),
         "mixture_2": components(rows, "mixture_2"),
         "funnel": components(rows, "funnel"),
         "regressions": regressions(rows),
-        "unbalanced": plain(rows, "unbalanced", masses),
-        "dimension": plain(rows, "dimension", {"kl": ".4g"}),
-        "breast_cancer_scaled": plain(rows, "breast_cancer_scaled", elbos),
-        "digits_network": plain(rows, "digits_network", digits),
+        "unbalanced": masses(rows),
+        "dimension": by_dimension(rows),
+        "digits_network": networks(rows),
         "growth": growth(rows),
         "authors": beside(rows),
     }
