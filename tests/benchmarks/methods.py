@@ -85,7 +85,10 @@ def nuts(case: Case, seed: int, **options: Any) -> Draws:
         name: np.asarray(value) for name, value in mcmc.get_samples(group_by_chain=True).items()
     }
     steps = int(np.asarray(mcmc.get_extra_fields()["num_steps"]).sum())
-    attrs = {"num_gradient_evaluations": steps}
+    from numpyro.diagnostics import split_gelman_rubin
+
+    rhats = [float(np.max(split_gelman_rubin(value))) for value in draws.values()]
+    attrs = {"num_gradient_evaluations": steps, "rhat_max": max(rhats)}
     if case.log_density is None:
         begin = time.perf_counter()
         import arviz

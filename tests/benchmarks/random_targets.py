@@ -220,11 +220,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--method", default="isogmm", help="a name of benchmarks.methods")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
     for seed in range(arguments.first, arguments.first + arguments.count):
-        row = run_case(f"random/{seed}", seed)
+        row = run_case(f"random/{seed}", seed, arguments.method)
         rows.append(row)
         print(_line(seed, row), flush=True)
         if arguments.json:

@@ -34,6 +34,8 @@ Interval = tuple[float, float, float]
 
 #: Largest error of a mean or log sd, in sds, that counts as accurate.
 LIMIT = 0.1
+#: Largest R-hat that counts as converged (Vehtari et al. 2021).
+MAX_RHAT = 1.01
 VERDICTS = (*TRUSTED, "unreliable")
 
 
@@ -63,18 +65,21 @@ def share(count: int, total: int) -> str:
     return f"{count} of {total}: {count / total:.1%} ({low:.1%}, {high:.1%})".replace("%", " %")
 
 
-def read(paths: Iterable[Path]) -> tuple[list[Row], list[Row]]:
-    """Rows of fits, one for each case and seed, and rows of simulation-based calibration."""
+def read(paths: Iterable[Path]) -> tuple[list[Row], list[Row], list[Row]]:
+    """Rows of fits and of NUTS, one for each case and seed, and rows of calibration."""
     fits: dict[tuple[str, int], Row] = {}
+    nuts: dict[tuple[str, int], Row] = {}
     calibrations: dict[str, Row] = {}
     for path in paths:
         for row in json.loads(path.read_text()):
             if "case" in row:
-                if row.get("method", "isogmm") == "isogmm":
-                    fits[row["case"], row["seed"]] = row
+                method = row.get("method", "isogmm")
+                if method in ("isogmm", "nuts"):
+                    rows = nuts if method == "nuts" else fits
+                    rows[row["case"], row["seed"]] = row
             else:
                 calibrations[row["model"]] = row
-    return list(fits.values()), list(calibrations.values())
+    return list(fits.values()), list(nuts.values()), list(calibrations.values())
 
 
 def verdict_table(rows: list[Row]) -> str:
@@ -174,6 +179,19 @@ def calibration_line(rows: list[Row]) -> str:
     )
 
 
+def rhat_lines(rows: list[Row]) -> str:
+    """The same shares for NUTS, whose verdict is R-hat."""
+    passed = [row for row in rows if row.get("rhat_max", math.inf) <= MAX_RHAT]
+    accurate = [row for row in rows if error_of(row) <= LIMIT]
+    wrong = sum(error_of(row) > LIMIT for row in passed)
+    alarms = sum(row.get("rhat_max", math.inf) > MAX_RHAT for row in accurate)
+    return (
+        f"NUTS, {len(rows)} runs: R-hat at most {MAX_RHAT}, error above 0.1 sd: "
+        f"{share(wrong, len(passed))}\nlarger R-hat although accurate: "
+        f"{share(alarms, len(accurate))}"
+    )
+
+
 def exact_rows(rows: Iterable[Row]) -> list[Row]:
     """Rows of 4,000 exact draws of the same targets: what an exact method scores."""
     from benchmarks.run import run_case
@@ -189,7 +207,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="file for the reliability diagram")
     parser.add_argument("--exact", action="store_true", help="exact draws of the random targets")
     arguments = parser.parse_args()
-    fits, calibrations = read(arguments.results)
+    fits, nuts, calibrations = read(arguments.results)
     random = [row for row in fits if row["case"].startswith("random/")]
     exact = exact_rows(random) if arguments.exact else []
     for title, rows in (
@@ -206,6 +224,8 @@ def main() -> None:
         wrong = sum(is_wrong(row) for row in exact)
         print(f"exact draws with an error above 0.1 sd: {share(above, len(exact))}")
         print(f"exact draws that count as wrong: {share(wrong, len(exact))}\n")
+    if nuts:
+        print(rhat_lines(nuts) + "\n")
     print(calibration_line(calibrations))
     if arguments.figure:
         import matplotlib.pyplot as plt

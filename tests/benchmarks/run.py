@@ -43,6 +43,7 @@ ATTRIBUTES = (
     "elbo",
     "elbo_se",
     "pareto_k",
+    "rhat_max",
     "importance_ess",
     "log_evidence",
     "log_evidence_se",

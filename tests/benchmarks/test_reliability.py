@@ -87,8 +87,13 @@ def test_rows_of_one_fit_in_two_files_count_once(tmp_path):
     calibration = {"model": "ordered", "calibrated": True, "verdicts": {"good": 3}, "p": 0.2}
     (tmp_path / "old.json").write_text(json.dumps([row("good", 0.5), row("good", 0.5, seed=1)]))
     (tmp_path / "new.json").write_text(json.dumps([row("refined", 0.02), calibration]))
-    fits, calibrations = read([tmp_path / "old.json", tmp_path / "new.json"])
+    chains = [row("", 0.5, method="nuts", rhat_max=1.0), row("", 0.02, seed=1, method="nuts")]
+    (tmp_path / "nuts.json").write_text(json.dumps(chains))
+    fits, nuts, calibrations = read(sorted(tmp_path.iterdir(), reverse=True))
     assert [fit["verdict"] for fit in fits] == ["refined", "good"]
+    lines = reliability.rhat_lines(nuts)
+    assert "error above 0.1 sd: 1 of 1" in lines
+    assert "although accurate: 1 of 1" in lines
     assert "1 models, 3 fits (3 good," in reliability.calibration_line(calibrations)
 
 
