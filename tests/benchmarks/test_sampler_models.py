@@ -1,0 +1,34 @@
+"""Densities of the sampling literature belong to their exact draws and have their dimensions."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks.sampler_models import MODELS
+from benchmarks.sampler_units import second_moment_error
+
+NUM_DRAWS = 4_000
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_dimensions(name):
+    model = MODELS[name]()
+    assert np.isfinite(float(model.log_density(np.zeros(model.dim))))
+
+
+@pytest.mark.parametrize("name", ["brownian_motion", "funnel", "rosenbrock"])
+def test_scores_have_mean_zero_under_the_exact_draws(name):
+    model = MODELS[name]()
+    x = model.exact(np.random.default_rng(0), NUM_DRAWS)
+    assert x.shape == (NUM_DRAWS, model.dim)
+    scores = np.asarray(jax.jit(jax.vmap(jax.grad(model.log_density)))(x))
+    standard_errors = scores.std(axis=0) / np.sqrt(NUM_DRAWS)
+    # The largest of up to 36 standard normal variables exceeds 5 with probability 2e-5.
+    assert np.all(np.abs(scores.mean(axis=0)) < 5.0 * standard_errors)
+
+
+def test_the_error_is_that_of_the_worst_second_moment():
+    reference = np.random.default_rng(0).standard_normal((1, 100_000, 2))
+    # E[x²] = 1 and sd[x²] = sqrt(2): draws of sd 1.1 have an error of 0.21 / 1.414.
+    draws = reference * np.array([1.0, 1.1])
+    assert second_moment_error(draws, reference) == pytest.approx(0.21 / np.sqrt(2), rel=0.02)
