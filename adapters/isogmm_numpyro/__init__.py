@@ -30,21 +30,26 @@ class NumPyroAdapter(AbstractAdapter):
         Functions, methods, partial applications and models inside NumPyro's handlers are
         recognized. Classes and the objects of other modeling languages are not.
         """
-        if not callable(model) or inspect.isclass(model):
+        if not callable(model) or inspect.isclass(model) or _is_statement(model):
             return False
         packages = {base.__module__.split(".")[0] for base in type(model).__mro__}
         return not packages & _FOREIGN_PACKAGES and not _is_no_model(model)
 
     def what_to_pass(self, model: object) -> str | None:
-        """What to pass in place of a sampler, a guide or a distribution of NumPyro."""
+        """What to pass in place of a sampler, a distribution or another object of NumPyro."""
+        if _is_statement(model):
+            return (
+                f"cannot fit {getattr(model, '__name__', model)} of NumPyro: pass a function that "
+                "contains it."
+            )
         if not _is_no_model(model):
             return None
         kind = model if inspect.isclass(model) else type(model)
         name = kind.__qualname__
         if any(base.__module__.startswith(_NO_MODELS[1]) for base in kind.__mro__):
             return (
-                f"cannot fit the distribution {name}: pass a model function, in which "
-                "numpyro.sample draws from distributions."
+                f"cannot fit {name}, an object of numpyro.distributions: pass a model function, in "
+                "which numpyro.sample draws from distributions."
             )
         inner = _model_inside(model)
         called = getattr(inner, "__name__", None)
@@ -135,6 +140,12 @@ def _with_arrays(data: object) -> object:
     if isinstance(data, tuple):
         return tuple(map(_with_arrays, data)) if type(data) is tuple else data
     return jnp.asarray(data) if isinstance(data, float) else data
+
+
+def _is_statement(model: object) -> bool:
+    """Whether the object is a statement of NumPyro itself, such as ``numpyro.sample``."""
+    is_named = inspect.isclass(model) or inspect.isroutine(model)
+    return is_named and getattr(model, "__module__", None) == "numpyro.primitives"
 
 
 def _is_no_model(model: object) -> bool:

@@ -91,6 +91,30 @@ def _absent(model: Model, named: Mapping[str, object]) -> dict[str, None]:
     return {n: None for n, one in parameters.items() if n not in named and one.default is None}
 
 
+def check_untransformed(model: Model) -> None:
+    """Raise an error for a function that JAX transformed, or that caches its results.
+
+    Such a function runs its statements once, with arrays that have only shapes.
+
+    Raises
+    ------
+    ModelError
+        Naming the function to pass.
+    """
+    inner = getattr(model, "__wrapped__", None)
+    if inner is None:
+        return
+    name = getattr(inner, "__name__", type(inner).__name__)
+    module = getattr(model, "__globals__", {}).get("__name__", type(model).__module__)
+    if hasattr(model, "cache_info"):
+        what = "caches its results (functools.cache or lru_cache)"
+    elif module.partition(".")[0] in ("jax", "jaxlib"):
+        what = "is transformed by JAX (jit, vmap, grad or another)"
+    else:
+        return
+    raise ModelError(f"the model {name} {what}: pass the function itself. The fit compiles it.")
+
+
 def _float_index(named: Mapping[str, object], error: Exception) -> str:
     """The message for a model that uses floating-point numbers as indices."""
     notes = ""
@@ -218,11 +242,14 @@ def _in_statement(error: Exception) -> ModelError | None:
 
 def returned_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
     """A sentence about the model that a function without statements returns, or an empty text."""
+    name = getattr(model, "__name__", type(model).__name__)
+    if inspect.iscoroutinefunction(model) or inspect.isgeneratorfunction(model):
+        kind = "a generator" if inspect.isgeneratorfunction(model) else "a coroutine"
+        return f" A call of {name} returns {kind} and runs no statement: write it as a function."
     try:
         returned = model(*args, **kwargs)
     except Exception:  # the message about the missing statements is enough
         return ""
-    name = getattr(model, "__name__", type(model).__name__)
     packages = {base.__module__.partition(".")[0] for base in type(returned).__mro__}
     if packages & {"pymc", "bambi"}:
         return f" The function returns a model: pass that model, fit_isogmm({name}(...))."

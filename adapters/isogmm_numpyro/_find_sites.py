@@ -17,6 +17,7 @@ from isogmm_numpyro._distributions import (
     bounds_of,
     is_factor,
     is_free,
+    mask_of,
     transform_of,
     unwrap,
 )
@@ -75,8 +76,11 @@ def find_sites(
         raise ModelError(EARLIER_CALL)
     if problem := repeated_rows(jaxpr, {**sites.observed, **sites.free}):
         raise SiteError(problem)
+    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
+    outputs = [path[0].key for path in paths]
+    sites.masks.update({p[0].key: i for i, p in enumerate(paths) if p[1].key == "mask"})
+    sites.latent_dependents = _dependents(jaxpr.jaxpr, outputs, {*sites.free, *sites.discrete})
     if sites.discrete:
-        outputs = [path[0].key for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
         sites.discrete_dependents = _dependents(jaxpr.jaxpr, outputs, set(sites.discrete))
     return sites, jaxpr
 
@@ -127,6 +131,8 @@ def _collect(trace: Trace, sites: Sites, indices: dict[int, int]) -> dict[str, d
             scale = 1.0 if site["scale"] is None else site["scale"]
             log_prob = _log_prob(site)
             outputs[name] = {"value": value, "log_prob": scale * log_prob}
+            if name in sites.observed and (mask := mask_of(site["fn"])) is not True:
+                outputs[name]["mask"] = mask
             if name in sites.observed and (shapes := _repeated(site, np.shape(log_prob))):
                 sites.repeated[name] = shapes
         elif kind == "deterministic":

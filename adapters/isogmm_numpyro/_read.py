@@ -182,7 +182,7 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
             f"differs from that of the distribution ({shapes}). Give both one shape, for example "
             "with values[:, 0] or a numpyro.plate."
         )
-    notes = warn_without_data(model, args, kwargs, traced.sites)
+    notes = warn_without_data(model, args, kwargs, traced)
     values = known_values(model, traced.arguments, traced.sites, full_plates=traced.full_plates)
     return ReadModel(**vars(traced), named=named, values=values, notes=notes)
 

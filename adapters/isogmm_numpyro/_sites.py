@@ -111,6 +111,10 @@ class Sites:
         Largest number of batch axes that plates occupy.
     discrete_dependents
         Deterministic and observed sites that depend on a discrete site.
+    latent_dependents
+        Sites that depend on a latent site, as far as the trace shows it.
+    masks
+        Observed sites with a mask, and the positions of the masks among the results of the trace.
     """
 
     free: dict[str, Site] = field(default_factory=dict)
@@ -124,6 +128,8 @@ class Sites:
     repeated: dict[str, str] = field(default_factory=dict)
     max_plate_nesting: int = 0
     discrete_dependents: frozenset[str] = frozenset()
+    latent_dependents: frozenset[str] = frozenset()
+    masks: dict[str, int] = field(default_factory=dict)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

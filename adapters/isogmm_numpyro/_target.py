@@ -16,6 +16,7 @@ from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import DensityOfData, ModelFields, Target
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._dims import DimensionNames
+from isogmm_numpyro._failures import check_untransformed
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
 from isogmm_numpyro._nonfinite import explain_non_finite
@@ -71,6 +72,7 @@ def to_target(
     ModelError
         If the model cannot be fitted; see :func:`isogmm_numpyro._read.read_model`.
     """
+    check_untransformed(model)
     read = read_model(model, args, kwargs)
     programs = _programs(model, read)
     labels = read.labels()

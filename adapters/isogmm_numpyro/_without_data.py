@@ -1,13 +1,16 @@
 """Models without data: which arguments were left at None, and which sites became latent by that."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeAlias
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr
 
 from isogmm.errors import warn_user
+from isogmm.model.index_bounds import known_result
 from isogmm_numpyro._arguments import Arguments, joined, never_input
 from isogmm_numpyro._find_sites import find_sites
 from isogmm_numpyro._sites import Sites
@@ -20,31 +23,94 @@ MAX_ARGUMENTS, MAX_ARRAYS = 8, 8
 _Call: TypeAlias = tuple[tuple[object, ...], dict[str, object]]
 
 
+@runtime_checkable
+class Traced(Protocol):
+    """The result of a trace, see ``isogmm_numpyro._read``."""
+
+    @property
+    def arguments(self) -> Arguments:
+        """The arguments, with as many inputs as the model allows."""
+
+    @property
+    def sites(self) -> Sites:
+        """The statements of the model."""
+
+    @property
+    def jaxpr(self) -> ClosedJaxpr:
+        """The computation of all values and log densities."""
+
+
 def warn_without_data(
-    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], traced: Traced
 ) -> tuple[str, ...]:
     """Warn if data were probably forgotten: those of all sites, or those of some of them.
 
     Without any data the posterior of the model is its prior.  If other sites are observed, a site
     without data is a latent variable.  This is meant if the data depend on it.  If they do not,
-    its draws are predictions.
+    its draws are predictions.  Data that are empty or masked, or that depend on no latent site,
+    are like no data.
 
     Returns
     -------
     tuple of str
         The warning, for the report; empty if no data were forgotten.
     """
-    if sites.observed or sites.factors:
-        note = _predicted_data(model, args, kwargs, sites)
-        if note:
-            warn_user(note + " Ignore this warning if you want the predictions.")
-        return (note[0].upper() + note[1:],) if note else ()
-    note = "the model has no observed site and no factor, so its posterior is the prior."
-    latent = [*sites.free, *sites.discrete]
-    remedy = " Give the data to a site: numpyro.sample(name, distribution, obs=data)."
-    note += forgotten_data(model, args, kwargs, sites, latent) or remedy
-    warn_user(note + " Ignore this warning if you want the prior.")
+    sites, wanted = traced.sites, "prior"
+    if not sites.observed and not sites.factors:
+        note = "the model has no observed site and no factor, so its posterior is the prior."
+        latent = [*sites.free, *sites.discrete]
+        note += forgotten_data(model, args, kwargs, sites, latent) or _remedy(
+            _without_dependents(model, args, kwargs, sites)
+        )
+    elif not (note := _no_effect(model, args, kwargs, traced)):
+        note, wanted = _predicted_data(model, args, kwargs, sites), "predictions"
+    if not note:
+        return ()
+    warn_user(f"{note} Ignore this warning if you want the {wanted}.")
     return (note[0].upper() + note[1:],)
+
+
+def _remedy(leaves: Sequence[str]) -> str:
+    """Sentences about the latent sites that may stand for data."""
+    remedy = " Give the data to a site: numpyro.sample(name, distribution, obs=data)."
+    if not leaves:
+        return remedy
+    listed = ", ".join(f"'{name}'" for name in leaves)
+    return f" No other site depends on {listed}: if one of these stands for data, pass obs=data."
+
+
+def _no_effect(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], traced: Traced
+) -> str:
+    """Sentences about observed sites that do not change the posterior, or an empty text."""
+    sites = traced.sites
+    names = ", ".join(f"'{name}'" for name in [*sites.observed, *sites.factors])
+    if not sites.factors and not any(math.prod(site.shape) for site in sites.observed.values()):
+        return f"the data of {names} are empty, so the posterior is the prior."
+    masks = [
+        known_result(traced.jaxpr, traced.arguments.arrays, sites.masks[name])
+        for name in sites.observed
+        if name in sites.masks
+    ]
+    is_masked = masks and not any(mask is None or mask.any() for mask in masks)
+    if is_masked and not sites.factors and len(masks) == len(sites.observed):
+        return (
+            f"the mask of {names} selects no value, so the posterior is the prior. A mask is True "
+            "where a value counts: if it marks missing values, pass ~mask."
+        )
+    if sites.latent_dependents & {*sites.observed, *sites.factors}:
+        return ""
+    upstream = _upstream(model, args, kwargs)
+    latent = {*sites.free, *sites.discrete}
+    # The trace does not show the dependence on a number at the origin.
+    if upstream is None or any(
+        latent & set(upstream.get(name, latent)) for name in (*sites.observed, *sites.factors)
+    ):
+        return ""
+    return (
+        f"no latent site enters the terms of the data ({names}), so the posterior is the prior. "
+        "Use latent sites in the parameters of these distributions."
+    )
 
 
 def forgotten_data(
@@ -105,14 +171,23 @@ def _without_dependents(
     model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], sites: Sites
 ) -> list[str]:
     """The latent sites on which no other site depends."""
-    try:
-        from numpyro.infer.inspect import get_dependencies
-
-        upstream = get_dependencies(model, args, dict(kwargs))["prior_dependencies"]
-    except Exception:  # NumPyro cannot analyze every model that can be fitted
+    upstream = _upstream(model, args, kwargs)
+    if upstream is None:
         return []
     used = {name for site, names in upstream.items() for name in names if name != site}
     return [name for name in (*sites.free, *sites.discrete) if name not in used]
+
+
+def _upstream(
+    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> Mapping[str, Mapping[str, object]] | None:
+    """The sites that enter each sample site; None if NumPyro cannot analyze the model."""
+    try:
+        from numpyro.infer.inspect import get_dependencies
+
+        return get_dependencies(model, args, dict(kwargs))["prior_dependencies"]
+    except Exception:  # NumPyro cannot analyze every model that can be fitted
+        return None
 
 
 def _observed_by(model: Model, fill: Callable[[np.ndarray], _Call], sites: Sites) -> set[str]:

@@ -55,6 +55,36 @@ class TestNumPyro:
                 target = self.to_target(model, *args)
             assert "posterior is the prior" in target.notes[0]
 
+    def test_a_site_whose_data_are_no_argument_is_named(self):
+        for model, args in (
+            (lambda x, **data: self.regression(x, data.get("y")), (X,)),
+            (lambda x, use=False: self.regression(x, X if use else None), (X,)),
+        ):
+            message = "No other site depends on 'obs': .*pass obs=data"
+            with pytest.warns(FitWarning, match=message):
+                self.to_target(model, *args)
+
+    def without_effect(self, x, y, mask=True, used=1.0):
+        dist = self.numpyro.distributions
+        slope = self.numpyro.sample("slope", dist.HalfNormal())
+        with self.numpyro.handlers.mask(mask=mask):
+            self.numpyro.sample("obs", dist.Normal(used * slope * x if used else x), obs=y)
+
+    @pytest.mark.parametrize("mask", [np.isnan(X), False])
+    def test_a_mask_that_selects_no_value(self, mask):
+        message = "mask of 'obs' selects no value.*pass ~mask"
+        with pytest.warns(FitWarning, match=message):
+            target = self.to_target(self.without_effect, X, X, mask)
+        assert "selects no value" in target.notes[0]
+        assert self.to_target(self.without_effect, X, X, X > 0.5).notes == ()
+
+    def test_data_without_effect(self):
+        with pytest.warns(FitWarning, match="data of 'obs' are empty, so the posterior is the"):
+            self.to_target(self.without_effect, X[:0], X[:0])
+        with pytest.warns(FitWarning, match=r"no latent site enters the terms .*\('obs'\)"):
+            self.to_target(self.without_effect, X, X, True, 0.0)
+        assert self.to_target(self.without_effect, X, X).notes == ()
+
     def test_data_under_a_wrong_name_are_found_out(self):
         model = self.numpyro.handlers.condition(self.regression, data={"y": X})
         with pytest.warns(FitWarning, match="no observed site"):
@@ -140,6 +170,49 @@ class TestPyMC:
         ):
             target = self.to_target(None)
         assert "posterior is the prior" in target.notes[0]
+
+    def built(self, build):
+        pm = pytest.importorskip("pymc")
+        from isogmm_pymc import PyMCAdapter
+
+        with pm.Model() as model:
+            mu = pm.Normal("mu", 0, 1)
+            build(pm, mu)
+        return PyMCAdapter().to_target(model, (), {}, 0)
+
+    @pytest.mark.parametrize(
+        ("build", "message"),
+        [
+            (lambda pm, mu: pm.Normal("y", mu, 1, observed=[]), "data of y are empty"),
+            (lambda pm, mu: pm.Normal("y", 0, 1, observed=X), r"no latent .*\(y\), so the post"),
+            (lambda pm, mu: pm.Deterministic("y", 2 * mu), "is the prior. Pass the data to a"),
+            (
+                lambda pm, mu: (pm.Normal("y", mu, 1, shape=12), pm.Data("seen", X)),
+                "depends on y: .*does not use the data seen",
+            ),
+            (
+                lambda pm, mu: (
+                    pm.Normal("y", mu, 1, shape=12),
+                    pm.Normal("z", mu, 1, observed=pm.Data("other", X)),
+                    pm.Data("seen", X),
+                ),
+                "variable y has no data.*does not use the data seen",
+            ),
+        ],
+        ids=["empty", "independent", "deterministic", "unused data", "some data"],
+    )
+    def test_data_without_effect(self, build, message):
+        with pytest.warns(FitWarning, match=message):
+            self.built(build)
+
+    @pytest.mark.filterwarnings("error:the variable")
+    def test_data_for_other_purposes_are_accepted(self):
+        def build(pm, mu):
+            pm.Data("weights", X[:5])
+            pm.Normal("future", mu, 1, shape=3)
+            pm.Normal("y", mu, 1, observed=X)
+
+        assert self.built(build).notes == ()
 
     @pytest.mark.filterwarnings("error:the PyMC model has no observed")
     def test_models_with_data_or_a_potential_are_accepted(self):

@@ -6,7 +6,7 @@ import pytest
 
 import isogmm
 from isogmm import baselines
-from isogmm.errors import OptionError
+from isogmm.errors import FitWarning, OptionError
 from isogmm.model.keyword_hints import HINTS
 from isogmm.model.keywords import explains_keywords, names_of
 from isogmm.samplers.density_methods import METHODS
@@ -32,6 +32,18 @@ def regression(x, y=None):
         ({"return_inferencedata": True}, "is always an ArviZ object"),
         ({"target_accept": 0.9}, r"baselines\.nuts"),
         ({"num_warmup": 9, "x": 1}, "'x' is a parameter of the model.*min_warmup"),
+        ({"thinning": 2}, "are not thinned"),
+        ({"save_warmup": True}, "is always an ArviZ object"),
+        ({"adapt_mass_matrix": True}, "chooses its step sizes"),
+        ({"jax_key": 1}, "random_seed="),
+        ({"n_restarts": 4}, "finds its starting points"),
+        ({"pbar": False}, "progressbar=False"),
+        ({"priors": {}}, r"an argument of bambi\.Model"),
+        ({"potential_fn": 1}, r"isogmm\.LogDensity\(function, example\)"),
+        ({"covariance_type": "full"}, r"isogmm\.fit_gmmvi"),
+        ({"batch_size": 32}, r"isogmm\.fit_rows"),
+        ({"dtype": "float64"}, r"numpyro\.enable_x64\(\)"),
+        ({"elbo_samples": 10}, "no optimizer to choose"),
         ({"random_sed": 1}, "Did you mean 'random_seed'"),
         ({"unheard_of": 1}, "keyword arguments are model_kwargs, random_seed, .*model_kwargs={"),
     ],
@@ -53,6 +65,17 @@ def test_other_functions_explain_too(name):
 def test_functions_with_another_first_argument_explain_too(name):
     with pytest.raises(TypeError, match="'x' is a parameter of the model"):
         getattr(isogmm, name)(None, regression, x=1)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_arguments_of_another_type():
+    with pytest.raises(OptionError, match=r"model_kwargs must be a dict .*, not list"):
+        isogmm.fit_isogmm(regression, model_kwargs=[1])
+    with pytest.raises(OptionError, match=r"callback must be one function .*, not list"):
+        isogmm.fit_isogmm(regression, callback=[print])
+    with pytest.warns(FitWarning, match=r"num_samples=1000 is .*each component.*draws="):  # noqa: SIM117
+        with pytest.raises(AssertionError, match="the model is not called"):
+            isogmm.fit_isogmm(regression, 1, num_samples=1000, progressbar=False)
 
 
 def test_a_model_that_takes_any_keyword():

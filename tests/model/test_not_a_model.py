@@ -1,5 +1,6 @@
 """Objects that are no models: the message says what to pass instead."""
 
+import functools
 import importlib.util
 import re
 
@@ -35,7 +36,12 @@ def test_no_model():
         (1000, r"number 1000: .*fit_isogmm\(draws=1000\)"),
         (2.5, "number 2.5: the first argument is the model"),
         (True, r"number True: .*draws="),
-        (isogmm.Mixture, "class IsotropicMixture: pass an instance"),
+        (isogmm.Mixture, "IsotropicMixture, an object of this library.*GivenMixture"),
+        (isogmm.Refine(), "Refine, an object of this library: .*refine="),
+        (np, "module numpy: pass the model function"),
+        ((print, X), r"cannot fit a tuple: .*fit_isogmm\(print, \.\.\.\)"),
+        ({"model": print}, r"cannot fit a dict: .*fit_isogmm\(print, \.\.\.\)"),
+        (int, "class int: pass an instance"),
         (jax.random.key(0), "random key.*random_seed="),
         (jax.random.PRNGKey(0), "random key.*random_seed="),
         (np.random.default_rng(0), "generator: .*random_seed="),
@@ -97,7 +103,7 @@ class TestNumPyro:
         from numpyro.infer import NUTS
 
         for one in (dist.Normal(), dist.Normal):
-            assert re.search("distribution Normal: pass a model function", message(one))
+            assert re.search("fit Normal, an object of .*: pass a model function", message(one))
         assert "cannot fit NUTS: pass the model function" in message(NUTS)
 
     def test_functions_that_make_a_model(self):
@@ -105,6 +111,26 @@ class TestNumPyro:
             return lambda: None
 
         assert "fit_isogmm(make(...), ...)" in message(make)
+
+    def test_statements(self):
+        import numpyro
+
+        assert "cannot fit sample of NumPyro" in message(numpyro.sample)
+        assert "cannot fit plate of NumPyro" in message(numpyro.plate)
+
+    @pytest.mark.parametrize("transform", [jax.jit, jax.vmap, functools.cache])
+    def test_transformed_functions(self, transform):
+        def regression(x):
+            raise AssertionError("the model is not called")
+
+        text = message(transform(regression), X)
+        assert re.search("model regression (is transformed by JAX|caches its results)", text)
+
+    def test_generators(self):
+        def regression():
+            yield
+
+        assert "a generator and runs no statement" in message(regression)
 
     def test_the_arguments_of_mcmc_run(self):
         text = message(lambda x: None, jax.random.key(0), X)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.errors import ModelError, OptionError
+from isogmm.errors import FitWarning, ModelError, OptionError
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -54,6 +54,7 @@ BAD_OPTIONS = {
     "dims of another type": ({"dims": ["k"]}, r"\['dims'\] must be a dict, not list"),
     "name of another type": ({"dims": {"beta": 1}}, r"must be a list of dimension names, not 1"),
     "labels of another type": ({"coords": {"place": 3}}, "must be a list of labels, not 3"),
+    "no flag": ({"include_transformed": "no"}, "must be True or False, not 'no'"),
     "limit": ({"max_log_likelihood_bytes": -1}, "number of bytes, or None for no limit, not -1"),
 }
 
@@ -99,6 +100,12 @@ def test_plain_functions_are_checked_too(no_search):
     target.dims, target.coords, target.placeholder = {"beta": ["place"]}, {"place": [1]}, None
     with pytest.raises(ModelError, match="'beta' has 3 entries"):
         fit(target)
+
+
+def test_labels_of_an_unknown_dimension(no_search):
+    message = r"labels of 'plac' \(did you mean 'place'\?\), a dimension that no variable has"
+    with pytest.warns(FitWarning, match=message), pytest.raises(AssertionError):
+        fit(density(), coords={"plac": list("abc")})
 
 
 @pytest.mark.parametrize("name", ["laplace", "pathfinder"])

@@ -86,6 +86,16 @@ def indices_beyond(program: ClosedJaxpr, inputs: Sequence[object | None]) -> lis
     return list(dict.fromkeys(found))[:MAX_PLACES]
 
 
+def known_result(program: ClosedJaxpr, inputs: Sequence[object], index: int) -> np.ndarray | None:
+    """A result of a program that depends on its inputs by simple operations; None for others."""
+    known = [_of_array(value, frozenset([i])) for i, value in enumerate(inputs)]
+    try:
+        result = _run(program, known, [])[index]
+        return None if result is None else result.compute()
+    except Exception:  # see :func:`indices_beyond`
+        return None
+
+
 def check_indices(
     programs: JaxPrograms, data: PyTree, names: Sequence[str] = (), *, is_error: bool = False
 ) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Collection
 #: that it names, or None; the first hint whose argument the function has is shown.
 HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
     (
-        "seed rng rng_key rng_seed key prng_key random_key random_state",
+        "seed seeds rng rng_key rng_seed key jax_key prng prng_key random_key random_state state "
+        "np_random_seed",
         (
             (
                 "random_seed",
@@ -29,8 +30,18 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "n_draws num_draws ndraws iter_sampling n_samples num_samples nsamples samples size",
+        "n_draws num_draws ndraws iter_sampling n_samples num_samples nsamples samples size "
+        "output_samples num_samples_per_chain",
         (("draws", "Use draws=..., the number of draws of each chain."),),
+    ),
+    (
+        "thin thinning thin_by",
+        (
+            (
+                None,
+                "The draws are not thinned. Select from them after the run: idata.sel(draw=...).",
+            ),
+        ),
     ),
     (
         "n iter iterations n_iter num_iter niter maxiter max_iter num_iterations n_iterations "
@@ -51,13 +62,15 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
             ("draws", "Use draws=... for the number of draws of each chain."),
         ),
     ),
-    ("num_chains n_chains nchains", (("chains", "Use chains=..."),)),
+    ("num_chains n_chains nchains chain_count", (("chains", "Use chains=..."),)),
     (
-        "progress progress_bar show_progress progressbar_theme verbose quiet",
+        "progress progress_bar show_progress progressbar_theme verbose quiet silent pbar tqdm "
+        "refresh disable_progressbar disable_progress_bar show_console show_messages log logger",
         (("progressbar", "Use progressbar=False to switch the progress line off."),),
     ),
     (
-        "cores n_jobs num_cores parallel_chains chain_method parallel mp_ctx threads blas_cores",
+        "cores n_jobs num_cores parallel_chains chain_method parallel mp_ctx threads blas_cores "
+        "threads_per_chain num_threads use_gpu",
         (
             ("folder", "Use executor=..., a number of processes."),
             (
@@ -105,7 +118,9 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "step_size stepsize dense_mass adapt_step_size",
+        "step_size stepsize dense_mass adapt_step_size metric inv_metric mass_matrix "
+        "adapt_mass_matrix regularize_mass_matrix inverse_mass_matrix trajectory_length "
+        "find_heuristic_step_size forward_mode_differentiation adapt_engaged step_scale",
         (
             ("step_size", "Use step_size=..."),
             (
@@ -117,8 +132,9 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "initvals init_params initial_values inits start init_strategy init_loc_fn "
-        "jitter_max_retries",
+        "initvals initval init_params initial_values inits start startvals init_strategy "
+        "init_loc_fn initial_point initial_points initial_position x0 jitter_max_retries jitter "
+        "n_init n_restarts num_restarts restarts",
         (
             (
                 "init",
@@ -129,7 +145,9 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "return_inferencedata keep_warning_stat compute_convergence_checks discard_tuned_samples",
+        "return_inferencedata keep_warning_stat compute_convergence_checks discard_tuned_samples "
+        "save_warmup collect_warmup extra_fields keep_untransformed postprocess_fn zarr_store "
+        "output_dir sig_figs",
         (
             (
                 None,
@@ -138,7 +156,7 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "data observed obs args kwargs model_args",
+        "data observed obs args kwargs model_args model_kwarg",
         (
             (
                 "model_kwargs",
@@ -151,7 +169,9 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         (("idata_kwargs", "Use idata_kwargs={...} with this name as the key."),),
     ),
     (
-        "optimizer optim obj_optimizer learning_rate lr obj_n_mc num_particles loss",
+        "optimizer optim obj_optimizer learning_rate lr obj_n_mc num_particles loss eta adapt_iter "
+        "grad_samples elbo_samples eval_elbo elbo score test_optimizer start_sigma stable_update "
+        "cost_part_grad_scale temperature beta",
         (
             ("obj_optimizer", "Use obj_optimizer=pm.adam(learning_rate=...), or another of PyMC."),
             ("tune", "There is no optimizer. Leave it out."),
@@ -173,7 +193,8 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         ),
     ),
     (
-        "k n_components components num_mixtures mixture_size",
+        "k n_components ncomponents ncomp components num_mixtures n_mixtures mixture_size "
+        "n_clusters num_clusters",
         (("num_components", "Use num_components=..."),),
     ),
     ("tol tol_rel_obj rtol eps", (("tolerance", "Use tolerance=..., in nats."),)),
@@ -183,7 +204,54 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         "backend device",
         (("array_backend", 'Use array_backend="numpy" or array_backend="jax".'),),
     ),
-    ("trace", (("resume", "Use resume=... to continue an earlier result."),)),
+    (
+        "trace idata svi_state inference_data",
+        (("resume", "Use resume=... to continue an earlier result."),),
+    ),
+    (
+        "covariance covariance_type full_covariance full_rank",
+        (
+            (
+                "family",
+                "fit_isogmm chooses between isotropic and full covariances with family='auto'; "
+                "isogmm.fit_gmmvi has covariance=....",
+            ),
+        ),
+    ),
+    (
+        "potential_fn target_log_prob_fn logp log_prob_fn logdensity_fn log_density fn",
+        (("random_seed", "Pass isogmm.LogDensity(function, example) as the model."),),
+    ),
+    (
+        "formula priors link center_predictors noncentered auto_scale include_mean "
+        "include_response_params inference_method omit_offsets",
+        (("random_seed", "This is an argument of bambi.Model; pass the model that it returns."),),
+    ),
+    (
+        "batch_size minibatch minibatch_size subsample_size total_size more_replacements",
+        (
+            (
+                "num_components",
+                "Every evaluation uses all rows of the data. For data that do not fit into memory "
+                "use isogmm.fit_rows.",
+            ),
+            (None, "Every evaluation uses all rows of the data. Leave it out."),
+        ),
+    ),
+    (
+        "precision dtype float_precision enable_x64 x64",
+        (
+            (
+                "random_seed",
+                "The model decides: call numpyro.enable_x64() before the fit, or set PyTensor's "
+                "floatX.",
+            ),
+        ),
+    ),
+    (
+        "name model_name run_name",
+        (("random_seed", "A fit has no name. Leave it out, or add an attribute to the result."),),
+    ),
     ("var_names", ((None, "The result has all variables. Select from it after the run."),)),
 )
 

@@ -14,6 +14,9 @@ R = TypeVar("R")
 
 #: Names that a message lists; the functions of this library have at most 30 arguments.
 MAX_LISTED = 30
+#: Similarity of two names above which one is taken for the other misspelt; that of ``refresh`` and
+#: ``refine`` is 0.62, that of ``draw`` and ``draws`` 0.89.
+MIN_SIMILARITY = 0.7
 #: Attribute of a function: the options that it passes on.
 _PASSED_ON = "isogmm_passed_on"
 
@@ -174,7 +177,7 @@ def _hint(unknown: str, known: Collection[str], model_takes_any: bool) -> str:
     hint = hint_for(unknown, known)
     if hint is not None:
         return f" For {unknown!r}: {hint}"
-    close = difflib.get_close_matches(unknown.lower(), known, n=1)
+    close = difflib.get_close_matches(unknown.lower(), known, n=1, cutoff=MIN_SIMILARITY)
     if close:
         return f" Did you mean {close[0]!r}?"
     if model_takes_any:

@@ -36,6 +36,15 @@ def what_to_pass(model: object) -> str | None:
             f"cannot fit the number {model}: the first argument is the model. Inside 'with model:' "
             f"leave the model out, and give a number of draws by name: fit_isogmm(draws={count})."
         )
+    if inspect.ismodule(model):
+        return f"cannot fit the module {model.__name__}: pass the model function that it defines."
+    if "isogmm" in packages or getattr(model, "__module__", "").partition(".")[0] == "isogmm":
+        name = getattr(model, "__name__", type(model).__name__)
+        return (
+            f"cannot fit {name}, an object of this library: pass the model first, and options by "
+            "name. A mixture is passed as init=isogmm.initialization.GivenMixture(mixture), and "
+            "rules, searches and refinements as method=, init= and refine=."
+        )
     if inspect.isclass(model):
         return (
             f"cannot fit the class {model.__qualname__}: pass an instance, {model.__qualname__}"
@@ -60,12 +69,27 @@ def what_to_pass(model: object) -> str | None:
             f"cannot fit a result or data set ({type(model).__qualname__}): pass the model first. "
             "To continue an earlier fit, pass its result as resume=."
         )
+    if isinstance(model, list | tuple | Mapping):
+        entries = list(model.values() if isinstance(model, Mapping) else model)
+        names = [getattr(entry, "__name__", type(entry).__name__) for entry in entries]
+        named = [name for name, entry in zip(names, entries, strict=True) if _may_be_model(entry)]
+        if named:
+            return (
+                f"cannot fit a {type(model).__name__}: pass the model in it alone, and its data "
+                f"after it: fit_isogmm({named[0]}, ...)."
+            )
     if packages & DATA_PACKAGES or isinstance(model, list | tuple | set | Mapping | range):
         return (
             f"cannot fit data ({type(model).__qualname__}): the model comes first, and its data "
             "after it: fit_isogmm(model, x, y)."
         )
     return None
+
+
+def _may_be_model(entry: object) -> bool:
+    """Whether an entry of a container is a function or an object of a modeling language."""
+    package = type(entry).__module__.partition(".")[0]
+    return inspect.isroutine(entry) or package in {"pymc", "bambi", "isogmm"}
 
 
 def _is_random(model: object) -> bool:

@@ -17,6 +17,7 @@ from isogmm.model.workers.rows import evaluated_by
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.progress.progress import Progress
 from isogmm.recipe.blas_threads import one_blas_thread
+from isogmm.recipe.check_arguments import check_arguments
 from isogmm.recipe.checkpoint_file import checked_path
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.families.base import AbstractFamily
@@ -45,6 +46,7 @@ def run(family_name: str, given: Arguments) -> Result:
         :func:`isogmm.fit_isogmm`), and the options of the family.
     """
     check_not_forked()
+    check_arguments(given)
     family = FAMILIES[family_name].of(given)
     seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
     given = {**given, "checkpoint": checked_path(given["checkpoint"])}

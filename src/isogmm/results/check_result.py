@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from isogmm.errors import IsogmmError, ModelError, OptionError
+from isogmm.errors import IsogmmError, ModelError, OptionError, warn_user
 from isogmm.model.target import Groups, Target
 from isogmm.results.from_draws import Labels, groups_of_draws
 from isogmm.results.from_fit import labels_with
 from isogmm.results.groups import SAMPLE_DIMS, arviz_name
-from isogmm.results.result_options import OPTIONAL_GROUPS, ResultOptions, known_names
+from isogmm.results.result_options import (
+    OPTIONAL_GROUPS,
+    ResultOptions,
+    did_you_mean,
+    known_names,
+)
 
 NO_OPTIONS = ResultOptions()
 
@@ -48,6 +53,7 @@ def check_result(target: Target, options: ResultOptions = NO_OPTIONS) -> None:
     arrays |= {name: array[0] for name, array in groups["posterior"].items()}
     _check_dims(options, labels.dims, {name: np.shape(value) for name, value in arrays.items()})
     _check_labels(groups, labels)
+    _warn_unused(options, labels.dims)
 
 
 def _one_draw(target: Target) -> Groups | None:
@@ -80,6 +86,18 @@ def _check_dims(
                 f"{source} has {len(given)} names, {list(given)}, but {name!r} has "
                 f"{len(shapes[name])} dimensions, with shape {shapes[name]}: give one name for "
                 "each dimension"
+            )
+
+
+def _warn_unused(options: ResultOptions, dims: Mapping[str, Sequence[str | None]]) -> None:
+    """Warn of labels for a dimension that no variable has, if its name is probably misspelt."""
+    known = {arviz_name(name) for names in dims.values() for name in names if name is not None}
+    for name in options.coords:
+        meant = did_you_mean(name, known)
+        if arviz_name(name) not in known and meant:
+            warn_user(
+                f"idata_kwargs['coords'] has labels of {name!r}{meant}, a dimension that no "
+                "variable has, and they are not used."
             )
 
 

@@ -73,7 +73,7 @@ class ResultOptions:
         keep = options.get("include_transformed")
         return cls(
             groups,
-            None if keep is None else bool(keep),
+            _flag("include_transformed", keep),
             _dims(options.get("dims", {})),
             _coords(options.get("coords", {})),
             limit,
@@ -127,6 +127,13 @@ def _wanted(group: str, value: object) -> Wanted:
     raise OptionError(
         f"idata_kwargs[{group!r}] must be True, False or names of variables, not {value!r}"
     )
+
+
+def _flag(option: str, value: object) -> bool | None:
+    """True, False or None."""
+    if value is None or isinstance(value, bool | np.bool_):
+        return None if value is None else bool(value)
+    raise OptionError(f"idata_kwargs[{option!r}] must be True or False, not {value!r}")
 
 
 def _dims(value: object) -> dict[str, list[str | None]]:
