@@ -186,5 +186,7 @@ def test_nan_in_a_predictor_is_named():
     with pm.Model() as model:
         slope = pm.Normal("slope", 0, 1)
         pm.Normal("obs", slope * x, 1, observed=Y)
-    with pytest.raises(ModelError, match=r"'obs' .* is nan in 1 of 6.*of shape \(6,\)\) contain NaN"):
+    with pytest.raises(
+        ModelError, match=r"'obs' .* is nan in 1 of 6.*of shape \(6,\)\) contain NaN"
+    ):
         to_target(model)

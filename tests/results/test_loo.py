@@ -137,7 +137,9 @@ def test_a_numpyro_model():
 def test_messages(without):
     with pytest.raises(OptionError, match=r"several observed variables, \['y', 'z'\]"):
         isogmm.loo(without, model_of(Y))
-    with pytest.raises(OptionError, match=r"var_name='q' is not an observed variable.*\['y', 'z'\]"):
+    with pytest.raises(
+        OptionError, match=r"var_name='q' is not an observed variable.*\['y', 'z'\]"
+    ):
         isogmm.loo(without, model_of(Y), var_name="q")
     with pytest.raises(OptionError, match="max_bytes"):
         isogmm.loo(without, model_of(Y), var_name="y", max_bytes=0)
