@@ -78,7 +78,7 @@ def _validate_data(model: pm.Model) -> None:
             where = np.argwhere(np.isnan(values))
             raise ModelError(
                 f"the observed data of '{name}' contain NaN in {len(where)} of {values.size} "
-                f"entries, the first at index {tuple(int(i) for i in where[0])}. Drop them, or pass "
+                f"entries, the first at index {tuple(map(int, where[0]))}. Drop them, or pass "
                 "the data as a NumPy masked array, not as pm.Data, so that PyMC imputes them."
             )
 

@@ -118,19 +118,15 @@ class JaxPrograms:
     @functools.cached_property
     def point_program(self) -> ClosedJaxpr:
         """The program of a point, not compiled."""
-        arguments = *self._shapes("point"), self._data_shapes
         with TRACING, self.precision():
-            return self._value_and_grad.trace(*arguments).jaxpr
+            return self._value_and_grad.trace(*self._shapes("point"), self._data_shapes).jaxpr
 
     @functools.cached_property
     def batch_size(self) -> int:
         """Rows of the batch program, fixed at the first use."""
-        given = self._batch_size
-        return (
-            batch_rows(self.cost, largest_bytes(self.point_program.jaxpr))
-            if given is None
-            else given
-        )
+        if self._batch_size is not None:
+            return self._batch_size
+        return batch_rows(self.cost, largest_bytes(self.point_program.jaxpr))
 
     @functools.cached_property
     def constrain_size(self) -> int:
@@ -213,12 +209,11 @@ class JaxPrograms:
                 traced = function.trace(*arguments, self._data_shapes)
                 lowered = traced.lower()
             self.num_programs += 1
+            options = compiler_options(name, cost_of(traced.jaxpr.jaxpr))
             # Draws are constrained at the end of a fit: the other programs compile first.
             after = list(self._compilations.values()) * (name == "constrain")
-            options = compiler_options(name, cost_of(traced.jaxpr.jaxpr))
-            self._compilations[name] = compile_in_background(
-                lowered, name, after=after, options=options
-            )
+            future = compile_in_background(lowered, name, after=after, options=options)
+            self._compilations[name] = future
         return self._compilations[name]
 
     # --- one data set -------------------------------------------------------------------------
