@@ -1,13 +1,13 @@
 """The search for further modes, after the first Gaussian is known."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates
 from isogmm.locate.factors import map_of
+from isogmm.locate.found_modes import FoundModes
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
@@ -63,38 +63,6 @@ MAX_MODES_IF_TOO_MANY, MAX_MODES = 8, 64
 MAX_UNRESOLVED = 0.8
 #: Probability of a new mode above which the search goes on, even if one mode is known.
 MAX_UNSEEN_PROBABILITY = 0.005
-
-
-@dataclass(frozen=True)
-class FoundModes:
-    """The result of the search for modes.
-
-    Parameters
-    ----------
-    maxima
-        Local maxima whose estimated mass is not negligible.
-    num_starts
-        Number of starting points by their source.
-    num_screened
-        Number of points that were evaluated once.
-    num_without_path
-        Number of starting points without a path.
-    num_since_new
-        Number of paths after the last new mode.
-    unseen
-        Good-Turing estimate of the probability that one more path ends in a new mode.  If a limit
-        ended the search, at least the share of the paths that ended in no known maximum.
-    end
-        Why the search ended.
-    """
-
-    maxima: list[LocalMaximum]
-    num_starts: dict[str, int]
-    num_screened: int
-    num_without_path: int
-    num_since_new: int
-    unseen: float
-    end: SearchEnd
 
 
 class ModeSearch:
@@ -245,16 +213,14 @@ class ModeSearch:
             log_density, gradients = self.target.evaluate(points)
             self.num_screened += len(points)
             index = choose_starts(maps, own, points, log_density, gradients, quota, self.generator)
-            num_before = maximum.count
-            self._follow("around modes", points[index], own)
-            maximum.num_from_own += maximum.count - num_before
+            self._follow_around(maximum, points[index], own)
         if is_several:
             self._from_model()
         elif count := num_sphere_points(self.target):
             self.num_screened += count
             center = SphereCenter(self.map, self._nearest())
             starts = starts_from_spheres(self.target, self.generator, center, count)
-            self._follow("around modes", *starts)
+            self._follow_around(center.maximum, *starts)
 
     def _centers(self) -> list[LocalMaximum]:
         """Known modes around which points are screened: all, or a random selection."""
@@ -284,6 +250,14 @@ class ModeSearch:
         highest, others = np.split(order, [NUM_MODEL_PATHS // 2])
         others = self.generator.permutation(others)[: NUM_MODEL_PATHS - len(highest)]
         self._follow(source, points[np.concatenate([highest, others])])
+
+    def _follow_around(
+        self, maximum: LocalMaximum, starts: Float[np.ndarray, "n d"], own: AffineMap
+    ) -> None:
+        """Paths from points around one maximum, in the coordinates of its Gaussian."""
+        num_before = maximum.count
+        self._follow("around modes", starts, own)
+        maximum.num_from_own += maximum.count - num_before
 
     def _follow(
         self,

@@ -17,9 +17,10 @@ from isogmm.model.fit_target import FitTarget
 MIN_DIM, MAX_DIM = 6, 40
 #: Points on all spheres: at most the first number, and as many as compute the second number of
 #: numbers (about a tenth of a second).  With fewer than the third the spheres are left out.  On
-#: nine random targets with one known mode of several, 61,440 points found another in 33 of 36
-#: searches, 20,480 in 23 of 36, and the points of a round in 4 of 45.
-MAX_POINTS, MAX_NUMBERS, MIN_POINTS = 61_440, 4e8, 8_192
+#: nine random targets with one known mode of several, 20,480 points found another in 23 of 36
+#: searches, 61,440 in 31 of 36, and the points of a round alone in 4 of 45.  On the four hardest
+#: ones, 61,440 found another in 11 of 16, and 98,304 in 19 of 24.
+MAX_POINTS, MAX_NUMBERS, MIN_POINTS = 98_304, 4e8, 8_192
 #: Points on one sphere that choose between two maps, and its radius in standard deviations.
 NUM_TEST_POINTS, TEST_RADIUS = 256, 8.0
 #: Ratio of the spreads below which the second map replaces the first, and values that it needs.
@@ -78,6 +79,8 @@ def starts_from_spheres(
     count
         Number of points on all spheres.
     """
+    # Own random numbers: where no other mode is found, the rest of the fit is unchanged.
+    (generator,) = generator.spawn(1)
     own = _more_elliptical(target, generator, center)
     size = count // len(RADII)
     units = directions(generator, size * len(RADII), target.dim).reshape(len(RADII), size, -1)

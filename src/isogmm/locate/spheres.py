@@ -19,7 +19,7 @@ from isogmm.mixtures.affine_map import AffineMap
 RADII = np.geomspace(4.0, 28.0, 8)
 #: Points with the largest excess that are kept on each sphere, and on all of them.
 MAX_ON_SPHERE, MAX_CANDIDATES = 8, 32
-#: Smallest number of finite values on a sphere.
+#: Smallest number of finite values on a sphere, far above the largest number of dimensions.
 MIN_FINITE = 500
 #: Share of the spread of the values on a sphere that a linear function of the direction must
 #: explain for the values to be compared along it.
@@ -76,7 +76,8 @@ def excess_on_sphere(
     values, units = log_density[finite], units[finite]
     rest = values - np.median(values)
     limited = _limited(rest, 0.0)
-    slope = np.linalg.lstsq(units, limited - limited.mean(), rcond=None)[0]
+    # The directions are uniform, so their second moments are well-conditioned.
+    slope = np.linalg.solve(units.T @ units, units.T @ (limited - limited.mean()))
     length = np.linalg.norm(slope)
     if (units @ slope).std() > MIN_LINEAR_SHARE * limited.std():
         rest = _without_trend(units @ slope / length, rest)
