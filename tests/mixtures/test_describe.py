@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap, dense_map
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
@@ -75,3 +76,9 @@ def test_the_map_takes_one_line():
     assert repr(AffineMap(np.zeros(3), np.ones(3))) == (
         "AffineMap: diagonal affine map in 3 dimensions"
     )
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_number_of_draws_of_another_type():
+    with pytest.raises(OptionError, match="num_draws must be a whole number of at least 0, not"):
+        FACTORIZED.sample(0, "10")

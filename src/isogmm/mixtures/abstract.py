@@ -18,7 +18,7 @@ from isogmm.mixtures.describe import describe
 from isogmm.mixtures.tables import read_tables, tables_of
 from isogmm.results.fit_result import Tables
 from isogmm.results.groups import Result
-from isogmm.validation import generator_of
+from isogmm.validation import generator_of, whole_number
 
 #: Largest dimension of balanced noise.  The sequence then takes less than 1 % of a fit, and in
 #: higher dimensions its points fill the space hardly better than independent ones.
@@ -235,6 +235,7 @@ class AbstractMixture(abc.ABC):
             errors.  Ignored in more than ``MAX_BALANCED_DIM`` dimensions.
         """
         generator = generator_of(random_seed)
+        num_draws = whole_number("num_draws", num_draws, least=0)
         if self.means.ndim > 2:
             parts = [
                 self[chain].sample(generator, num_draws, is_balanced=is_balanced)

@@ -87,6 +87,11 @@ def as_list(var_names: VarNames) -> list[str] | None:
     return list(dict.fromkeys(names))
 
 
+def is_exclusion(names: Sequence[str]) -> bool:
+    """Whether names leave variables out: all of them begin with ``~``, as in ArviZ."""
+    return bool(names) and all(name.startswith("~") for name in names)
+
+
 def select(variables: Sequence[Entries], var_names: VarNames, coords: Coords) -> list[int]:
     """Flat indices of the selected entries, in the order of ``var_names``.
 
@@ -95,7 +100,8 @@ def select(variables: Sequence[Entries], var_names: VarNames, coords: Coords) ->
     variables
         All variables, in flat order.
     var_names
-        Names of variables or of single entries; None selects all variables.
+        Names of variables or of single entries; None selects all variables, and names that begin
+        with ``~`` select all but these.
     coords
         Restricts the entries of whole variables by their labels.
 
@@ -111,6 +117,9 @@ def select(variables: Sequence[Entries], var_names: VarNames, coords: Coords) ->
         names = [name for one in variables for name in naming(one)]
         single |= {name: index for index, name in enumerate(names)}
     wanted = list(whole) if (given := as_list(var_names)) is None else given
+    if is_exclusion(wanted):
+        excluded = set(select(variables, [name[1:] for name in wanted], None))
+        return [index for index in select(variables, None, coords) if index not in excluded]
     chosen = [whole[name][0] for name in wanted if name in whole]
     _check_dims(coords or {}, chosen)
     found: list[int] = []

@@ -367,6 +367,9 @@ def test_var_names_choose():
         per_variable=True,
     )
     assert list(table.index) == [("a", "mu"), ("b", "mu")]
+    results = {"a": with_tau(), "b": with_tau()}
+    table = isogmm.compare(results, "b", var_names=["~tau", "~theta"], per_variable=True)
+    assert list(table.index) == [("a", "mu"), ("b", "mu")]
 
 
 def test_inputs_are_not_changed():

@@ -195,6 +195,7 @@ def test_pairs_refuse_invalid_options(idata):
         isogmm.plot_compare_pairs({"isogmm": idata}, var_names=["mu"])
     with pytest.raises(OptionError, match="not a key of results"):
         isogmm.plot_compare_pairs({"isogmm": idata}, "nuts")
+    assert isogmm.plot_compare_pairs({"isogmm": idata}, idata).shape == (1,)
     with pytest.raises(OptionError, match="the order of the arguments"):
         isogmm.plot_compare_pairs({"isogmm": idata}, ["mu", "tau"], "nuts")
 

@@ -10,7 +10,7 @@ from isogmm.errors import OptionError
 from isogmm.results.groups import Result
 from isogmm.views.comparison.align import aligned, common_names, only_counts
 from isogmm.views.comparison.variables import DrawsLike, Variable, is_arviz, variables_of
-from isogmm.views.selection import Coords, VarNames, as_list, select
+from isogmm.views.selection import Coords, VarNames, as_list, is_exclusion, select
 
 #: Name of a reference that is given as draws and not as a key of the results.
 REFERENCE = "reference"
@@ -72,9 +72,10 @@ def read(
         If the reference is unknown, or variables, shapes or labels differ.  The message names
         them.
     """
-    methods, reference = _with_reference(results, reference)
+    methods, reference = with_reference(results, reference)
     found = {name: variables_of(name, result) for name, result in methods.items()}
     names = common_names(found, reference, _variables_in(var_names, found[reference]))
+    var_names = _without_excluded(var_names, found[reference])
     # Plain arrays have no names of dimensions, and other libraries may have numbers in place of the
     # user's labels: the first method with the most labels gives the template.
     named = [name for name in (reference, *found) if _is_named(found[name], names)]
@@ -112,14 +113,24 @@ def _variables_in(var_names: VarNames, known: Mapping[str, Variable]) -> list[st
     names = as_list(var_names)
     if names is None:
         return None
+    if is_exclusion(names):
+        return [name for name in known if f"~{name}" not in names]
     return list(dict.fromkeys(n if n in known else n.partition("[")[0] for n in names))
 
 
-def _with_reference(
+def _without_excluded(var_names: VarNames, known: Mapping[str, Variable]) -> VarNames:
+    """The names that are left to select, once whole variables are excluded by ``~``."""
+    names = as_list(var_names)
+    if names is None or not is_exclusion(names):
+        return names
+    return [name for name in names if name[1:] not in known] or None
+
+
+def with_reference(
     results: Mapping[str, DrawsLike], reference: str | DrawsLike
 ) -> tuple[dict[str, DrawsLike], str]:
     """All results by method, a reference given as draws among them, and the reference's name."""
-    if not isinstance(results, Mapping) or not results:
+    if not isinstance(results, Mapping) or is_arviz(results) or not results:
         raise OptionError('results must be a mapping such as {"isogmm": idata, "nuts": other}')
     methods = {str(name): result for name, result in results.items()}
     if isinstance(reference, str):

@@ -14,7 +14,8 @@ from isogmm.errors import OptionError
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.stored import mixture_from
 from isogmm.results.groups import Result, group_names
-from isogmm.views.comparison.draws import unknown_reference
+from isogmm.views.comparison.draws import with_reference
+from isogmm.views.comparison.variables import is_arviz
 from isogmm.views.plots.density import plane_density
 from isogmm.views.plots.style import INK, REFERENCE, color, evenly_spaced, panels, shorten, style
 from isogmm.views.plots.unconstrained import UnconstrainedSpace
@@ -39,7 +40,7 @@ NUM_FULL_ELLIPSES = 16
 
 def plot_compare_pairs(
     results: Mapping[str, Result],
-    reference: str | None = None,
+    reference: str | Result | None = None,
     var_names: VarNames = None,
     *,
     coords: Coords = None,
@@ -60,7 +61,8 @@ def plot_compare_pairs(
         coordinates.  Other methods need no unconstrained draws if each number is transformed by
         itself.
     reference
-        The key of the method that is drawn behind all others; none by default.
+        The method that is drawn behind all others: a key of ``results``, or a result, which is
+        then called ``reference``.  None by default.
     var_names, coords
         Variables and labels that select two coordinates, as in ArviZ: ``["mu", "tau"]``, or
         ``"theta"`` with ``coords={"school": ["Choate", "Deerfield"]}``.  Single entries
@@ -84,13 +86,15 @@ def plot_compare_pairs(
     fits = [name for name, result in results.items() if "fit" in group_names(result)]
     if not fits:
         raise OptionError("plot_compare_pairs needs one result of fit_isogmm among the results")
-    if reference is not None and not isinstance(reference, str):
+    if isinstance(reference, list | tuple):
         raise OptionError(
-            f"reference must be a key of results, not {reference!r}: the order of the arguments is "
+            "reference must be a key of results or a result, not a "
+            f"{type(reference).__name__}: the order of the arguments is "
             "plot_compare_pairs(results, reference, var_names)"
         )
-    if reference is not None and reference not in results:
-        raise OptionError(unknown_reference(reference, results))
+    if reference is not None:
+        methods, reference = with_reference(results, reference)
+        results = {name: result for name, result in methods.items() if is_arviz(result)}
     space = UnconstrainedSpace(results[fits[0]])
     if len(space.labels) < 2:
         raise OptionError(
