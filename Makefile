@@ -87,7 +87,7 @@ test-float32: $(STAMP)  ## the tests that hold in single precision too, in singl
 
 .PHONY: benchmark
 benchmark: $(STAMP)  ## measurements, one process, tables printed
-	$(BIN)/python -m pytest -m benchmark -s $(PYTEST)
+	XLA_FLAGS= $(BIN)/python -m pytest -m benchmark -s $(PYTEST)
 
 .PHONY: doctest
 doctest: $(STAMP)  ## the examples in docstrings
