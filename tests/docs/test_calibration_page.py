@@ -11,7 +11,7 @@ from isogmm.studies.uniformity import detectable
 @pytest.mark.usefixtures("unchecked")
 def test_page_about_calibration():
     programs = blocks("calibration.md")
-    names = run(text.replace("n=50", "n=10, draws=200") for text in programs)  # shorter
+    names = run(text.replace("n=50", "n=10, draws=100, chains=1") for text in programs)
     assert names["result"].attrs["calibrated"] == 1
     assert "consistent with correct fits" in names["__printed__"]
 
