@@ -208,8 +208,8 @@ def describe(name: str, value: Any) -> Described | None:
         return Described(value, name, kind, "Pass a NumPy array of numbers.")
     array = _as_array(value)
     if array is not None:
-        found = _describe_elements(kind, array) if array.ndim else None
-        return None if found is None else Described(value, name, *found)
+        elements = _describe_elements(kind, array) if array.ndim else None
+        return None if elements is None else Described(value, name, *elements)
     lengths = {len(one) if isinstance(one, Sized) else 1 for one in value}
     if len(lengths) < 2:
         return Described(value, name, kind, "Pass a NumPy array of numbers.")

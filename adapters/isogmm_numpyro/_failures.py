@@ -123,15 +123,16 @@ def _float_index(named: Mapping[str, object], error: Exception) -> str:
             array = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
             continue
-        if getattr(value, "dtype", None) is None or not array.ndim or not array.size:
+        dtype = str(getattr(value, "dtype", ""))
+        if not dtype or not array.ndim or not array.size:
             continue
         is_missing = np.isnan(array)
-        if str(value.dtype)[0] in "iub" or (array[~is_missing] % 1).any():
+        if dtype[0] in "iub" or (array[~is_missing] % 1).any():
             continue
         notes += (
             f" The argument '{name}' has {is_missing.sum()} missing values: drop these rows."
             if is_missing.any()
-            else f" The argument '{name}' has whole numbers as {value.dtype}: pass "
+            else f" The argument '{name}' has whole numbers as {dtype}: pass "
             f"{name}.astype(int)."
         )
     return f"the model uses floating-point numbers as indices.{notes} {_line(error)}"

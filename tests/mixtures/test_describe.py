@@ -80,5 +80,6 @@ def test_the_map_takes_one_line():
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_number_of_draws_of_another_type():
+    mixture = IsotropicMixture(MEANS, np.ones((CHAINS, COUNT)), LOG_WEIGHTS)
     with pytest.raises(OptionError, match="num_draws must be a whole number of at least 0, not"):
-        FACTORIZED.sample(0, "10")
+        mixture.sample(0, "10")

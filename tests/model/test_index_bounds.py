@@ -37,7 +37,7 @@ BEYOND = {
 def test_an_index_beyond_the_end_is_found(case):
     (beyond,) = found(BEYOND[case], LABELS)
     assert beyond.size == 2
-    assert beyond.count < beyond.total or beyond.total == 1
+    assert beyond.num_outside < beyond.total or beyond.total == 1
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Beyond(NamedTuple):
     smallest, largest
         The smallest and the largest index.  A negative index counts from the end; here the length
         of the axis has been added to it.
-    count, total
+    num_outside, total
         Number of indices beyond the end, and of all indices.
     sources
         Positions of the inputs of the program from which the indices are computed.
@@ -40,7 +40,7 @@ class Beyond(NamedTuple):
     size: int
     smallest: int
     largest: int
-    count: int
+    num_outside: int
     total: int
     sources: frozenset[int]
 
@@ -52,7 +52,7 @@ class Beyond(NamedTuple):
     def __str__(self) -> str:
         index = self.largest if self.largest >= self.size else self.smallest - self.size
         axis = f"an array of {self.size} {'entry' if self.size == 1 else 'entries'}"
-        return f"{self.count} of {self.total} indices of {axis} are outside it, for example {index}"
+        return f"{self.num_outside} of {self.total} indices of {axis} are outside it, for example {index}"
 
 
 class _Known(NamedTuple):
