@@ -5,7 +5,8 @@ import enum
 import uuid
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
+from ipaddress import ip_address
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,13 @@ class Color(enum.Enum):
     RED = 1
     GREEN = 2
     BLUE = 3
+
+
+class Part(enum.Flag):
+    """Labels that are flags, of which one is a combination."""
+
+    HEAD = 1
+    TAIL = 2
 
 
 #: Labels of a dimension of length 3 by kind.
@@ -61,6 +69,13 @@ LABELS = {
     "sets": [frozenset("a"), frozenset("b"), frozenset("c")],
     "offsets": [pd.offsets.Day(1), pd.offsets.Day(2), pd.offsets.MonthBegin(2)],
 }
+LABELS |= {
+    "flags": [Part.HEAD, Part.HEAD | Part.TAIL, Part.TAIL],
+    "half precision": np.array([0.1, 0.2, 0.3], np.float16),
+    "extended precision": np.array([0.1, 0.2, 0.3], np.longdouble),
+    "paths of Windows": [PureWindowsPath(r"a\b"), PureWindowsPath("c"), PureWindowsPath("d")],
+    "addresses": [ip_address("1.1.1.1"), ip_address("1.1.1.2"), ip_address("::1")],
+}
 #: Labels of several parts, which become text.
 OF_PARTS = {
     "pairs": [("a", 1), ("b", 2), ("c", 3)],
@@ -72,5 +87,7 @@ OF_PARTS = {
 #: Labels of which one is missing and not equal to itself.
 WITH_MISSING = {
     "NaN": [1.0, np.nan, 2.0],
+    "NA": pd.array(["a", pd.NA, "b"], dtype="string"),
+    "nullable NA": pd.array([1, pd.NA, 2], dtype="Int64"),
     "NaT": [pd.Timestamp("2020-01-01"), pd.NaT, pd.Timestamp("2020-01-03")],
 }

@@ -29,7 +29,7 @@ def labels_of(idata):
 
 def are_equal(left, right):
     return len(left) == len(right) and all(
-        one == other or (pd.isna(one) and pd.isna(other))
+        (pd.isna(one) and pd.isna(other)) or one == other
         for one, other in zip(left, right, strict=True)
     )
 
@@ -39,6 +39,8 @@ def test_a_result_has_the_labels_of_the_user(kind):
     given = list(ALL[kind])
     if kind == "mixed":
         given = [str(label) for label in given]  # as in NumPy
+    if kind == "half precision":
+        given = [float(label) for label in given]  # pandas has no such numbers
     assert are_equal(labels_of(result(ALL[kind])), list(pd.Index(given)))
 
 

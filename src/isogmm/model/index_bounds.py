@@ -52,7 +52,8 @@ class Beyond(NamedTuple):
     def __str__(self) -> str:
         index = self.largest if self.largest >= self.size else self.smallest - self.size
         axis = f"an array of {self.size} {'entry' if self.size == 1 else 'entries'}"
-        return f"{self.num_outside} of {self.total} indices of {axis} are outside it, for example {index}"
+        share = f"{self.num_outside} of {self.total} indices"
+        return f"{share} of {axis} are outside it, for example {index}"
 
 
 class _Known(NamedTuple):

@@ -24,6 +24,8 @@ def label_index(entries: Iterable[object]) -> pd.Index:
     labels = _array(entries)
     if labels.dtype.kind in "mM":
         return pd.Index(labels)  # with a resolution that pandas supports
+    if labels.dtype.kind == "f" and labels.dtype.itemsize not in (4, 8):
+        labels = labels.astype(float)  # pandas and zarr have no other numbers
     if labels.dtype.kind in NUMBER_KINDS:
         return pd.Index(labels, dtype=labels.dtype)
     labels = labels.astype(object)

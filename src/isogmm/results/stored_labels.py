@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path, PurePath
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -167,28 +168,35 @@ def _decode_interval(content: list[Json]) -> pd.Interval:
     return pd.Interval(_decode(left), _decode(right), closed=closed)
 
 
-def _decode_member(content: list[str]) -> object:
-    """The member of an Enum class; nothing is imported for it.
+def _decode_member(content: list[Json]) -> object:
+    """The member of an Enum class, by its name or its value; nothing is imported for it.
 
     Raises
     ------
     LookupError
         If the program has no such class or member.
     """
-    module, path, name = content
-    found: object = sys.modules[module]
-    for part in path.split("."):
+    module, path, name, *value = content
+    found: object = sys.modules[str(module)]
+    for part in str(path).split("."):
         found = getattr(found, part, None)
     if not isinstance(found, enum.EnumMeta):
         raise LookupError(f"{module} has no Enum {path}")
-    return found[name]
+    if name not in found.__members__ and value:  # a combination of flags
+        return found(*value)
+    return found[str(name)]
+
+
+def _encode_member(label: enum.Enum) -> Json:
+    names: list[Json] = [type(label).__module__, type(label).__qualname__, label.name]
+    return [*names, label.value] if isinstance(label, enum.Flag) else names
 
 
 #: Types of labels by the name in the attribute.  The first type of a label counts.
 _CODECS: dict[str, _Codec] = {
     "enum": _Codec(
         enum.Enum,
-        lambda label: [type(label).__module__, type(label).__qualname__, label.name],
+        _encode_member,
         _decode_member,
     ),
     "interval": _Codec(
@@ -205,6 +213,7 @@ _CODECS: dict[str, _Codec] = {
         pd.offsets.BaseOffset, lambda label: label.freqstr, pd.tseries.frequencies.to_offset
     ),
     "missing": _Codec(type(pd.NaT), lambda label: None, lambda content: pd.NaT),
+    "NA": _Codec(type(pd.NA), lambda label: None, lambda content: pd.NA),
     "timestamp": _Codec(pd.Timestamp, _encode_timestamp, _decode_timestamp),
     "datetime": _Codec(datetime, datetime.isoformat, datetime.fromisoformat),
     "date": _Codec(date, date.isoformat, date.fromisoformat),
@@ -215,7 +224,10 @@ _CODECS: dict[str, _Codec] = {
     "decimal": _Codec(Decimal, str, Decimal),
     "fraction": _Codec(Fraction, str, Fraction),
     "uuid": _Codec(uuid.UUID, str, uuid.UUID),
+    "windows path": _Codec(PureWindowsPath, str, PureWindowsPath),
     "path": _Codec(PurePath, str, Path),
+    "IPv4 address": _Codec(IPv4Address, str, IPv4Address),
+    "IPv6 address": _Codec(IPv6Address, str, IPv6Address),
     "set": _Codec(
         frozenset,
         lambda label: [_encode(entry) for entry in label],
