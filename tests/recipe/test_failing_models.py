@@ -8,7 +8,10 @@ import pytest
 import isogmm
 from isogmm.recipe import summarize as module
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 DIM = 3
+QUICK = {"random_seed": 0, "draws": 200, "chains": 2, "progressbar": False}
 
 
 class Failing:
@@ -28,11 +31,11 @@ class Failing:
         return value, np.column_stack([slope, -scale[:, None] * rest])
 
 
-def fit(limit=np.inf, **options):
+def fit(limit=np.inf):
     model = isogmm.LogDensity(
         None, np.zeros(DIM), value_and_grad=Failing(limit), vectorized=True, names="x"
     )
-    return isogmm.fit_isogmm(model, random_seed=0, progressbar=False, **options)
+    return isogmm.fit_isogmm(model, **QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,7 @@ def test_an_error_of_the_model_leaves_the_draws_of_the_mixture(counts, stage):
     assert "resume=idata" in str(caught[0].message)
     assert idata.attrs["verdict"] == "unreliable"
     assert np.isfinite(idata["posterior"]["x"]).all()
-    assert idata["posterior"].sizes["draw"] == 1000
+    assert idata["posterior"].sizes["draw"] == 200
 
 
 def test_an_error_of_the_search_is_raised():
@@ -67,7 +70,7 @@ def test_draws_that_cannot_be_judged_are_returned(monkeypatch, error):
     monkeypatch.setattr(module, "findings_of", fails)
     model = isogmm.LogDensity(lambda x: -0.5 * x @ x, np.zeros(DIM))
     with pytest.warns(isogmm.FitWarning, match=f"could not be checked.*{type(error).__name__}"):
-        idata = isogmm.fit_isogmm(model, random_seed=0, progressbar=False)
+        idata = isogmm.fit_isogmm(model, **QUICK)
     assert idata.attrs["verdict"] == "unreliable"
-    assert idata["posterior"].sizes["draw"] == 1000
+    assert idata["posterior"].sizes["draw"] == 200
     assert "could not be checked" in str(isogmm.report(idata))

@@ -208,6 +208,7 @@ def test_chains_in_the_new_coordinates_leave_the_target_invariant():
     assert_mean((np.abs(white) > 2.0).astype(float), np.full(5, 0.0455003))
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("width", [1.0, 3.0])
 def test_the_neck_of_a_funnel_is_reached(width):
     """Neal's funnel: the share of draws below the quantiles of the log scale, down to 1 %."""

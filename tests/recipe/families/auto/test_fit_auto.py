@@ -108,11 +108,21 @@ def test_one_gaussian_for_each_mode(tmp_path):
         fit_isogmm(truth.target(), family="isotropic", resume=saved, **QUICK)
 
 
+#: Fits of the two curved modes.
+CURVED = {**QUICK, "refine": 0, "tolerance": 0.25, "init": isogmm.Locate(num_starts=32)}
+
+
+@pytest.fixture(scope="module")
+def isotropic():
+    """The fit of the two curved modes with isotropic components."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        return fit_isogmm(bananas(), family="isotropic", **CURVED)
+
+
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
-def test_full_covariances_are_optimized_where_modes_are_curved(monkeypatch):
-    options = {"refine": 0, "tolerance": 0.25, **QUICK}
-    options |= {"init": isogmm.Locate(num_starts=32)}
-    fits = [fit_isogmm(bananas(), family=f, **options) for f in ("isotropic", "auto")]
+def test_full_covariances_are_optimized_where_modes_are_curved(isotropic, monkeypatch):
+    fits = [isotropic, fit_isogmm(bananas(), family="auto", **CURVED)]
     gain = fits[1].attrs["elbo"] - fits[0].attrs["elbo"]
     assert gain > 2 * np.hypot(fits[0].attrs["elbo_se"], fits[1].attrs["elbo_se"])
     mixture = isogmm.Mixture.from_idata(fits[1])
@@ -120,12 +130,12 @@ def test_full_covariances_are_optimized_where_modes_are_curved(monkeypatch):
     assert mixture.num_components > fits[1].attrs["num_modes"]
     # A limit on the iterations is no early end.
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_ITERATIONS", 30)
-    short = fit_isogmm(bananas(), **options)
+    short = fit_isogmm(bananas(), **CURVED)
     assert short.attrs["stop_reason"] == "converged"
     assert short.attrs["num_gradient_evaluations"] < fits[1].attrs["num_gradient_evaluations"]
     # Beyond a number of dimensions there is no optimization.
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_OPTIMIZED_DIM", 1)
-    limited = fit_isogmm(bananas(), **options)
+    limited = fit_isogmm(bananas(), **CURVED)
     stages = [json.loads(f.attrs["stage_gradient_evaluations"]) for f in (fits[0], limited)]
     assert stages[0]["mixture"] == stages[1]["mixture"]
 
@@ -166,12 +176,10 @@ def test_an_interrupt_leaves_the_isotropic_fit():
     assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
 
 
-def test_rejected_covariances_leave_the_draws_of_isotropic_components(monkeypatch):
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+def test_rejected_covariances_leave_the_draws_of_isotropic_components(isotropic, monkeypatch):
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.is_better", lambda *_: False)
-    options = {"refine": 0, "tolerance": 0.25, **QUICK, "init": isogmm.Locate(num_starts=32)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        fits = [fit_isogmm(bananas(), family=f, **options) for f in ("isotropic", "auto")]
+    fits = [isotropic, fit_isogmm(bananas(), family="auto", **CURVED)]
     np.testing.assert_array_equal(*(draws_of(idata) for idata in fits))
     gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
     assert gradients[1] > gradients[0]
