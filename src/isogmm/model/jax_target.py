@@ -205,7 +205,7 @@ class JaxPrograms:
         if name not in self._compilations:
             with self.precision():
                 function = jitted(self._functions[name], self._data_shapes)
-                arguments = placed(self._shapes(name), self._data_shapes)
+                arguments = placed(self._shapes(name), self._data_shapes, points=name == "batch")
                 traced = function.trace(*arguments, self._data_shapes)
                 lowered = traced.lower()
             self.num_programs += 1

@@ -74,9 +74,31 @@ def jitted(function: Any, data: PyTree) -> Any:
     return jax.jit(function) if everywhere is None else jax.jit(function, out_shardings=everywhere)
 
 
-def placed(shapes: tuple, data: PyTree) -> tuple:
-    """The shapes of further arguments, with a copy on every device of the data."""
-    everywhere = replicated_with(data)
-    if everywhere is None:
+def placed(shapes: tuple, data: PyTree, *, points: bool = False) -> tuple:
+    """The shapes of further arguments, with their place on the devices of the data.
+
+    Every device has a copy of them.  Points are divided among the devices instead if every device
+    has a copy of all data.
+
+    Parameters
+    ----------
+    shapes
+        The shapes.
+    data
+        The data.
+    points
+        Whether the first axis of the shapes are points that are evaluated together.
+    """
+    place = replicated_with(data)
+    if place is None:
         return shapes
-    return tuple(jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=everywhere) for s in shapes)
+    if points and _can_divide(shapes[0].shape[0], place, data):
+        place = NamedSharding(place.mesh, PartitionSpec(place.mesh.axis_names))
+    return tuple(jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=place) for s in shapes)
+
+
+def _can_divide(num_points: int, place: NamedSharding, data: PyTree) -> bool:
+    """Whether all devices belong to this process, have all data, and get equally many points."""
+    shardings = [sharding_of(leaf) for leaf in jax.tree.leaves(data)]
+    has_all = all(each is None or each.is_fully_replicated for each in shardings)
+    return place.is_fully_addressable and has_all and num_points % place.num_devices == 0
