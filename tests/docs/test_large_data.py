@@ -9,6 +9,7 @@ from isogmm.results import constrained, loo
 
 
 @pytest.mark.numpyro
+@pytest.mark.pymc
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore:the data have only a subsample")
 def test_the_programs_run():
@@ -28,6 +29,12 @@ def test_the_programs_run():
     # Twenty copies of the data divide the variances by twenty, besides the prior.
     ratio = whole.std(("chain", "draw")) / large["posterior"]["b"].std(("chain", "draw"))
     np.testing.assert_allclose(ratio, np.sqrt(20), rtol=0.15)
+    of_minibatches = names["of_minibatches"]
+    assert of_minibatches.attrs["num_rows"] == 2_000
+    ratio = of_minibatches["posterior"]["b"].std(("chain", "draw")).values / whole.std(
+        ("chain", "draw")
+    )
+    np.testing.assert_allclose(ratio, 1.0, atol=0.1)
     # The subset is scaled to all rows: the same width, at another place.
     ratio = part.std(("chain", "draw")) / whole.std(("chain", "draw"))
     np.testing.assert_allclose(ratio, 1.0, atol=0.15)

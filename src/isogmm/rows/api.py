@@ -1,5 +1,6 @@
 """The function that fits a model to data that are read in blocks of rows."""
 
+import contextlib
 import functools
 import time
 from collections.abc import Mapping
@@ -9,19 +10,24 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.api import fit_isogmm
-from isogmm.errors import FitWarning, OptionError, warn_user
+from isogmm.errors import FitWarning, IsogmmError, OptionError, warn_user
+from isogmm.model.fit_target import FitTarget
 from isogmm.model.keywords import explains_keywords
 from isogmm.progress.progress import Progress
 from isogmm.results.fit_group import positions_from
-from isogmm.results.groups import Result, add_attributes, attributes
+from isogmm.results.groups import Result, add_attributes, attributes, get_group
+from isogmm.results.interruption import interruptible
 from isogmm.results.labels import Verdict
+from isogmm.results.stop_reason import StopReason
 from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.rows.approximate import MAX_CENTERS, Approximation, approximate
 from isogmm.rows.blocks import Blocks
+from isogmm.rows.calibrate import calibrated
 from isogmm.rows.judge import judged, log_density_of_rows
 from isogmm.rows.read_model import read_model, with_rows
 from isogmm.rows.sample import sampled
 from isogmm.rows.surrogate import Surrogate
+from isogmm.rows.terms import RowTerms
 from isogmm.validation import seed_of, whole_number
 
 #: Rows of the sample.
@@ -58,6 +64,10 @@ def fit_rows(
     3. :func:`isogmm.fit_isogmm` fits the corrected log density, which needs the sample only.
     4. The last pass computes the log density of all rows at the draws.  Importance weights correct
        the draws and decide the verdict.
+    5. If the verdict is ``unreliable``, steps 3 and 4 are repeated with weights of the rows of the
+       sample in place of the correction.  With them the weighted sample has the value, gradient
+       and Hessian of all rows at the modes.  This needs at most 60 parameters, and one and a half
+       rows of the sample for each entry of the Hessian on and above the diagonal.
 
     The memory is bounded by a block, the sample, and the draws.  All programs compute in double
     precision.
@@ -117,7 +127,8 @@ def fit_rows(
     ----------
     Baker, Fearnhead, Fox and Nemeth (2019). Control variates for stochastic gradient MCMC.
     Statistics and Computing 29; Jordan, Lee and Yang (2019). Communication-efficient distributed
-    statistical inference. JASA 114.
+    statistical inference. JASA 114; Deville and Särndal (1992). Calibration estimators in survey
+    sampling. JASA 87.
 
     Examples
     --------
@@ -152,16 +163,31 @@ def fit_rows(
         surrogate = Surrogate(target, density, sample, blocks.num_rows)
         progress.show("correcting the sample", lambda: f"pass {blocks.num_passes + 1}")
         found = approximate(surrogate, density, blocks, sample, generator)
-    with kept_filters():
-        ignore(FitWarning, "isogmm: ")  # the advice of the judgement on all rows follows
-        idata = fit_isogmm(found.target, random_seed=seed, progressbar=progressbar, **options)
-    add_attributes(idata, {"num_rows": blocks.num_rows, "sample_rows": len(sample[0])})
-    positions = positions_from(idata)
-    flat = positions.reshape(-1, positions.shape[-1])
-    with Progress(progressbar, "weighting the draws"):
-        of_rows, problem = log_density_of_rows(found.target, density, blocks, flat)
-    problem = problem or _problem(found, flat, len(sample[0]))
-    idata = judged(idata, of_rows.reshape(positions.shape[:2]), problem, generator)
+
+    def fit(found: Approximation) -> Result:
+        """The fit of an approximation, judged on all rows."""
+        with kept_filters():
+            ignore(FitWarning, "isogmm: ")  # the advice of the judgement on all rows follows
+            idata = fit_isogmm(found.target, random_seed=seed, progressbar=progressbar, **options)
+        add_attributes(idata, {"num_rows": blocks.num_rows, "sample_rows": len(sample[0])})
+        positions = positions_from(idata)
+        flat = positions.reshape(-1, positions.shape[-1])
+        with Progress(progressbar, "weighting the draws"):
+            of_rows, problem = log_density_of_rows(found.target, density, blocks, flat)
+        problem = problem or _problem(found, flat, len(sample[0]))
+        return judged(idata, of_rows.reshape(positions.shape[:2]), problem, generator)
+
+    idata = fit(found)
+    if _may_repeat(idata):
+        # Whatever happens in a second fit, the first one has a result.
+        with (
+            contextlib.suppress(IsogmmError),
+            interruptible(FitTarget.of(found.target), has_result=True),
+        ):
+            weighted = calibrated(found, surrogate, RowTerms(density, sample), blocks.num_rows)
+            other = idata if weighted is None else fit(weighted)
+            if attributes(other)["verdict"] != Verdict.UNRELIABLE.value:
+                idata = other
     known = attributes(idata)
     if known["verdict"] == Verdict.UNRELIABLE.value:
         warn_user(f"isogmm: {known['advice']}")
@@ -172,6 +198,17 @@ def fit_rows(
             "sampling_time": round(time.perf_counter() - begin, 4),
         },
     )
+
+
+def _may_repeat(idata: Result) -> bool:
+    """Whether the fit is unreliable, has not been stopped, and all rows could be read."""
+    known = attributes(idata)
+    was_stopped = known["stop_reason"] in (
+        StopReason.INTERRUPTED.value,
+        StopReason.MAX_SECONDS.value,
+    )
+    has_weights = np.isfinite(get_group(idata, "sample_stats")["lp"].values).any()
+    return known["verdict"] == Verdict.UNRELIABLE.value and has_weights and not was_stopped
 
 
 def _fit_options(

@@ -51,13 +51,18 @@ class Approximation:
         the log density of all rows is not finite at any mode of the sample.
     num_modes
         Number of modes of the sample's posterior.
+    of_rows
+        The sum over all rows at the centers of the correction.
     """
 
     target: Target
     correction: Correction | None
     num_modes: int
+    of_rows: Expansion | None = None
 
 
+# Numerical trouble is in the verdict; NumPy's own warnings name lines of this library.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def approximate(
     surrogate: Surrogate,
     density: RowDensity,
@@ -102,7 +107,8 @@ def approximate(
         if shifts.max() < MAX_SHIFT * np.sqrt(surrogate.dim):
             break
         centers = means
-    return Approximation(surrogate.target(correction), correction, len(found))
+    of_rows = latest.of_rows.take(is_relevant)
+    return Approximation(surrogate.target(correction), correction, len(found), of_rows)
 
 
 def _moved(
@@ -138,6 +144,8 @@ class _Round:
     ----------
     correction
         The correction.
+    of_rows
+        The sum over all rows.
     steps
         (m, d): Newton steps from the centers.
     log_masses, rises
@@ -145,6 +153,7 @@ class _Round:
     """
 
     correction: Correction
+    of_rows: Expansion
     steps: Float[np.ndarray, "m d"]
     log_masses: Float[np.ndarray, " m"]
     rises: Float[np.ndarray, " m"]
@@ -182,4 +191,4 @@ def _corrected(
     log_masses = whole.values + rises - 0.5 * np.linalg.slogdet(precisions)[1]
     radii = RADIUS_FACTOR * (np.sqrt(len(unit)) + RADIUS_MARGIN + np.sqrt(2.0 * rises))
     correction = Correction(centers, difference, precisions, radii)
-    return _Round(correction, steps, np.where(is_finite, log_masses, -np.inf), rises)
+    return _Round(correction, rows, steps, np.where(is_finite, log_masses, -np.inf), rises)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import Bool, Float, PyTree
 
 from isogmm.arrays import Array
 from isogmm.model.precision import in_precision
@@ -32,6 +32,10 @@ class Expansion(NamedTuple):
     values: Float[np.ndarray, " m"]
     gradients: Float[np.ndarray, "m d"]
     hessians: Float[np.ndarray, "m d d"]
+
+    def take(self, which: Bool[np.ndarray, " m"] | slice | list[int]) -> "Expansion":
+        """The expansions at some of the centers."""
+        return Expansion(*(part[which] for part in self))
 
 
 class RowDensity:
@@ -57,7 +61,7 @@ class RowDensity:
         inputs: Callable[[list[np.ndarray]], PyTree],
         first_row: list[np.ndarray],
     ) -> None:
-        self._log_density, self.inputs = log_density, inputs
+        self.log_density, self.inputs = log_density, inputs
         self.copies: Copies = (
             inputs([np.repeat(array, FEW, 0) for array in first_row]),
             inputs([np.repeat(array, MANY, 0) for array in first_row]),
@@ -72,14 +76,14 @@ class RowDensity:
 
     def prior(self, position: Array, copies: Copies) -> Array:
         """The terms of the log density that do not depend on rows."""
-        few, many = (self._log_density(position, inputs) for inputs in copies)
+        few, many = (self.log_density(position, inputs) for inputs in copies)
         return (MANY * few - FEW * many) / (MANY - FEW)
 
     def rows(self, position: Array, inputs: PyTree, copies: Copies, padding: Array) -> Array:
         """The sum over the rows of a block without its ``padding`` copies of the first row."""
-        few, many = (self._log_density(position, inputs) for inputs in copies)
+        few, many = (self.log_density(position, inputs) for inputs in copies)
         of_first_row = (many - few) / (MANY - FEW)
-        sum_and_prior = self._log_density(position, inputs)
+        sum_and_prior = self.log_density(position, inputs)
         return sum_and_prior - self.prior(position, copies) - padding * of_first_row
 
     # --- passes over the data -----------------------------------------------------------------

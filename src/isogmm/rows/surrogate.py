@@ -29,6 +29,7 @@ from isogmm.arrays import Array
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import Target
 from isogmm.rows.density import Expansion, RowDensity
+from isogmm.rows.terms import RowTerms
 
 #: The radius R in standard deviations: the first number times the sum of √d, the second number and
 #: the length of the Newton step from the center.  Draws have distances of about √d, at which the
@@ -54,12 +55,15 @@ class Correction:
         (m, d, d): positive definite, the negative Hessian of the log density of all rows.
     radii
         (m,): R, in standard deviations.
+    weights
+        (m, s): weights of the rows of the sample, which make the sample S; None for n / s.
     """
 
     centers: Float[np.ndarray, "m d"]
     difference: Expansion
     precisions: Float[np.ndarray, "m d d"]
     radii: Float[np.ndarray, " m"]
+    weights: Float[np.ndarray, "m s"] | None = None
 
     @classmethod
     def none(cls, dim: int) -> "Correction":
@@ -76,11 +80,14 @@ class Correction:
         shift = positions[:, None] - self.centers
         return np.sqrt(np.einsum("nmi,mij,nmj->nm", shift, self.precisions, shift))
 
-    def take(self, which: Bool[np.ndarray, " m"] | slice) -> "Correction":
+    def take(self, which: Bool[np.ndarray, " m"] | slice | list[int]) -> "Correction":
         """The correction at some of the centers."""
-        difference = Expansion(*(part[which] for part in self.difference))
         return Correction(
-            self.centers[which], difference, self.precisions[which], self.radii[which]
+            self.centers[which],
+            self.difference.take(which),
+            self.precisions[which],
+            self.radii[which],
+            None if self.weights is None else self.weights[which],
         )
 
 
@@ -114,17 +121,22 @@ class Surrogate:
         self._target, self._density = target, density
         self._inputs = density.inputs(sample)
         self._scale = num_rows / len(sample[0])
-        self._programs: dict[int, JaxPrograms] = {}
+        self._terms: RowTerms | None = None
+        self._programs: dict[tuple[int, bool], JaxPrograms] = {}
 
     @property
     def dim(self) -> int:
         """Dimension d of the positions."""
         return self._target.dim
 
-    def target(self, correction: Correction) -> Target:
-        """The target with this correction."""
+    def target(self, correction: Correction, terms: RowTerms | None = None) -> Target:
+        """The target with this correction; with weights it needs the terms of the rows."""
+        if terms is not None:
+            self._terms = terms
+        weights = correction.weights
         data = {
-            "inputs": self._inputs,
+            "inputs": self._inputs if terms is None else terms.inputs,
+            "weights": np.zeros((len(correction.centers), 0)) if weights is None else weights,
             "copies": self._density.copies,
             "centers": correction.centers,
             "values": correction.difference.values,
@@ -133,7 +145,7 @@ class Surrogate:
             "precisions": correction.precisions,
             "radii": correction.radii,
         }
-        size = len(correction.centers)
+        size = len(correction.centers), weights is None
         if size not in self._programs:
             self._programs[size] = JaxPrograms(
                 self._log_density, self._no_groups, self._target.dim, data, x64=True
@@ -153,7 +165,7 @@ class Surrogate:
         return {"posterior": {"position": position}, "log_likelihood": {}, "log_prior": {}}
 
     def _log_density(self, position: Array, data: PyTree) -> Array:
-        names = ("centers", "values", "gradients", "hessians", "precisions", "radii")
+        names = ("centers", "values", "gradients", "hessians", "precisions", "radii", "weights")
         parts = [data[name] for name in names]
         around = jax.vmap(functools.partial(self._around, position, data))
         terms, squared = around(*parts)
@@ -172,14 +184,22 @@ class Surrogate:
         hessian: Array,
         precision: Array,
         radius: Array,
+        weights: Array,
     ) -> tuple[Array, Array]:
         """The density of one center without the prior, and r²."""
         shift = position - center
         squared = shift @ precision @ shift
         factor = (1.0 + (squared / radius**2) ** 2) ** -0.25
         bounded = factor * shift
-        none = jnp.zeros((), position.dtype)
-        rows = self._density.rows(center + bounded, data["inputs"], data["copies"], none)
+        rows = self._sum(center + bounded, data, weights)
         correction = value + gradient @ bounded + 0.5 * bounded @ hessian @ bounded
         beyond = 0.5 * squared * (1.0 - factor**2)
-        return self._scale * rows + correction - beyond, squared
+        return rows + correction - beyond, squared
+
+    def _sum(self, position: Array, data: PyTree, weights: Array) -> Array:
+        """The sample S."""
+        if weights.size:
+            assert self._terms is not None
+            return self._terms(position, data["inputs"], data["copies"]) @ weights
+        none = jnp.zeros((), position.dtype)
+        return self._scale * self._density.rows(position, data["inputs"], data["copies"], none)
