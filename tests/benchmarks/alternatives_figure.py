@@ -43,6 +43,7 @@ def draw(rows: list[dict[str, Any]]) -> Any:
     import matplotlib.pyplot as plt
 
     rows = [row for row in rows if "error" not in row and row["method"] in LOOKS]
+    times = [row[f"{label}_processor"] for row in rows for label in ("cold", "warm")]
     names = list(dict.fromkeys(row["case"] for row in rows))
     figure, panels = plt.subplots(
         -(-len(names) // 2), 2, figsize=(6.2, 1.1 + 2.2 * -(-len(names) // 2)),
@@ -61,7 +62,10 @@ def draw(rows: list[dict[str, Any]]) -> Any:
         axes.set_title(name)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xlim(0.7 * min(times), 1.4 * max(times))
         axes.set_ylim(0.8 * SMALLEST, 1.3 * LARGEST)
+        axes.set_xticks([1, 3, 10, 30, 100, 300])
+        axes.set_xticks([], minor=True)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_major_formatter("{x:g}")
     figure.supxlabel(

@@ -16,12 +16,17 @@ from jax.nn import softplus
 
 @dataclass(frozen=True)
 class SamplerModel:
-    """A log density on R^d, and exact draws ``exact(generator, n)`` where they are possible."""
+    """A log density on R^d, and exact draws ``exact(generator, n)`` where they are possible.
+
+    ``squares`` has E[x²] and sd[x²] of each coordinate where draws estimate them badly; their sds
+    are left out of the errors of sds beyond the first coordinate.
+    """
 
     name: str
     dim: int
     log_density: Callable[[Any], Any]
     exact: Callable[[np.random.Generator, int], np.ndarray] | None = None
+    squares: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def _normal(x: Any, loc: Any, log_scale: Any) -> Any:
@@ -128,7 +133,10 @@ def funnel() -> SamplerModel:
         first = 3.0 * rng.standard_normal((n, 1))
         return np.hstack([first, np.exp(0.5 * first) * rng.standard_normal((n, 19))])
 
-    return SamplerModel("funnel", 20, log_density, exact)
+    # E[x²] = E[exp(first)] = exp(4.5), and E[x⁴] = 3 E[exp(2 first)] = 3 exp(18).
+    mean = np.r_[9.0, np.full(19, np.exp(4.5))]
+    sd = np.r_[9.0 * np.sqrt(2.0), np.full(19, np.sqrt(3.0 * np.exp(18.0) - np.exp(9.0)))]
+    return SamplerModel("funnel", 20, log_density, exact, (mean, sd))
 
 
 def rosenbrock() -> SamplerModel:

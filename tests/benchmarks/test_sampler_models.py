@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.sampler_models import MODELS
-from benchmarks.sampler_units import second_moment_error
+from benchmarks.sampler_units import second_moment_error, squares_of
 
 NUM_DRAWS = 4_000
 
@@ -31,4 +31,6 @@ def test_the_error_is_that_of_the_worst_second_moment():
     reference = np.random.default_rng(0).standard_normal((1, 100_000, 2))
     # E[x²] = 1 and sd[x²] = sqrt(2): draws of sd 1.1 have an error of 0.21 / 1.414.
     draws = reference * np.array([1.0, 1.1])
-    assert second_moment_error(draws, reference) == pytest.approx(0.21 / np.sqrt(2), rel=0.02)
+    assert second_moment_error(draws, *squares_of(reference)) == pytest.approx(
+        0.21 / np.sqrt(2), rel=0.02
+    )
