@@ -132,8 +132,7 @@ def _float_index(named: Mapping[str, object], error: Exception) -> str:
         notes += (
             f" The argument '{name}' has {is_missing.sum()} missing values: drop these rows."
             if is_missing.any()
-            else f" The argument '{name}' has whole numbers as {dtype}: pass "
-            f"{name}.astype(int)."
+            else f" The argument '{name}' has whole numbers as {dtype}: pass {name}.astype(int)."
         )
     return f"the model uses floating-point numbers as indices.{notes} {_line(error)}"
 
