@@ -166,33 +166,24 @@ class Surrogate:
 
     def _log_density(self, position: Array, data: PyTree) -> Array:
         names = ("centers", "values", "gradients", "hessians", "precisions", "radii", "weights")
-        parts = [data[name] for name in names]
-        around = jax.vmap(functools.partial(self._around, position, data))
-        terms, squared = around(*parts)
+        centers = {name: data[name] for name in names}
+        terms, squared = jax.vmap(functools.partial(self._around, position, data))(centers)
         prior = self._density.prior(position, data["copies"])
         if len(terms) == 1:
             return prior + terms[0]
         return prior + jax.nn.logsumexp(terms + jax.nn.log_softmax(-0.5 * squared))
 
     def _around(
-        self,
-        position: Array,
-        data: PyTree,
-        center: Array,
-        value: Array,
-        gradient: Array,
-        hessian: Array,
-        precision: Array,
-        radius: Array,
-        weights: Array,
+        self, position: Array, data: PyTree, center: dict[str, Array]
     ) -> tuple[Array, Array]:
-        """The density of one center without the prior, and r²."""
-        shift = position - center
-        squared = shift @ precision @ shift
-        factor = (1.0 + (squared / radius**2) ** 2) ** -0.25
+        """The density of one center, an entry of each array, without the prior; and r²."""
+        shift = position - center["centers"]
+        squared = shift @ center["precisions"] @ shift
+        factor = (1.0 + (squared / center["radii"] ** 2) ** 2) ** -0.25
         bounded = factor * shift
-        rows = self._sum(center + bounded, data, weights)
-        correction = value + gradient @ bounded + 0.5 * bounded @ hessian @ bounded
+        rows = self._sum(center["centers"] + bounded, data, center["weights"])
+        gradient = center["gradients"] + 0.5 * center["hessians"] @ bounded
+        correction = center["values"] + gradient @ bounded
         beyond = 0.5 * squared * (1.0 - factor**2)
         return rows + correction - beyond, squared
 
