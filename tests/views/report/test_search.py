@@ -1,9 +1,12 @@
 """The rows of a report about the search for modes."""
 
 import json
+import re
 
 import pytest
 
+import isogmm
+from helpers.results import fitted
 from isogmm.views.report.damage import Damage
 from isogmm.views.report.search import search_rows
 
@@ -36,3 +39,10 @@ def test_the_chance_of_a_new_mode_is_left_out_if_no_path_ended_in_a_mode(bound, 
     found = rows([0], bound, since)
     assert found["modes"] == "1"
     assert "chance of a new mode" not in found
+
+
+@pytest.mark.parametrize("count", [0, 98_304])
+def test_values_without_gradients_have_a_row_of_their_own(count):
+    text = str(isogmm.report(fitted(attributes={"num_value_evaluations": count})))
+    label = "further values of the log density"
+    assert re.search(rf"{label}\s+98,304", text) if count else label not in text
