@@ -29,6 +29,9 @@ def label_index(entries: Iterable[object]) -> pd.Index:
     if labels.dtype.kind in NUMBER_KINDS:
         return pd.Index(labels, dtype=labels.dtype)
     labels = labels.astype(object)
+    # Numbers beside other labels are those of Python, as they are read from a file.
+    numbers = [i for i, label in enumerate(labels) if isinstance(label, np.number | np.bool_)]
+    labels[numbers] = [labels[i].item() for i in numbers]
     is_moment = all(isinstance(entry, datetime | timedelta) for entry in labels)
     if len(labels) and is_moment and all(getattr(e, "tzinfo", None) is None for e in labels):
         return _in_microseconds(pd.Index(labels.tolist()))
