@@ -21,6 +21,7 @@ from isogmm_numpyro._distributions import (
     transform_of,
     unwrap,
 )
+from isogmm_numpyro._parameters import parameters_of, unchecked_sites
 from isogmm_numpyro._plate_sizes import plates_in_words, repeated_rows, repeated_value
 from isogmm_numpyro._prepare import prepare_at_origin, prepared_of
 from isogmm_numpyro._simplex_tails import is_simplex
@@ -78,7 +79,9 @@ def find_sites(
         raise SiteError(problem)
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
     outputs = [path[0].key for path in paths]
-    sites.masks.update({p[0].key: i for i, p in enumerate(paths) if p[1].key == "mask"})
+    results = {(path[0].key, path[1].key): index for index, path in enumerate(paths)}
+    sites.masks.update({name: i for (name, kind), i in results.items() if kind == "mask"})
+    sites.unchecked = unchecked_sites(jaxpr, results, sites)
     sites.latent_dependents = _dependents(jaxpr.jaxpr, outputs, {*sites.free, *sites.discrete})
     if sites.discrete:
         sites.discrete_dependents = _dependents(jaxpr.jaxpr, outputs, set(sites.discrete))
@@ -130,7 +133,7 @@ def _collect(trace: Trace, sites: Sites, indices: dict[int, int]) -> dict[str, d
                 raise SiteError(problem)
             scale = 1.0 if site["scale"] is None else site["scale"]
             log_prob = _log_prob(site)
-            outputs[name] = {"value": value, "log_prob": scale * log_prob}
+            outputs[name] = {**parameters_of(site), "value": value, "log_prob": scale * log_prob}
             if name in sites.observed and (mask := mask_of(site["fn"])) is not True:
                 outputs[name]["mask"] = mask
             if name in sites.observed and (shapes := _repeated(site, np.shape(log_prob))):
@@ -202,6 +205,11 @@ def describe_site(name: str, fn: object, obs: object, obs_mask: object) -> str:
             f"the observed values of the site '{name}' are floating-point numbers, but "
             f"{type(unwrap(fn)).__name__} computes with whole numbers: pass them as integers, "
             "for example y.astype(int)."
+        )
+    if isinstance(obs, list | tuple) and _shape_text(obs).startswith("shape"):
+        return (
+            f"the observed values of the site '{name}' are a {type(obs).__name__}: pass a NumPy "
+            "array, obs=numpy.array(values)."
         )
     event = f" and event shape {fn.event_shape}" if fn.event_dim else ""
     shapes = [f"batch shape {fn.batch_shape}{event} of {type(unwrap(fn)).__name__}"]

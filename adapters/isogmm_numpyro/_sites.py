@@ -115,6 +115,8 @@ class Sites:
         Sites that depend on a latent site, as far as the trace shows it.
     masks
         Observed sites with a mask, and the positions of the masks among the results of the trace.
+    unchecked
+        Sites with a parameter that may be outside its range.
     """
 
     free: dict[str, Site] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class Sites:
     discrete_dependents: frozenset[str] = frozenset()
     latent_dependents: frozenset[str] = frozenset()
     masks: dict[str, int] = field(default_factory=dict)
+    unchecked: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -20,6 +20,7 @@ from isogmm_numpyro._failures import check_untransformed
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
 from isogmm_numpyro._nonfinite import explain_non_finite
+from isogmm_numpyro._parameters import check_parameters
 from isogmm_numpyro._prior import INITIAL_RADIUS
 from isogmm_numpyro._read import ReadModel, keep_alive, read_model
 from isogmm_numpyro._types import Model
@@ -98,6 +99,9 @@ def to_target(
         library_version=labels.library_version,
         notes=notes,
         explain=functools.partial(explain_non_finite, model, read),
+        finish=functools.partial(
+            check_parameters, model, read.arguments, read.sites, read.data, read.full_plates
+        ),
     )
 
 

@@ -188,9 +188,8 @@ def test_options_of_the_model_are_not_blamed():
 
 def test_lists_that_a_model_uses_as_lists_stay():
     def model(names, y):
-        for name in names:
-            numpyro.sample(name, dist.Normal())
-        numpyro.sample("y", dist.Normal(), obs=jnp.asarray(y))
+        levels = [numpyro.sample(name, dist.Normal()) for name in names]
+        numpyro.sample("y", dist.Normal(sum(levels)), obs=jnp.asarray(y))
 
     assert list(target_of(model, ["a", "b"], list(Y)).variables) == ["a", "b"]
 
@@ -205,3 +204,12 @@ def test_a_mask_of_data_selects_rows():
         numpyro.sample("y", dist.Normal(numpyro.sample("mu", dist.Normal())), obs=y[mask])
 
     assert target_of(model, Y, Y > 0).observed_data["y"].shape == ((Y > 0).sum(),)
+
+
+def test_a_list_inside_the_model():
+    def model(y):
+        numpyro.sample("votes", dist.Multinomial(3, dist.Dirichlet(jnp.ones(2)).mean), obs=[1, 2])
+        numpyro.sample("mu", dist.Normal())
+
+    with pytest.raises(ModelError, match="values of the site 'votes' are a list: pass a NumPy"):
+        target_of(model, Y)
