@@ -1,6 +1,7 @@
 """The pages name what exists, quote what is said, and show what runs."""
 
 import ast
+import functools
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -111,6 +112,7 @@ def fragments(quote: str) -> list[str]:
     return [part.strip() for part in re.split(r"·%?|\b\d+%", quote) if len(part.strip()) > 6]
 
 
+@functools.cache
 def spoken() -> str:
     """All texts in the sources, one a line, with a dot for what is filled in."""
     lines = []
@@ -300,9 +302,11 @@ def test_quickstart_runs(language, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = {"NumPyro": "# PyMC\n", "PyMC": "# NumPyro\n"}[language]
     programs = [block for block in blocks("quickstart.md") if not block.startswith(other)]
-    if language == "PyMC":
-        # Few transitions: without a compiler PyTensor is slow, and a test has none.
-        programs = [p.replace("nuts(model)", "nuts(model, draws=25, tune=25)") for p in programs]
+    # Few transitions: without a compiler PyTensor is slow, and a test has none.
+    few = {"nuts(model)": "nuts(model, draws=25, tune=25)"}
+    few |= {"nuts(model, x, y)": "nuts(model, x, y, draws=100, tune=100)"}
+    for old, new in few.items():
+        programs = [program.replace(old, new) for program in programs]
     names = run(programs)
     posterior = names["idata"]["posterior"]
     assert posterior["b"].shape == (4, 1000, 3)

@@ -28,7 +28,9 @@ def test_opens_with_a_title_and_is_python(path):
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_quickstart_numpyro_runs():
-    names = run(cells(NOTEBOOKS / "1_quickstart_numpyro.ipynb"))
+    programs = cells(NOTEBOOKS / "1_quickstart_numpyro.ipynb")
+    assert "draws=500, tune=500" in programs[-1]
+    names = run(p.replace("draws=500, tune=500", "draws=100, tune=100") for p in programs)
     assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")
     # Five standard errors on either side, besides the floor: the posterior is an easy one.
     assert (
