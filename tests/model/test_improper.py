@@ -48,6 +48,14 @@ def test_improper_densities_are_named_with_the_coordinate(name):
     assert improper_direction(target(density), np.ones(2), np.array([1.0, WIDE])) == direction
 
 
+def test_many_dimensions_need_no_square_matrix():
+    """A matrix of the 300,000 axes would need 670 GiB."""
+    flat = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x[1:] ** 2), np.zeros(300_000))
+    width = np.ones(300_000)
+    width[0] = WIDE
+    assert improper_direction(to_target(flat, (), {}, 0), np.zeros(300_000), width) == "x[0]"
+
+
 def test_usual_widths_need_no_gradients():
     flat = FitTarget.of(target(IMPROPER["flat"][0]))
     assert improper_direction(flat, np.ones(2), np.diag([1.0, 1e4])) is None

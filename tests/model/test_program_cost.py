@@ -5,13 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from isogmm.model import jax_target
 from isogmm.model.log_density import LogDensity
-from isogmm.model.program_cost import WHILE_ITERATIONS, cost_of
+from isogmm.model.program_cost import WHILE_ITERATIONS, Cost, cost_of
 from isogmm.model.program_size import (
     BATCH_ROWS,
     BATCH_ROWS_OF_LOOPS,
+    CONSTRAIN_ROWS,
+    MAX_CONSTRAIN_COST,
     MAX_WORKING_SET,
     MIN_BATCH_ROWS,
+    constrain_rows,
 )
 
 pytestmark = pytest.mark.float32
@@ -105,6 +109,23 @@ def test_batches_stay_in_the_cache(monkeypatch):
     assert regression(200_001).to_target().batch_size == MIN_BATCH_ROWS
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert regression(200_002).to_target().batch_size == BATCH_ROWS
+
+
+def test_calls_that_constrain_draws_of_costly_models_are_short(monkeypatch):
+    """A time limit cannot end a call, so the rows of one call cost a bounded number of numbers."""
+    assert constrain_rows(3, Cost(1e3, False)) == CONSTRAIN_ROWS
+    assert constrain_rows(2**22, Cost(1e3, False)) == 2
+    for numbers in (1e6, 1e8, 1e12):
+        rows = constrain_rows(3, Cost(numbers, True))
+        assert rows == 1 or rows * numbers <= MAX_CONSTRAIN_COST
+        assert (rows + 1) * numbers > MAX_CONSTRAIN_COST
+    sizes = []
+    target = process(100_000).to_target()
+    monkeypatch.setattr(jax_target, "in_chunks", lambda *given: sizes.append(given[-1]) or {})
+    target.constrain(np.zeros((1, 2)), 0)
+    assert 1 <= sizes[0] < CONSTRAIN_ROWS
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert constrain_rows(3, Cost(1e12, True)) == CONSTRAIN_ROWS
 
 
 def test_the_batch_size_changes_no_value():

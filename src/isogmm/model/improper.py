@@ -96,7 +96,9 @@ def _widest_axes(
     """Standard deviations and directions of the principal axes of N(0, L Lᵀ), the widest first."""
     if factor.ndim == 1:
         order = np.argsort(-factor)[:MAX_AXES]
-        return factor[order], np.eye(len(factor))[order]
+        axes = np.zeros((len(order), len(factor)))
+        axes[np.arange(len(order)), order] = 1.0
+        return factor[order], axes
     left, values, _ = np.linalg.svd(factor)
     return values[:MAX_AXES], left.T[:MAX_AXES]
 

@@ -130,9 +130,9 @@ class JaxPrograms:
 
     @functools.cached_property
     def constrain_size(self) -> int:
-        """Rows that are constrained together, chosen by the size of their results."""
+        """Rows that are constrained together, by the size of their results and their cost."""
         results = sum(size_of(leaf.shape) for leaf in jax.tree.leaves(self._generated_shapes))
-        return constrain_rows(max(self.dim, results))
+        return constrain_rows(max(self.dim, results), self.cost)
 
     @functools.cached_property
     def _generated_shapes(self) -> PyTree:

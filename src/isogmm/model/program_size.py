@@ -28,6 +28,10 @@ RARELY_CALLED = frozenset({"constrain", "prior"})
 MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows that are constrained together, and the limit of the numbers that they hold.
 CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS = 500, 2**23
+#: Numbers that their gradients would compute together on a CPU, in at most half a second: a time
+#: limit cannot end a call.  A call with 500 rows of a Gaussian process of 400 observations took more
+#: than a second, and the stage "result" after max_seconds=3 took 31 s on a busy machine, now 2 s.
+MAX_CONSTRAIN_COST = 250_000_000
 
 
 def batch_rows(cost: Cost, row_bytes: int = 0) -> int:
@@ -58,9 +62,20 @@ def max_single_points(batch_size: int, cost: Cost) -> int:
     return batch_size // POINTS_PER_BATCH if is_costly else 0
 
 
-def constrain_rows(numbers: int) -> int:
-    """Rows that are constrained together if one of them holds this many numbers."""
-    return max(1, min(CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS // numbers))
+def constrain_rows(numbers: int, cost: Cost) -> int:
+    """Rows that are constrained together.
+
+    Parameters
+    ----------
+    numbers
+        Numbers that one row holds.
+    cost
+        Cost of the gradient of one row.
+    """
+    rows = min(CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS // numbers)
+    if jax.default_backend() == "cpu":
+        rows = min(rows, int(MAX_CONSTRAIN_COST / max(cost.numbers, 1.0)))
+    return max(1, rows)
 
 
 def compiler_options(name: str, cost: Cost) -> dict[str, int] | None:
