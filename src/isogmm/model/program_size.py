@@ -29,8 +29,8 @@ MIN_OPTIMIZED_NUMBERS = 20_000_000
 #: Rows that are constrained together, and the limit of the numbers that they hold.
 CONSTRAIN_ROWS, MAX_CONSTRAIN_NUMBERS = 500, 2**23
 #: Numbers that their gradients would compute together on a CPU, in at most half a second: a time
-#: limit cannot end a call.  A call with 500 rows of a Gaussian process of 400 observations took more
-#: than a second, and the stage "result" after max_seconds=3 took 31 s on a busy machine, now 2 s.
+#: limit cannot end a call.  500 rows of a Gaussian process of 400 observations took more than a
+#: second.  With calls of this cost the stage "result" after max_seconds=3 took 2 s instead of 31 s.
 MAX_CONSTRAIN_COST = 250_000_000
 
 
