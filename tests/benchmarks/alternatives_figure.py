@@ -63,7 +63,7 @@ def draw(rows: list[dict[str, Any]]) -> Any:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlim(0.7 * min(times), 1.4 * max(times))
-        axes.set_ylim(0.8 * SMALLEST, 1.3 * LARGEST)
+        axes.set_ylim(0.8 * SMALLEST, 1.5 * max(map(error_of, rows)))
         axes.set_xticks([1, 3, 10, 30, 100, 300])
         axes.set_xticks([], minor=True)
         axes.xaxis.set_major_formatter("{x:g}")
