@@ -1,5 +1,6 @@
 """Which draws are delivered: variables that a transform stretches need weights."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from helpers.targets import correlated_gaussian
 from isogmm.api import fit_isogmm
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.errors import FitWarning
+from isogmm.model.log_density import LogDensity
 from isogmm.recipe import constrained_pool as module
 from isogmm.recipe import deliver
 from isogmm.recipe.constrained_pool import ConstrainedPool, constrained_pool
@@ -163,3 +165,24 @@ def test_an_exception_of_the_model_is_left_to_the_result():
     with pytest.warns(FitWarning, match="only the unconstrained draws.*ZeroDivisionError"):
         idata = fit_isogmm(counting.target, **QUICK)
     assert np.all(np.isfinite(get_group(idata, "posterior")["x"].values))
+
+
+def test_modes_that_touch_have_their_masses_among_the_draws():
+    """A draw belongs to the region that the mass of its mode was computed for.
+
+    A round mode touches one that several components cover.  The masses have an error of 0.0022,
+    and the shares of 4,000 draws in strata one of at most 0.002.  The modes of the components of
+    the draws had shares that were off by 0.03.
+    """
+
+    def log_density(x):
+        round_mode = -0.5 * (x[0] ** 2 + x[1] ** 2) / 0.5**2 - 2.0 * jnp.log(0.5)
+        bent = -0.5 * (x[0] / 2.0) ** 2 - 0.5 * ((x[1] - 3.2 + 0.35 * x[0] ** 2) / 0.4) ** 2
+        return jnp.logaddexp(round_mode, bent - jnp.log(2.0 * 0.4))
+
+    idata = fit_isogmm(LogDensity(log_density, np.zeros(2)), random_seed=1, progressbar=False)
+    masses = get_group(idata, "fit")["mode_mass"].values
+    modes = get_group(idata, "sample_stats")["mode"].values.ravel()
+    assert len(masses) == 2
+    shares = np.bincount(modes, minlength=2) / modes.size
+    np.testing.assert_allclose(shares, masses, atol=4 * np.hypot(0.0022, 0.002))

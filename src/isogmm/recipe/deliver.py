@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.draws.agreement import Agreement
-from isogmm.draws.evidence import Evidence, evidence_by_mode, modes_of_components
+from isogmm.draws.evidence import Evidence, evidence_by_mode, modes_of_components, regions_of
 from isogmm.draws.importance import pool_factor
 from isogmm.draws.pool import Pool, draw_pool
 from isogmm.draws.refine import Refined
@@ -156,7 +156,7 @@ def deliver(
     is_pool = np.array_equal(selection.positions, pool.positions)
     return Delivery(
         selection=selection,
-        modes=np.take_along_axis(component_modes, selection.components, axis=1),
+        modes=_modes_of(selection.positions, mixture, component_modes),
         component_modes=component_modes,
         # Weights that are nearly equal stay so in a larger pool, up to noise.
         weights=own if corrects_flat else state.weights,
@@ -166,6 +166,18 @@ def deliver(
         weight_effect=state.constrained.effect,
         constrained=state.constrained.groups if is_pool else None,
     )
+
+
+def _modes_of(
+    positions: Float[np.ndarray, "c n d"],
+    mixture: AbstractMixture,
+    component_modes: Int[np.ndarray, "c k"],
+) -> Int[np.ndarray, "c n"]:
+    """The mode of each draw, by the same regions as the masses of the modes."""
+    if component_modes.max() == 0:
+        return np.zeros(positions.shape[:2], dtype=int)
+    flat = positions.reshape(-1, mixture.dim)
+    return regions_of(flat, mixture.pooled(), component_modes.ravel()).reshape(positions.shape[:2])
 
 
 def _with_heavy_tails(
