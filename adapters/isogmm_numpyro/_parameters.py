@@ -5,8 +5,8 @@ interval, and the gamma function of a negative number is finite.  The log densit
 another model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,6 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
 from numpyro import handlers
 
-from isogmm.arrays import Array
 from isogmm.errors import warn_user
 from isogmm.results.groups import Result, add_attributes, arviz_name, get_group
 from isogmm_numpyro._arguments import Arguments
@@ -23,6 +22,8 @@ from isogmm_numpyro._prepare import prepare
 from isogmm_numpyro._sites import Sites
 from isogmm_numpyro._types import Data, Message, Model
 
+#: The program that checks parameters; see :func:`validity_program`.
+Validity: TypeAlias = Callable[[dict[str, jax.Array], Data], dict[str, jax.Array]]
 #: Draws whose parameters are checked, spread over all draws.
 MAX_DRAWS = 64
 #: Difference of the sum of probabilities from 1 that is no rounding error.
@@ -124,34 +125,28 @@ def _is_within(bounds: tuple[float, float] | None, upper: float) -> bool:
     return bounds is not None and bounds[0] >= 0 and bounds[1] <= upper
 
 
-def check_parameters(
-    model: Model,
-    arguments: Arguments,
-    sites: Sites,
-    data: Data,
-    full_plates: bool,
-    idata: Result,
-) -> Result:
-    """Warn of parameters outside their range in the draws of a result; returns the result.
+def validity_program(
+    get_model: Callable[[], Model | None], arguments: Arguments, sites: Sites, *, full_plates: bool
+) -> Validity:
+    """The program that checks the parameters in draws of the latent sites.
 
     Parameters
     ----------
-    model, arguments, sites, data, full_plates
-        The model, its arguments, its statements and the inputs of its programs.
-    idata
-        The result; its advice gets the warning.
-    """
-    if not sites.unchecked or sites.discrete:
-        return idata
-    posterior = get_group(idata, "posterior")
-    draws = {name: np.asarray(posterior[arviz_name(name)].values) for name in sites.free}
-    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in draws.items()}
-    total = len(next(iter(flat.values())))
-    chosen = np.unique(np.linspace(0, total - 1, min(MAX_DRAWS, total)).astype(int))
-    args_of: Callable[[Sequence[Array]], tuple[Any, Any]] = arguments.restore
+    get_model
+        Returns the model, or None if it no longer exists.
+    arguments, sites, full_plates
+        The arguments of the model without their arrays, and its statements.
 
-    def valid(latent: dict[str, jax.Array]) -> dict[str, jax.Array]:
-        args, kwargs = args_of(data["arrays"])
+    Returns
+    -------
+    callable
+        ``({site: draws (n, ...)}, data) -> {"parameter site": is valid (n,)}``.
+    """
+
+    def valid(latent: dict[str, jax.Array], data: Data) -> dict[str, jax.Array]:
+        model = get_model()
+        assert model is not None, "the target keeps its model alive"
+        args, kwargs = arguments.restore(data["arrays"])
         prepared = prepare(model, data["params"], full_plates=full_plates)
         given = handlers.substitute(prepared, data=latent)
         trace = handlers.trace(handlers.seed(given, jax.random.key(0))).get_trace(*args, **kwargs)
@@ -162,13 +157,34 @@ def check_parameters(
             if (value := parameters_of(trace[name]).get(parameter)) is not None
         }
 
-    results = jax.jit(lambda latent: jax.lax.map(valid, latent))(
-        {name: jnp.asarray(array[chosen]) for name, array in flat.items()}
-    )
+    return jax.jit(lambda draws, data: jax.lax.map(lambda latent: valid(latent, data), draws))
+
+
+def check_parameters(program: Validity, sites: Sites, data: Data, idata: Result) -> Result:
+    """Warn of parameters outside their range in the draws of a result; returns the result.
+
+    Parameters
+    ----------
+    program
+        From :func:`validity_program`.
+    sites, data
+        The statements of the model and the inputs of its programs.
+    idata
+        The result; its advice gets the warning.
+    """
+    if not sites.unchecked or sites.discrete:
+        return idata
+    posterior = get_group(idata, "posterior")
+    draws = {name: np.asarray(posterior[arviz_name(name)].values) for name in sites.free}
+    flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in draws.items()}
+    total = len(next(iter(flat.values())))
+    chosen = np.linspace(0, total - 1, MAX_DRAWS).astype(int)
+    results = program({name: jnp.asarray(array[chosen]) for name, array in flat.items()}, data)
     for key, is_valid in results.items():
         count = int((~np.asarray(is_valid)).sum())
         if count:
-            idata = _with_warning(idata, *key.split(" ", 1), sites, count, len(chosen))
+            parameter, name = key.split(" ", 1)
+            idata = _with_warning(idata, parameter, name, sites, count)
     return idata
 
 
@@ -182,15 +198,13 @@ def _is_valid(value: jax.Array, kind: str) -> jax.Array:
     return within & (jnp.abs(value.sum(-1) - 1) < SUM_TOLERANCE).all()
 
 
-def _with_warning(
-    idata: Result, parameter: str, name: str, sites: Sites, count: int, total: int
-) -> Result:
+def _with_warning(idata: Result, parameter: str, name: str, sites: Sites, count: int) -> Result:
     """The result with a warning in its advice."""
     distribution = {**sites.free, **sites.observed}[name].distribution
     remedy = REMEDIES[PARAMETERS[distribution][parameter]]
     note = (
         f"The parameter {parameter} of the site '{name}' ({distribution}) is outside its range in "
-        f"{count} of {total} draws, where NumPyro computes the log density of another model. It "
+        f"{count} of {MAX_DRAWS} draws, where NumPyro computes the log density of another model. It "
         f"{remedy}."
     )
     warn_user(f"isogmm: {note}")

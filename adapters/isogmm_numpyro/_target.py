@@ -20,7 +20,7 @@ from isogmm_numpyro._failures import check_untransformed
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
 from isogmm_numpyro._nonfinite import explain_non_finite
-from isogmm_numpyro._parameters import check_parameters
+from isogmm_numpyro._parameters import Validity, check_parameters, validity_program
 from isogmm_numpyro._prior import INITIAL_RADIUS
 from isogmm_numpyro._read import ReadModel, keep_alive, read_model
 from isogmm_numpyro._types import Model
@@ -37,6 +37,8 @@ class _Compiled:
     ----------
     programs
         The programs.
+    validity
+        The program that checks parameters.
     fingerprint
         Of the trace from which they were compiled.
     get_model
@@ -44,6 +46,7 @@ class _Compiled:
     """
 
     programs: JaxPrograms
+    validity: Validity
     fingerprint: Fingerprint
     get_model: Callable[[], Model | None]
 
@@ -75,7 +78,7 @@ def to_target(
     """
     check_untransformed(model)
     read = read_model(model, args, kwargs)
-    programs = _programs(model, read)
+    programs, validity = _programs(model, read)
     labels = read.labels()
     notes = (*read.notes, *check_indices(programs, read.data, read.input_names()))
     fields: ModelFields = {
@@ -99,9 +102,7 @@ def to_target(
         library_version=labels.library_version,
         notes=notes,
         explain=functools.partial(explain_non_finite, model, read),
-        finish=functools.partial(
-            check_parameters, model, read.arguments, read.sites, read.data, read.full_plates
-        ),
+        finish=functools.partial(check_parameters, validity, read.sites, read.data),
     )
 
 
@@ -112,7 +113,7 @@ def _initial_positions(
     return generator.uniform(-INITIAL_RADIUS, INITIAL_RADIUS, size=(n, dim))
 
 
-def _programs(model: Model, read: ReadModel) -> JaxPrograms:
+def _programs(model: Model, read: ReadModel) -> tuple[JaxPrograms, Validity]:
     """The compiled programs of the model, from the cache if the model has not changed."""
     kept, get_model, prefix = _kept_of(model)
     precision = str(jax.dtypes.canonicalize_dtype(np.float64))
@@ -122,7 +123,7 @@ def _programs(model: Model, read: ReadModel) -> JaxPrograms:
     # An equal owner can be another object, with another lifetime than that of the programs.
     if found is not None and found.get_model() == model and found.fingerprint.matches(fingerprint):
         kept.move_to_end(signature)
-        return found.programs
+        return found.programs, found.validity
     functions = read.functions(get_model)
     programs = JaxPrograms(
         functions.log_density,
@@ -131,10 +132,13 @@ def _programs(model: Model, read: ReadModel) -> JaxPrograms:
         read.data,
         draw_prior=functions.draw_prior,
     )
-    kept[signature] = _Compiled(programs, fingerprint, get_model)
+    validity = validity_program(
+        get_model, read.arguments.without_arrays(), read.sites, full_plates=read.full_plates
+    )
+    kept[signature] = _Compiled(programs, validity, fingerprint, get_model)
     while len(kept) > PROGRAMS_PER_MODEL:
         kept.popitem(last=False)
-    return programs
+    return programs, validity
 
 
 def _kept_of(model: Model) -> tuple[_Kept, Callable[[], Model | None], tuple[object, ...]]:
