@@ -45,7 +45,8 @@ def growth(num_groups, num_times=5):
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("seed", [0, 1, 3])
+# All seeds end at the same wrong maximum; each takes eight seconds.
+@pytest.mark.parametrize("seed", [*(pytest.param(s, marks=pytest.mark.long) for s in (0, 3)), 1])
 def test_pooled_groups_are_left(seed, monkeypatch):
     target = growth(10)
     options = Locate(max_evaluations=0)  # the search for further modes is not tested here

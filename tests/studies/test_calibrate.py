@@ -131,7 +131,7 @@ def shifted(*args, **kwargs):
 @pytest.mark.parametrize(("fit", "words"), [(narrow, "too narrow"), (shifted, "too high")])
 def test_a_wrong_fit_is_detected(fit, words):
     with pytest.warns(FitWarning, match=f"not calibrated: the posterior of mu is {words}"):
-        result = isogmm.calibrate(normal, Y, n=25, fit=fit, **OPTIONS)
+        result = isogmm.calibrate(normal, Y, n=15, fit=fit, **OPTIONS)
     assert result.attrs["calibrated"] == 0
     # The errors are larger than the smallest ones that the tests detect.
     assert result.attrs["detectable_shift"] < 2
