@@ -68,19 +68,20 @@ def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
         # The last input and output are the random number generator.
         for full, batch in zip(node.inputs[:-1], node.outputs[:-1], strict=True)
     ]
-    rows = {_name(full, index): np.asarray(full.eval()) for index, (full, _) in enumerate(arrays)}
+    names = [_name(full, index) for index, (full, _) in enumerate(arrays)]
+    rows = {name: np.asarray(full.eval()) for name, (full, _) in zip(names, arrays, strict=True)}
     for node in _nodes(model, MinibatchRandomVariable):
         _check_total_size(node, len(next(iter(rows.values()))))
-    data = [
-        pytensor.shared(array[:FIRST_ROWS], name=name, shape=(None, *array.shape[1:]))
+    data = {
+        name: pytensor.shared(array[:FIRST_ROWS], name=name, shape=(None, *array.shape[1:]))
         for name, array in rows.items()
-    ]
+    }
     with _copied(model) as copies:
         graph, memo = fgraph_from_model(model)
         scaled = [node for node in graph.toposort() if isinstance(node.op, MinibatchRandomVariable)]
         graph.replace_all([(node.outputs[0], node.inputs[0]) for node in scaled])
         replacements = {
-            memo[batch]: shared for (_, batch), shared in zip(arrays, data, strict=True)
+            memo[batch]: data[name] for name, (_, batch) in zip(names, arrays, strict=True)
         }
         # The shapes of the replacements differ, so the graph is made anew, without its labels.
         outputs = clone_replace(graph.outputs, replacements, rebuild_strict=False)
@@ -89,7 +90,7 @@ def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
         changed = FunctionGraph(outputs=outputs, clone=False)
         changed._coords, changed._dim_lengths = graph._coords, graph._dim_lengths
         copies.append(model_from_fgraph(changed, mutate_fgraph=True))
-    for shared in data:
+    for shared in data.values():
         copies[0].register_data_var(shared)
     return copies[0], rows
 

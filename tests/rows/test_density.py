@@ -73,8 +73,9 @@ def minibatch_model(total_size=50):
     with pm.Model(coords={"row": range(50)}) as model:
         data = pm.Data("x", X, dims=("row", None)), Y.astype(np.int32)
         x, y = pm.Minibatch(*data, batch_size=7)
+        again = pm.Minibatch(data[0], batch_size=7)
         b = pm.Normal("b", 0, 1, shape=2, initval=[0.1, 0.2])
-        eta = pm.Deterministic("eta", x @ b)
+        eta = pm.Deterministic("eta", (x + again) @ b / 2)
         pm.Bernoulli("observed", logit_p=eta, observed=y, total_size=total_size)
     return model
 
