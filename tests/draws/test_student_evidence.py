@@ -72,6 +72,12 @@ def test_an_estimate_that_agrees_is_kept():
     assert corrected(chains(np.inf), evidence) is evidence
 
 
+def test_a_smaller_estimate_is_not_used():
+    """The Student t components of this test have the whole mass 1, whose log is 0."""
+    evidence = Evidence(np.array([0.3]), np.array([0.01]), 0.3, 0.01)
+    assert corrected(chains(np.inf), evidence) is evidence
+
+
 def test_light_tails_cost_nothing():
     refined = chains(np.inf)
     refined.log_density = MIXTURE.log_prob(refined.draws)

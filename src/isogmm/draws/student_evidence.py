@@ -32,7 +32,9 @@ DEGREES_FACTOR = 0.5
 #: Pareto k of the ratios above which, and effective sample size below which, the estimate is not
 #: used (Vehtari et al. 2024, arXiv 1507.02646).
 MAX_PARETO_K, MIN_EFFECTIVE = 0.7, 100.0
-#: Standard errors by which the estimate must differ from that of the bridge to replace it.
+#: Standard errors by which the estimate must exceed that of the bridge to replace it.  A smaller one
+#: is never better: both are too small if they miss mass.  The Student t components missed the neck
+#: of a funnel in ten dimensions, and their estimate was too small by 0.25.
 MIN_DIFFERENCE_SES = 3.0
 
 
@@ -109,7 +111,7 @@ def with_heavy_tails(
     generator: np.random.Generator,
     num_draws: int,
 ) -> Evidence:
-    """The evidence of the bridge, or that of Student t components if the two contradict.
+    """The evidence of the bridge, or that of Student t components if it is larger.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def with_heavy_tails(
     regions, none = regions_of(positions, mixture, modes), np.zeros(0)
     count = len(evidence.log_masses)
     found = bridge(ratios, regions, none, none.astype(int), count, 1.0)
-    difference = abs(found.log_evidence - evidence.log_evidence)
+    difference = found.log_evidence - evidence.log_evidence
     error = np.hypot(found.log_evidence_se, evidence.log_evidence_se)
     return found if difference > MIN_DIFFERENCE_SES * error else evidence
 
