@@ -43,7 +43,9 @@ def test_data_sets_of_the_same_shapes_share_the_program():
 
     model = isogmm.LogDensity(log_density, np.zeros(2), data=np.zeros(2))
     x = np.zeros((1, 2))
+    num_before = model.to_target().num_programs()
     for y in (np.array([1.0, 2.0]), np.array([3.0, 0.0])):
         target = model.with_data(y).to_target()
         assert target.value_program is not None
         np.testing.assert_allclose(target.values_alone(x), -0.5 * (y**2).sum(), rtol=1e-6)
+        assert target.num_programs() == num_before + 1

@@ -234,7 +234,7 @@ class JaxPrograms:
             "prepare": self.prepare,
             "wait": self.wait,
             "few": self.few,
-            "num_programs": lambda: self.num_programs,
+            "num_programs": lambda: self.num_programs + self.values.num_programs,
             "log_density": bound.log_density,
             "precision": self.precision,
             "single_precision": np.dtype(self.dtype) == np.float32,

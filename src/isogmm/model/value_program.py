@@ -69,6 +69,11 @@ class CompiledValues:
         self._x64, self._data_shapes = x64, data_shapes
         self._compilation: Future[Compiled] | None = None
 
+    @property
+    def num_programs(self) -> int:
+        """1 after :meth:`start`, before it 0."""
+        return int(self._compilation is not None)
+
     def bind(self, data: PyTree, cost: Callable[[], float]) -> ValueProgram | None:
         """The program with one data set; None if other processes have parts of the data."""
         if any(map(spans_processes, jax.tree.leaves(data))):
