@@ -62,7 +62,7 @@ KEPT = []
 
 
 def kept(y):
-    KEPT.append(mu())
+    KEPT.append(numpyro.sample("mu", dist.HalfNormal()))
     numpyro.sample("y", dist.Normal(KEPT[0]), obs=y)
 
 
@@ -222,8 +222,7 @@ def on_the_bound(y):
 
 
 def term(y):
-    mu()
-    numpyro.factor("penalty", -jnp.inf)
+    numpyro.factor("penalty", mu() - jnp.inf)
 
 
 def prior(y):
@@ -239,8 +238,8 @@ def gradient(y):
 
 
 def events(y):
-    numpyro.sample("votes", dist.Multinomial(10, jnp.ones(2) / 2), obs=jnp.array([[4, 6], [3, 6]]))
-    mu()
+    logits = jnp.stack([mu(), 0.0])
+    numpyro.sample("votes", dist.Multinomial(10, logits=logits), obs=jnp.array([[4, 6], [3, 6]]))
 
 
 def shares(y):
