@@ -102,10 +102,12 @@ def _no_effect(
         return ""
     upstream = _upstream(model, args, kwargs)
     latent = {*sites.free, *sites.discrete}
-    # The trace does not show the dependence on a number at the origin.
-    if upstream is None or any(
-        latent & set(upstream.get(name, latent)) for name in (*sites.observed, *sites.factors)
-    ):
+    terms = {*sites.observed, *sites.factors}
+    # The trace does not show the dependence on a number at the origin.  A latent site below a site
+    # that the user fixed is meant.
+    if upstream is None or any(latent & set(upstream.get(name, latent)) for name in terms):
+        return ""
+    if any(terms & set(upstream.get(name, terms)) for name in latent):
         return ""
     return (
         f"no latent site enters the terms of the data ({names}), so the posterior is the prior. "
