@@ -103,11 +103,11 @@ def _no_effect(
     upstream = _upstream(model, args, kwargs)
     latent = {*sites.free, *sites.discrete}
     terms = {*sites.observed, *sites.factors}
-    # The trace does not show the dependence on a number at the origin.  A latent site below a site
-    # that the user fixed is meant.
+    # The trace does not show the dependence on a number at the origin.
     if upstream is None or any(latent & set(upstream.get(name, latent)) for name in terms):
         return ""
-    if any(terms & set(upstream.get(name, terms)) for name in latent):
+    # Single numbers are often parameters that the user fixed, on which latent sites depend.
+    if not any(math.prod(site.shape) > 1 for site in sites.observed.values()):
         return ""
     return (
         f"no latent site enters the terms of the data ({names}), so the posterior is the prior. "

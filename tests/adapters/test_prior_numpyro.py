@@ -105,7 +105,6 @@ def test_a_random_walk_in_a_scan():
     check_prior(lambda: target_of(model, np.zeros(4)), steps)
 
 
-@pytest.mark.filterwarnings("ignore:no latent site enters")
 def test_sites_without_draws_get_the_values_of_starting_points():
     class Flat(dist.Distribution):
         support = constraints.real
