@@ -62,7 +62,8 @@ def test_paths_keep_a_bounded_number_of_iterates(target: Target) -> None:
     np.testing.assert_allclose(path.gradients, gradients, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_a_centered_hierarchy_does_not_collapse_to_scale_zero(target: Target, seed: int) -> None:
     located = locate(FitTarget.of(target), np.random.default_rng(seed), Locate())
     log_tau = located.low_rank.center[0] if located.low_rank else located.means[0, 0]

@@ -30,7 +30,14 @@ def in_units(truth, scales, axes):
     return make_target(evaluate, len(scales))
 
 
-@pytest.mark.parametrize("scales", [(1.0, 1.0, 1.0), (0.01, 1.0, 500.0), (0.001, 1.0, 1000.0)])
+@pytest.mark.parametrize(
+    "scales",
+    [
+        (1.0, 1.0, 1.0),
+        pytest.param((0.01, 1.0, 500.0), marks=pytest.mark.long),
+        (0.001, 1.0, 1000.0),
+    ],
+)
 def test_the_units_of_the_user_do_not_matter(scales):
     means = np.array([[0.0, 0.0, 0.0], [12.0, 0.0, 0.0]])
     truth = isotropic_mixture(means, np.ones(2), np.array([0.6, 0.4]))
