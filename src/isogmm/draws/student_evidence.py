@@ -32,9 +32,9 @@ DEGREES_FACTOR = 0.5
 #: Pareto k of the ratios above which, and effective sample size below which, the estimate is not
 #: used (Vehtari et al. 2024, arXiv 1507.02646).
 MAX_PARETO_K, MIN_EFFECTIVE = 0.7, 100.0
-#: Standard errors by which the estimate must exceed that of the bridge to replace it.  A smaller one
-#: is never better: both are too small if they miss mass.  The Student t components missed the neck
-#: of a funnel in ten dimensions, and their estimate was too small by 0.25.
+#: Standard errors by which the estimate must exceed that of the bridge to replace it.  A smaller
+#: one is never better: both are too small if they miss mass.  The Student t components missed the
+#: neck of a funnel in ten dimensions, and their estimate was too small by 0.25.
 MIN_DIFFERENCE_SES = 3.0
 
 
