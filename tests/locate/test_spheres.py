@@ -99,14 +99,20 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
 def test_one_mode_is_searched_once_by_values():
     target = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(DIM)).to_target()
     target = FitTarget.of(target)
-    located = locate(target, np.random.default_rng(0))
+    generator, other = np.random.default_rng(0), np.random.default_rng(0)
+    located = locate(target, generator)
+    target.value_program, num_values = None, target.num_value_evaluations
+    assert locate(target, other).num_screened == 2048
+    # The later random numbers of a fit do not depend on the spheres.
+    assert generator.random() == other.random()
+    assert generator.spawn(1)[0].random() == other.spawn(1)[0].random()
     assert located.end is SearchEnd.ONE_MODE
     assert located.num_screened == 2048 + sphere_search.MAX_POINTS
     num_further = sphere_search.NUM_CIRCLES * len(sphere_search.ANGLES)
     num_further += len(sphere_search.RAY_RADII)
     largest = sphere_search.MAX_POINTS + 2 * sphere_search.NUM_TEST_POINTS
     largest += num_further * spheres.MAX_CANDIDATES
-    assert sphere_search.MAX_POINTS < target.num_value_evaluations <= largest
+    assert sphere_search.MAX_POINTS < num_values <= largest
 
 
 def test_where_spheres_are_left_out():

@@ -79,8 +79,9 @@ def starts_from_spheres(
     count
         Number of points on all spheres.
     """
-    # Own random numbers: where no other mode is found, the rest of the fit is unchanged.
-    (generator,) = generator.spawn(1)
+    # Own random numbers, which leave the generator and its later children as they are: where no
+    # other mode is found, the rest of the fit is unchanged.
+    generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
     own = _more_elliptical(target, generator, center)
     size = count // len(RADII)
     units = directions(generator, size * len(RADII), target.dim).reshape(len(RADII), size, -1)
