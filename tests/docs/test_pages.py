@@ -256,9 +256,8 @@ def test_verdict_page_has_the_thresholds():
         "R-hat": str(thresholds.MAX_RHAT),
         "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),
         "share of HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
-        "spread of the chains over that of their starting points, above 500 dimensions": str(
-            thresholds.MAX_SPREAD_GROWTH
-        ),
+        "spread of the chains over that of their starting points, above 500 dimensions, and "
+        "skewness": f"{thresholds.MAX_SPREAD_GROWTH}, {thresholds.MIN_SKEWNESS}",
         "share of the draws of the mixture without a finite log density": (
             f"{100 * thresholds.MAX_NONFINITE_SHARE:.0f} %"
         ),

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe.findings import Findings, _narrow_start
@@ -17,6 +18,7 @@ from isogmm.recipe.thresholds import (
     MAX_RHAT,
     MAX_SPREAD_GROWTH,
     MAX_UNSEEN_PROBABILITY,
+    MIN_SKEWNESS,
 )
 from isogmm.recipe.verdict import decide
 from isogmm.results.labels import DrawSource, Verdict
@@ -196,9 +198,14 @@ def test_the_message_about_symmetries_begins_at_a_tenth():
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(("factor", "name"), [(0.8, ""), (1.25, "tau")])
-def test_a_coordinate_with_starting_points_that_are_much_too_narrow_is_named(factor, name):
-    start = np.random.default_rng(0).standard_normal((384, 2))
-    draws = np.stack([start, -start])
-    draws[..., 1] *= factor * MAX_SPREAD_GROWTH
+@pytest.mark.parametrize(
+    ("growth", "skewness", "name"), [(0.8, 1.25, ""), (1.25, 1.25, "tau"), (1.25, 0.8, "")]
+)
+def test_a_skewed_coordinate_with_narrow_starting_points_is_named(growth, skewness, name):
+    z = norm.ppf((np.arange(384) + 0.5) / 384)
+    start = np.stack([z, z], axis=1)
+    draws = np.stack([start, start])
+    # To the first order in b, z + b (z² - 1) has the skewness 6 b and the median deviation of z.
+    draws[..., 1] += skewness * MIN_SKEWNESS / 6.0 * (z**2 - 1.0)
+    draws[..., 1] *= growth * MAX_SPREAD_GROWTH
     assert _narrow_start(["mu", "tau"], SimpleNamespace(starting_points=start), draws) == name

@@ -15,7 +15,7 @@ from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model import improper
 from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.deliver import Delivery
-from isogmm.recipe.thresholds import MAX_SPREAD_GROWTH, MAX_STUCK_SHARE
+from isogmm.recipe.thresholds import MAX_SPREAD_GROWTH, MAX_STUCK_SHARE, MIN_SKEWNESS
 from isogmm.results.interruption import interruptible
 from isogmm.results.labels import DrawSource
 from isogmm.results.rhat import rhat
@@ -214,11 +214,18 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
 
 
 def _narrow_start(names: list[str], refined: Refined, draws: np.ndarray) -> str:
-    """The coordinate in which the draws have spread most, if they did so too far; or nothing."""
+    """The skewed coordinate in which the draws have spread most, if too far; or nothing."""
     before = median_deviation(refined.starting_points)
     after = median_deviation(draws.reshape(-1, draws.shape[-1]))
     growth = np.where(before > 0, after / np.maximum(before, 1e-300), 1.0)
+    growth[np.abs(_skewness(draws)) < MIN_SKEWNESS] = 1.0
     return names[int(growth.argmax())] if growth.max() > MAX_SPREAD_GROWTH else ""
+
+
+def _skewness(draws: np.ndarray) -> np.ndarray:
+    """Skewness of each coordinate (d,) of the draws (c, n, d)."""
+    standardized = (draws - draws.mean(axis=(0, 1))) / (draws.std(axis=(0, 1)) + 1e-300)
+    return (standardized**3).mean(axis=(0, 1))
 
 
 def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, StopReason | None]:
