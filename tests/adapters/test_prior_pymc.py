@@ -106,6 +106,7 @@ def test_a_positive_ordered_variable():
     check_prior(lambda: target_of(model), {"smallest": smallest})
 
 
+@pytest.mark.filterwarnings("ignore:no latent variable enters:isogmm.errors.FitWarning")
 def test_variables_without_draws_get_the_values_of_starting_points():
     with pm.Model() as model:
         flat = pm.Flat("flat", initval=3.0)
@@ -123,6 +124,7 @@ def test_variables_without_draws_get_the_values_of_starting_points():
     check_prior(lambda: target_of(model), known)
 
 
+@pytest.mark.filterwarnings("ignore:no latent variable enters:isogmm.errors.FitWarning")
 def test_imputed_values_and_parents_with_data():
     with pm.Model() as model:
         parent = pm.Normal("parent", 0, 1, observed=7.0)

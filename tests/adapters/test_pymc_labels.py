@@ -103,6 +103,8 @@ def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", {**OF_PARTS, **WITH_MISSING})
 def test_labels_that_pymc_cannot_compare(kind, tmp_path):
+    if "NA" in kind.split() and not is_first_generation():
+        pytest.skip("PyMC 6 raises a TypeError of pandas when it compares pd.NA")
     model = model_with(ALL[kind])
     idata = result_of(model)
     check_predictions(idata, model, kind)

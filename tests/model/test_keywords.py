@@ -1,7 +1,9 @@
 """Unknown keyword arguments: the error says what was probably meant."""
 
 import inspect
+import warnings
 
+import numpy as np
 import pytest
 
 import isogmm
@@ -73,9 +75,21 @@ def test_arguments_of_another_type():
         isogmm.fit_isogmm(regression, model_kwargs=[1])
     with pytest.raises(OptionError, match=r"callback must be one function .*, not list"):
         isogmm.fit_isogmm(regression, callback=[print])
-    with pytest.warns(FitWarning, match=r"num_samples=1000 is .*each component.*draws="):  # noqa: SIM117
-        with pytest.raises(AssertionError, match="the model is not called"):
-            isogmm.fit_isogmm(regression, 1, num_samples=1000, progressbar=False)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("count", "is_warned"), [(1000, True), (64, False)])
+def test_a_number_of_samples_as_large_as_one_of_draws(count, is_warned, monkeypatch):
+    def stop():
+        raise StopIteration
+
+    monkeypatch.setattr("isogmm.recipe.run.preload", stop)
+    model = isogmm.LogDensity(lambda x: -0.5 * x @ x, np.zeros(2))
+    with warnings.catch_warnings(record=True) as caught, pytest.raises(StopIteration):
+        warnings.simplefilter("always")
+        isogmm.fit_isogmm(model, num_samples=count, progressbar=False)
+    messages = [str(w.message) for w in caught if w.category is FitWarning]
+    assert [f"num_samples={count}" in message for message in messages] == [True] * is_warned
 
 
 def test_a_model_that_takes_any_keyword():

@@ -11,7 +11,7 @@ MAX_USUAL_SAMPLES = 500
 
 
 def check_arguments(given: Arguments) -> None:
-    """Check the arguments of the model, the callback and the number of samples.
+    """Check the arguments of the model and the callback.
 
     Parameters
     ----------
@@ -22,11 +22,6 @@ def check_arguments(given: Arguments) -> None:
     ------
     OptionError
         Naming the option and what it accepts.
-
-    Warns
-    -----
-    FitWarning
-        If ``num_samples`` is as large as a number of draws.
     """
     keywords, callback = given["model_kwargs"], given["callback"]
     if keywords is not None and not isinstance(keywords, Mapping):
@@ -39,6 +34,16 @@ def check_arguments(given: Arguments) -> None:
         raise OptionError(
             f"callback must be one function of a Check, or None, not {type(callback).__name__}"
         )
+
+
+def warn_of_many_samples(given: Arguments) -> None:
+    """Warn if ``num_samples`` is as large as a number of draws.
+
+    Parameters
+    ----------
+    given
+        The arguments of the public function by name.
+    """
     count = given.get("num_samples")
     if isinstance(count, int) and count > MAX_USUAL_SAMPLES:
         warn_user(

@@ -17,7 +17,7 @@ from isogmm.model.workers.rows import evaluated_by
 from isogmm.optimize.check import Check, asks_to_end
 from isogmm.progress.progress import Progress
 from isogmm.recipe.blas_threads import one_blas_thread
-from isogmm.recipe.check_arguments import check_arguments
+from isogmm.recipe.check_arguments import check_arguments, warn_of_many_samples
 from isogmm.recipe.checkpoint_file import checked_path
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.families.base import AbstractFamily
@@ -65,6 +65,7 @@ def run(family_name: str, given: Arguments) -> Result:
             progress.options = family.options
         seed = agreed_seed(target, seed)
         check_memory(given, target)
+        warn_of_many_samples(given)
         target.prepare()
         # xarray and the statistics take more than half a second to import: do it while the model
         # compiles, in this thread, since imports change the filters of warnings of the whole

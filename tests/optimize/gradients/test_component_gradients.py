@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from helpers import transcription
-from helpers.divergence import check_against_finite_differences
+from helpers.finite_differences import check_against_finite_differences
 from helpers.targets import gaussian, isotropic_mixture
 from helpers.tolerances import assert_within_error, standard_error
 from isogmm.errors import OptionError

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from helpers.divergence import check_against_finite_differences
+from helpers.finite_differences import check_against_finite_differences
 from helpers.targets import correlated_gaussian, gaussian, isotropic_mixture, make_target
 from helpers.tolerances import assert_within_error
 from isogmm import schedules, stopping, updates
