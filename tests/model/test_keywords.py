@@ -85,9 +85,10 @@ def test_a_number_of_samples_as_large_as_one_of_draws(count, is_warned, monkeypa
 
     monkeypatch.setattr("isogmm.recipe.run.preload", stop)
     model = isogmm.LogDensity(lambda x: -0.5 * x @ x, np.zeros(2))
-    with warnings.catch_warnings(record=True) as caught, pytest.raises(StopIteration):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        isogmm.fit_isogmm(model, num_samples=count, progressbar=False)
+        with pytest.raises(StopIteration):
+            isogmm.fit_isogmm(model, num_samples=count, progressbar=False)
     messages = [str(w.message) for w in caught if w.category is FitWarning]
     assert [f"num_samples={count}" in message for message in messages] == [True] * is_warned
 
