@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates
+from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates, without_slopes
 from isogmm.locate.factors import map_of
 from isogmm.locate.found_modes import FoundModes
 from isogmm.locate.gaussians import Gaussians
@@ -111,11 +111,12 @@ class ModeSearch:
             if is_large and not self._has_several():
                 end = SearchEnd.ONE_MODE
         while end is None:
-            known = list(map(id, self.relevant()))
+            known = self.relevant()
             self._round()
             num_rounds += 1
             check_estimates(self.target, self.generator, self.maxima, self.elbo)
-            num_new = sum(id(maximum) not in known for maximum in self._counted())
+            new = [one for one in self._counted() if all(one is not other for other in known)]
+            num_new = len(without_slopes(self.target, self.generator, new, known))
             num_quiet = 0 if num_new else num_quiet + 1
             self.num_since_new = 0 if num_new else self.num_since_new
             if not self._has_several():
