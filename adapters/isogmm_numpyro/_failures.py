@@ -20,7 +20,7 @@ from isogmm_numpyro._plate_sizes import plates_in_words
 from isogmm_numpyro._prepare import prepare, prepare_at_origin
 from isogmm_numpyro._types import Model
 
-#: Words of errors of NumPy and JAX about sequences, and about values that are no arrays.
+#: Words of errors of NumPy and JAX about sequences, and about values that are not arrays.
 _WORDS_OF_SEQUENCES = ("sequence", "inhomogeneous", "scalar index", "valid JAX type")
 _WORDS_OF_OPERANDS = ("unsupported operand", "abstract array", "scalar index", "valid JAX type")
 #: Latent sites that are tested for a branch on their value, and sites that a message names.

@@ -26,7 +26,7 @@ from isogmm_numpyro._types import Data, Message, Model
 Validity: TypeAlias = Callable[[dict[str, jax.Array], Data], dict[str, jax.Array]]
 #: Draws whose parameters are checked, spread over all draws.
 MAX_DRAWS = 64
-#: Difference of the sum of probabilities from 1 that is no rounding error.
+#: Difference of the sum of probabilities from 1 that is more than a rounding error.
 SUM_TOLERANCE = 1e-3
 
 #: The checked parameters by distribution: probabilities, shares that sum to 1, positive numbers.
@@ -93,7 +93,7 @@ def unchecked_sites(
             continue
         variable, producer = _source(outputs[index], producers)
         if producer is None:
-            # A site on the reals is the constant 0 in the trace, which is no valid constant.
+            # A site on the reals is the constant 0 in the trace, so 0 does not count as valid.
             if isinstance(variable, Literal) and not np.all(np.asarray(variable.val) > 0):
                 found.append(name)
             continue

@@ -23,7 +23,7 @@ FULL_DATA_WARNING = (
     "without the scaling by total_size. For data of many rows, isogmm.fit_rows(model) needs a few "
     "passes over them."
 )
-#: Rows that the copy with ``pm.Data`` holds until it gets others.
+#: Number of rows in the copy with ``pm.Data`` before other rows are set.
 FIRST_ROWS = 2
 
 
@@ -83,7 +83,7 @@ def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
         replacements = {
             memo[batch]: data[name] for name, (_, batch) in zip(names, arrays, strict=True)
         }
-        # The shapes of the replacements differ, so the graph is made anew, without its labels.
+        # The shapes of the replacements differ, so a new graph is made, which has no labels.
         outputs = clone_replace(graph.outputs, replacements, rebuild_strict=False)
         for new, old in zip(outputs, graph.outputs, strict=True):
             new.name = old.name

@@ -116,7 +116,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     approximation it often goes on; otherwise the end is left out.  Such ends occur near scale
     zero of a hierarchy, or in a direction in which the density is improper.
 
-    An end that rounding errors have made is no maximum either.  Near scale zero of a hierarchy
+    An end that rounding errors have made is not a maximum either.  Near scale zero of a hierarchy
     the log density rises without bound, but its values at rounded positions have maxima.  Two such
     ends kept a search going for 440,000 gradients, and correct fits were called unreliable.
     """

@@ -92,7 +92,7 @@ class AbstractAdapter(abc.ABC):
         return False
 
     def in_rows(self, model: object) -> tuple[object, Mapping[str, Any]] | None:
-        """The model and its data for :func:`isogmm.fit_rows`, if the model holds the data as rows.
+        """The model and its data for :func:`isogmm.fit_rows`, if the model contains them.
 
         By default None, for a model that gets its rows as arguments.  A language overrides the
         method if its models can contain minibatches.

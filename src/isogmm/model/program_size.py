@@ -68,7 +68,7 @@ def constrain_rows(numbers: int, cost: Cost) -> int:
     Parameters
     ----------
     numbers
-        Numbers that one row holds.
+        Numbers in the results of one row.
     cost
         Cost of the gradient of one row.
     """
