@@ -29,7 +29,14 @@ REGRESSIONS = {
     "wine": "wine",
     "diabetes_network": "network",
 }
-METHODS = {"advi": "ADVI", "laplace": "Laplace", "nuts": "NUTS"}
+METHODS = {
+    "ibw": "IBW",
+    "md": "MD",
+    "default": "default",
+    "default, delivered": "default, delivered",
+    "advi": "ADVI",
+    "nuts": "NUTS",
+}
 
 
 def number(value: float) -> str:
@@ -70,7 +77,6 @@ def largest(rows: list[Row], experiment: str, method: str) -> list[Row]:
 def divergences(rows: list[Row]) -> str:
     """KL of the rules at their largest K, of full covariances, and of the default recipe."""
     methods = ("ibw", "md", "gd", "bw", "gmmvi")
-    methods = tuple(m for m in methods if pick(rows, method=m))
     lines = []
     for name, title in TITLES.items():
         found = [largest(rows, name, method) for method in methods]
@@ -116,13 +122,9 @@ def regressions(rows: list[Row]) -> str:
     """ELBO and predictive density of every method."""
     columns = [(data, name) for data in REGRESSIONS for name in ("elbo", "log_predictive")]
     words = {"elbo": "ELBO", "log_predictive": "log predictive"}
-    methods = dict.fromkeys(row["method"] for e in REGRESSIONS for row in pick(rows, experiment=e))
     lines = [
-        [
-            LABELS.get(method, METHODS.get(method, method)),
-            *(cell(pick(rows, experiment=e, method=method), name) for e, name in columns),
-        ]
-        for method in methods
+        [title, *(cell(pick(rows, experiment=e, method=m), name) for e, name in columns)]
+        for m, title in METHODS.items()
     ]
     head = ["method", *(f"{REGRESSIONS[data]}: {words[name]}" for data, name in columns)]
     return table(head, lines)
