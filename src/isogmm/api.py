@@ -40,9 +40,9 @@ def fit_isogmm(
     array_backend: str = "numpy",
     executor: Any = None,
 ) -> Result:
-    """Fit a mixture of isotropic Gaussians to the posterior of a model; nothing has to be tuned.
+    """Fit a mixture of Gaussians to the posterior of a model, check the fit, and return draws.
 
-    If there are several modes of different shapes, components can have full covariances.
+    All options have defaults, and no learning rate or starting point has to be chosen.
 
     Parameters
     ----------
@@ -55,23 +55,22 @@ def fit_isogmm(
         An int, a list of ints, a NumPy Generator or a JAX key; the same seed gives the same
         numbers on one machine.
     draws, chains
-        Draws of each chain, and number of chains.  Chains are optimized separately and share one
-        search for the modes; R-hat compares them.
+        Draws of each chain, and number of chains.  Chains are optimized separately, and share one
+        search for the modes.
     num_components
-        K of each chain.  ``"auto"`` takes 1 where one Gaussian is accurate enough, else 16, or
-        two for each mode where that is more.  It adds components while they improve the ELBO, up
-        to 24, or 64 with ``refine=0``.
+        Number of components of each chain.  ``"auto"`` takes 1 if one Gaussian is accurate enough,
+        and otherwise 16, or two for each mode if that is more.  It adds components while they
+        improve the ELBO, up to 24, or 64 with ``refine=0``.
     family
-        ``"isotropic"``, or ``"auto"``: full covariances if there are several modes, isotropic
-        components are not accurate, and full ones have a higher ELBO.  They are those of the
-        search up to 500 dimensions, and are optimized up to 30.  A method, a number of components
-        or an initialization that is given keeps the components isotropic.
+        ``"isotropic"``, or ``"auto"``: isotropic components, and full covariances if there are
+        several modes, isotropic components are not accurate, and full covariances have a higher
+        ELBO.  Components stay isotropic if ``method``, ``num_components`` or ``init`` is given.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
         With a step size the rule runs exactly as in the paper.
     weights
-        ``"uniform"``, ``"learned"``, or ``"auto"``: learned where there are several modes.
+        ``"uniform"``, ``"learned"``, or ``"auto"``: learned if there are several modes.
     whitening
         ``"auto"``, ``"none"`` (the paper), ``"diagonal"``, ``"dense"``, ``"low_rank"`` (in
         addition to a diagonal), or an array: a matrix (d, d) or scales (d,).  Beyond 500
@@ -80,14 +79,14 @@ def fit_isogmm(
         ``"auto"``, an :class:`isogmm.Locate` with other budgets, or an initialization such as
         ``isogmm.initialization.UniformMeans(...)``.
     max_iterations, max_seconds, tolerance
-        Iterations of the mixture; seconds of all stages after the compilation; and the gain of the
-        ELBO, in nats, below which the optimization stops.  After ``max_seconds`` the fit returns
-        its current result, within 30 % of the limit or 1.5 seconds.
+        Limits: iterations of the mixture; seconds of all stages after the compilation, after which
+        the fit returns its current result within another 30 % or 1.5 seconds; and the gain of the
+        ELBO, in nats, below which the optimization stops.
     num_samples
         Samples of each component in an iteration; 2 unless given, an antithetic pair.
     importance
-        Whether draws are chosen by Pareto smoothed importance weights: ``"auto"`` (where it
-        helps), True or False.
+        Whether draws are chosen by Pareto smoothed importance weights: ``"auto"`` (if it improves
+        the draws), True or False.
     refine
         Parallel HMC chains that start from the mixture: ``"auto"`` runs them until they are
         independent of their starting points, 0 or False runs none.  A number is the smallest number
@@ -177,8 +176,8 @@ def fit_gmmvi(
     model, *model_args, model_kwargs, random_seed, draws, chains
         As in :func:`isogmm.fit_isogmm`.
     num_components
-        K of each chain at the start; ``"auto"`` takes 8, or two for each mode where that is
-        more.  Methods with an adaptive number change it.
+        Number of components of each chain at the start; ``"auto"`` takes 8, or two for each mode
+        if that is more.  Methods with an adaptive number change it.
     method
         ``"auto"``; ``"samtron"``, ``"vips"``, ``"ibayes"`` (presets of
         :class:`isogmm.gmmvi.Gmmvi`); ``"bw"``, Bures-Wasserstein gradient steps; or an object:

@@ -45,11 +45,23 @@ class Loo(NamedTuple):
 
 @existing_directory()
 def loo(idata: Result, *, var_name: str | None = None) -> Loo:
-    """PSIS leave-one-out cross-validation of independent draws (``reff=1``).
+    """Leave-one-out cross-validation of a result, as ``az.loo`` with ``reff=1``.
 
     If the draws come from the mixture (attribute ``draws_from``), the estimate is corrected for
     the difference between mixture and posterior (Magnusson et al. 2019, arXiv 1904.10679).  The
     ratios that are smoothed are then p / (q p(y_i | θ)) instead of 1 / p(y_i | θ).
+
+    Parameters
+    ----------
+    idata
+        A result with the group ``log_likelihood``.
+    var_name
+        The observed variable, if there are several.
+
+    Returns
+    -------
+    ELPDData
+        The result of ``az.loo`` in the installed generation of ArviZ.
 
     Raises
     ------

@@ -182,10 +182,22 @@ def ess(draws: Float[np.ndarray, "c n *v"], *, method: str = "bulk") -> Float[np
 
 @existing_directory()
 def summary(idata: Result, *, ci_prob: float = 0.94, **kwargs: object) -> DataFrame:
-    """``az.summary`` with the same columns, intervals and rounding in both generations.
+    """Call ``az.summary``, with the same columns and intervals in ArviZ 0.x and 1.x.
 
-    The columns are ``mean``, ``sd``, ``hdi_3%`` and ``hdi_97%`` (for ``ci_prob=0.94``),
-    ``mcse_mean``, ``mcse_sd``, ``ess_bulk``, ``ess_tail`` and ``r_hat``.  Values are not rounded.
+    Parameters
+    ----------
+    idata
+        A result.
+    ci_prob
+        Probability of the highest density interval.
+    **kwargs
+        Further arguments of ``az.summary``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns ``mean``, ``sd``, ``hdi_3%`` and ``hdi_97%`` (for ``ci_prob=0.94``),
+        ``mcse_mean``, ``mcse_sd``, ``ess_bulk``, ``ess_tail`` and ``r_hat``, without rounding.
     """
     import arviz
 

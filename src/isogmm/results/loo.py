@@ -28,16 +28,14 @@ def loo(
     reff: float | None = None,
     max_bytes: float = MAX_BLOCK_BYTES,
 ) -> Elpd:
-    r"""PSIS leave-one-out cross-validation of a result that does not store its log likelihood.
+    r"""Leave-one-out cross-validation of a result that does not store its log likelihood.
 
     .. math:: \text{elpd} = \sum_i \log \sum_s w_{is} \, p(y_i \mid \theta_s), \qquad
         w_{is} \propto 1 / p(y_i \mid \theta_s),
 
-    with weights that Pareto smoothed importance sampling stabilizes.  The result is that of
-    ``az.loo`` after :func:`isogmm.log_likelihood`.  The observations are processed in blocks: the
-    model computes the log likelihood of all draws, of which one block is kept, and ArviZ computes
-    its terms of the sum.  The memory is a few times ``max_bytes``; the model is evaluated once for
-    each block.
+    with weights stabilized by Pareto smoothed importance sampling (PSIS).  The result is that of
+    ``az.loo``, but the observations are processed in blocks.  The memory is a few times
+    ``max_bytes``, and the model is evaluated once for each block.
 
     Parameters
     ----------
@@ -46,7 +44,7 @@ def loo(
     model, *model_args, model_kwargs
         The model and its arguments, as in the fit.
     var_name
-        The observed variable, where the model has several.
+        The observed variable, if the model has several.
     pointwise
         Whether the result has the terms and Pareto k of all observations, which ``az.compare`` and
         ``az.plot_khat`` need.

@@ -58,16 +58,16 @@ def fit_rows(
     density must be a sum over the rows, :math:`\log p(x) + \sum_i f(x, \text{row}_i)`.
 
     1. The first pass draws a random sample of the rows.
-    2. The modes of the posterior of the sample are found.  One pass computes value, gradient and
-       Hessian of all rows there, which correct the log density of the sample as control variates.
-       This is repeated until the modes no longer move, usually in the second pass.
-    3. :func:`isogmm.fit_isogmm` fits the corrected log density, which needs the sample only.
+    2. A pass computes value, gradient and Hessian of all rows at the modes of the posterior of the
+       sample.  They correct the log density of the sample.  This is repeated until the modes no
+       longer move.
+    3. :func:`isogmm.fit_isogmm` fits the corrected log density.
     4. The last pass computes the log density of all rows at the draws.  Importance weights correct
        the draws and decide the verdict.
     5. If the verdict is ``unreliable``, steps 3 and 4 are repeated with weights of the rows of the
-       sample in place of the correction.  With them the weighted sample has the value, gradient
-       and Hessian of all rows at the modes.  This needs at most 60 parameters, and one and a half
-       rows of the sample for each entry of the Hessian on and above the diagonal.
+       sample instead, with which it has the value, gradient and Hessian of all rows at the modes.
+       This needs at most 60 parameters, and one and a half rows of the sample for each entry of the
+       Hessian on and above the diagonal.
 
     The memory is bounded by a block, the sample, and the draws.  All programs compute in double
     precision.
@@ -88,8 +88,8 @@ def fit_rows(
     model_kwargs
         Keyword arguments of a NumPyro model that all rows share.
     sample_rows
-        Rows of the sample.  A larger sample makes the corrected log density more accurate where
-        the posterior is not Gaussian.
+        Rows of the sample.  If the posterior is not Gaussian, a larger sample makes the corrected
+        log density more accurate.
     block_rows
         Rows of a block; chosen by the size of a row unless given.
     random_seed

@@ -50,9 +50,9 @@ def calibrate(
     progressbar: bool = True,
     **fit_options: Any,
 ) -> Result:
-    """Simulation-based calibration: how often the fits of a model contain the truth.
+    """Check the fits of a model by simulation-based calibration.
 
-    The language of the model draws parameters and simulates data from them; each data set is
+    Parameters are drawn from the prior, a data set is simulated from each, and each data set is
     fitted.  If the fits are correct, the share of posterior draws below the true value (its
     probability integral transform, PIT) is uniform on (0, 1) over the simulations, for every
     variable (Talts et al. 2018).
@@ -67,7 +67,7 @@ def calibrate(
     conditional
         False draws the parameters from the prior.  True draws them from the posterior of the given
         data, and fits the simulated data together with the given ones (posterior SBC, Säilynoja
-        et al. 2025).  This tests the fits where the posterior is, and with vague priors.
+        et al. 2025).  Use it with vague priors.
     fit
         As in :func:`isogmm.fit_many`.
     executor, folder
@@ -84,11 +84,10 @@ def calibrate(
     InferenceData or DataTree
         The group ``prior_sbc``, or ``posterior_sbc`` with ``conditional=True``, has the PIT values
         with the dimensions ``chain`` (of length one) and ``draw`` (the simulations).
-        ``az.plot_ecdf_pit`` of ArviZ 1.x takes the result as it is, and ``az.plot_ecdf`` of
-        ArviZ 0.x takes the values of a variable; :func:`isogmm.plot_calibration` shows all of
-        them.  The group ``uniformity`` has the p values of each quantity.  Attributes:
-        ``calibration`` (a sentence), ``calibrated`` (0 or 1), ``verdicts`` (their numbers, as
-        JSON), ``num_failed``, ``detectable_shift`` and ``detectable_ratio``.
+        :func:`isogmm.plot_calibration` and ``az.plot_ecdf_pit`` of ArviZ 1.x plot them.  The group
+        ``uniformity`` has the p values of each quantity.  Attributes: ``calibration`` (a sentence),
+        ``calibrated`` (0 or 1), ``verdicts`` (their numbers, as JSON), ``num_failed``,
+        ``detectable_shift`` and ``detectable_ratio``.
 
     Raises
     ------
