@@ -133,6 +133,16 @@ def fit_isogmm(
     ----------
     Petit-Talamon, Lambert, Korba (2025). Variational inference with mixtures of isotropic
     Gaussians. arXiv:2506.13613.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> import isogmm
+    >>> model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum((x - 3) ** 2), np.zeros(2), names="x")
+    >>> idata = isogmm.fit_isogmm(model, random_seed=0, progressbar=False)
+    >>> idata.attrs["verdict"], bool(abs(idata["posterior"]["x"].mean() - 3) < 0.1)
+    ('good', True)
     """
     return run(read_family(family), locals())
 
