@@ -60,9 +60,14 @@ def load(path: str | os.PathLike[str], model: object = None) -> Result:
     path
         Path of a netCDF file, or of a zarr store, whose name ends with ``.zarr``.
     model
-        The model of the result, if predictions will be made with it; its labels are compared with
-        those of the result.  PyMC models whose labels are tuples or NaN need it, in a program that
-        has not fitted the model: PyMC can compare such labels only after this call.
+        The model of the result, if predictions will be made with it.  Its labels are compared with
+        those of the result.  A PyMC model whose labels are tuples or NaN needs this call in a
+        program that has not fitted it: PyMC can compare such labels only afterwards.
+
+    Returns
+    -------
+    InferenceData or DataTree
+        The result.
 
     Raises
     ------

@@ -53,7 +53,17 @@ def history_group(history: Mapping[str, np.ndarray], attrs: Mapping[str, object]
 
 
 def positions_from(idata: Result) -> Float[np.ndarray, "c n d"]:
-    """The delivered draws in flat unconstrained coordinates, in the order of ``fit``.
+    """The delivered draws in flat unconstrained coordinates.
+
+    Parameters
+    ----------
+    idata
+        A result.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (chains, draws, d), with the coordinates in the order of the group ``fit``.
 
     Raises
     ------

@@ -90,6 +90,18 @@ def group_names(idata: Result) -> list[str]:
 def get_group(idata: Result, name: str) -> Dataset:
     """One group of a result as a dataset.
 
+    Parameters
+    ----------
+    idata
+        A result.
+    name
+        Name of the group, such as ``"posterior"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The group.
+
     Raises
     ------
     OptionError
@@ -102,7 +114,22 @@ def get_group(idata: Result, name: str) -> Dataset:
 
 
 def add_group(idata: Result, name: str, dataset: Dataset) -> Result:
-    """Add a group to a result, or replace the group of the same name; returns the result."""
+    """Add a group to a result, or replace the group of the same name.
+
+    Parameters
+    ----------
+    idata
+        A result, which is changed.
+    name
+        Name of the group, such as ``"posterior_predictive"``.
+    dataset
+        The content of the group.
+
+    Returns
+    -------
+    InferenceData or DataTree
+        ``idata``.
+    """
     if hasattr(idata, "children"):
         idata[name] = type(idata)(dataset)
     else:

@@ -31,6 +31,11 @@ def with_stored_labels(idata: Result) -> Result:
     idata
         The result, which does not change.
 
+    Returns
+    -------
+    InferenceData or DataTree
+        A copy with other labels.
+
     Warns
     -----
     FitWarning
