@@ -1,9 +1,11 @@
 """Everything the benchmark fits, under one description: what to fit and what is true.
 
-Three sources: posteriors with reference draws from a folder beside the checkout (left out where it
-is absent), the hard models, and the synthetic targets.  Names carry the source: ``pdb/arK-arK``,
-``hard/growth_centered``, ``synthetic/funnel_10``.  Random targets, such as ``random/17``, have a
-script of their own (``random_targets.py``) and are not listed.
+Four sources: posteriors with reference draws from a folder beside the checkout (left out where it
+is absent), the hard models, the synthetic targets, and all posteriors of posteriordb that have
+reference draws.  Names carry the source: ``pdb/arK-arK``, ``hard/growth_centered``,
+``synthetic/funnel_10``, ``posteriordb/arK-arK``.  The fourth source is listed on request only,
+because most of its 47 posteriors are linear regressions.  Random targets, such as ``random/17``,
+have a script of their own (``random_targets.py``) and are not listed.
 """
 
 import sys
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import models
+from benchmarks.posteriordb import collection as collection_of_posteriordb
 
 #: Beside the checkout: a collection of posteriors with reference draws.
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -22,7 +25,9 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 #: Largest error of means and log sds, in reference sds, that counts as solved.
 BAR = 0.05
 #: Where a far tail makes the sd a poor summary: the bar for the quantiles instead.
-QUANTILE_BAR = {"pdb/one_comp_mm_elim_abs-one_comp_mm_elim_abs": 0.08}
+QUANTILE_BAR = {
+    f"{source}/one_comp_mm_elim_abs-one_comp_mm_elim_abs": 0.08 for source in ("pdb", "posteriordb")
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def names(
         from benchmarks import synthetic
 
         found += [f"synthetic/{name}" for name in synthetic.names()]
+    if "posteriordb" in sources and language == "numpyro":
+        found += [f"posteriordb/{name}" for name in collection_of_posteriordb.names()]
     return found
 
 
@@ -112,6 +119,8 @@ def load(name: str, language: str = "numpyro") -> Case:
         entry: Any = models.load(rest)
     elif source == "pdb" and _collection() is not None and rest in _collection().ENTRIES:
         entry = _collection().load(rest)
+    elif source == "posteriordb" and rest in collection_of_posteriordb.ENTRIES:
+        entry = collection_of_posteriordb.load(rest)
     else:
         raise LookupError(f"there is no case {name!r}; known are {', '.join(names(language))}")
     if language == "pymc":

@@ -128,7 +128,8 @@ def compare(result: Any, reference: Any) -> dict[str, float]:
     """All errors of a result (see the module's text) against a :class:`Reference`.
 
     Any object with ``mean``, ``sd`` and ``quantiles`` by variable, the latter at ``LEVELS``,
-    serves as a reference.  Draws that are not finite make every error NaN.
+    serves as a reference.  Draws that are not finite make every error NaN.  Quantiles that are NaN
+    are unknown.
     """
     rows = rows_of(result, reference.mean)
     columns = {
@@ -143,7 +144,8 @@ def compare(result: Any, reference: Any) -> dict[str, float]:
     if not np.isfinite(rows).all():
         keys = ("mean_rms", "mean_max", "sd_rms", "sd_max", "q_rms", "q_max")
         return dict.fromkeys(keys, float("nan"))
-    varies = width > 0  # a factor's constant entries have nothing to compare
+    varies = width != 0  # a factor's constant entries have nothing to compare
+    has_width = width > 0
     has_mean = varies & np.isfinite(mean) & ~(sd == 0)
     has_sd = varies & np.isfinite(sd) & (sd > 0)
     unit = np.where(np.isfinite(sd) & (sd > 0), sd, width)[has_mean]
@@ -151,7 +153,8 @@ def compare(result: Any, reference: Any) -> dict[str, float]:
     errors = {
         "mean": (rows.mean(0)[has_mean] - mean[has_mean]) / unit,
         "sd": np.log(spread[has_sd] / sd[has_sd]),
-        "q": (np.quantile(rows, LEVELS, axis=0) - quantiles)[:, varies] / width[varies],
+        "q": (np.quantile(rows[:, has_width], LEVELS, axis=0) - quantiles[:, has_width])
+        / width[has_width],
     }
     scores = {}
     for key, error in errors.items():
