@@ -126,12 +126,13 @@ def standard_errors(chains: np.ndarray) -> np.ndarray:
     return scaled.std(0, ddof=1) / np.sqrt(len(parts))
 
 
-def floors(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def floors(rows: np.ndarray, has_moments: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """99 % quantiles of the scores of 4,000 draws against the statistics of 10,000 others."""
     scores = []
     for _ in range(NUM_REPLICATES):
         few, many = (rows[generator.integers(len(rows), size=n)] for n in (4_000, 10_000))
         mean, sd, square, *quantiles = statistics(many)
+        mean[~has_moments] = sd[~has_moments] = np.nan
         parts = ({"x": value} for value in (mean, sd, square, np.array(quantiles), few))
         compared = metrics.compare({"x": few[None]}, metrics.Reference(*parts))
         scores.append([compared[key] for key in collection.SCORES])
@@ -162,12 +163,14 @@ def reference(repository: Repository, name: str) -> dict[str, np.ndarray]:
     if chains is None:
         return published(repository, name)
     rows = chains.reshape(-1, chains.shape[-1])
+    missing = collection.ENTRIES[name].infinite_variance
+    has_moments = ~np.isin(columns, missing)
     return {
         "columns": np.array(columns),
         "statistics": statistics(rows),
         "errors": standard_errors(chains),
         "draws": rows[metrics.evenly(len(rows), NUM_DRAWS)].astype(np.float32),
-        "floors": floors(rows, np.random.default_rng(0)),
+        "floors": floors(rows, has_moments, np.random.default_rng(0)),
     }
 
 
