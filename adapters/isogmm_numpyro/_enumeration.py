@@ -56,6 +56,26 @@ def enumerated(model: Model, sites: Sites) -> Model:
     return enum(config_enumerate(model), -sites.max_plate_nesting - 1)
 
 
+def not_summed(sites: Sites, error: Exception) -> str:
+    """The message for an error in the sum over the discrete sites; without it the model runs."""
+    scanned = [name for name, site in sites.free.items() if site.scanned]
+    if scanned:
+        remedy = (
+            f"Draw the continuous sites of the scan ({', '.join(scanned)}) before it, each as one "
+            "site with .to_event(1), and pass their values to the scan as xs."
+        )
+    else:
+        remedy = (
+            "In the sum, the values of a discrete site have further axes on the left: index arrays "
+            "with numpyro.ops.indexing.Vindex, and do not assume a number of axes."
+        )
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
+    return (
+        f"NumPyro cannot sum out the discrete sites {', '.join(sites.discrete)} of this model. "
+        f"{remedy} The error was {type(error).__name__}{first and ': '}{first}."
+    )
+
+
 def undrawable(sites: Sites) -> list[str]:
     """Discrete sites that cannot be drawn: funsor does not sample sites inside a scan."""
     return [name for name, site in sites.discrete.items() if site.scanned]

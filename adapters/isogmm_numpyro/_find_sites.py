@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import ClosedJaxpr
 from numpyro import handlers
 from numpyro.distributions import Distribution, MaskedDistribution
 from numpyro.primitives import Messenger
@@ -12,6 +12,7 @@ from numpyro.primitives import Messenger
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
 from isogmm_numpyro._arguments import Arguments
+from isogmm_numpyro._dependence import dependents
 from isogmm_numpyro._distributions import (
     base_constraint,
     bounds_of,
@@ -78,27 +79,22 @@ def find_sites(
     if problem := repeated_rows(jaxpr, {**sites.observed, **sites.free}):
         raise SiteError(problem)
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(shapes)[0]]
-    outputs = [path[0].key for path in paths]
     results = {(path[0].key, path[1].key): index for index, path in enumerate(paths)}
     sites.masks.update({name: i for (name, kind), i in results.items() if kind == "mask"})
     sites.unchecked = unchecked_sites(jaxpr, results, sites)
-    sites.latent_dependents = _dependents(jaxpr.jaxpr, outputs, {*sites.free, *sites.discrete})
+    outputs = [(path[0].key, path[1].key) for path in paths]
+    latent = {i for i, (name, _) in enumerate(outputs) if name in {*sites.free, *sites.discrete}}
+    reached = dependents(jaxpr.jaxpr, latent)
+    sites.latent_dependents = frozenset(outputs[i][0] for i in reached)
     if sites.discrete:
-        sites.discrete_dependents = _dependents(jaxpr.jaxpr, outputs, set(sites.discrete))
+        values = {(name, "value") for name in sites.discrete}
+        reached = dependents(jaxpr.jaxpr, {i for i, key in enumerate(outputs) if key in values})
+        sites.discrete_dependents = frozenset(
+            name
+            for name, kind in (outputs[i] for i in reached)
+            if kind == "value" or name in sites.observed
+        )
     return sites, jaxpr
-
-
-def _dependents(jaxpr: Jaxpr, outputs: list[str], roots: set[str]) -> frozenset[str]:
-    """Names of the outputs that are computed from a root, or in the same scan as a root."""
-    of_roots = {id(v) for v, name in zip(jaxpr.outvars, outputs, strict=True) if name in roots}
-    reached: set[int] = set()
-    for equation in jaxpr.eqns:
-        results = {id(variable) for variable in equation.outvars}
-        # All results of a scan that returns a root count as dependent.
-        if results & of_roots or any(id(variable) in reached for variable in equation.invars):
-            reached |= results
-    named = zip(jaxpr.outvars, outputs, strict=True)
-    return frozenset(name for variable, name in named if id(variable) in reached)
 
 
 def _get_trace(model: Messenger, args: tuple[object, ...], kwargs: dict[str, object]) -> Trace:

@@ -14,7 +14,7 @@ from isogmm.errors import ModelError
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import transform_of
-from isogmm_numpyro._enumeration import draw_discrete, enumerated, undrawable
+from isogmm_numpyro._enumeration import draw_discrete, enumerated, not_summed, undrawable
 from isogmm_numpyro._prepare import prepare, prepared_of
 from isogmm_numpyro._prior import drawing
 from isogmm_numpyro._simplex_tails import clipped_log_determinant
@@ -94,7 +94,12 @@ class ModelFunctions:
         has_discrete = bool(self._sites.discrete)
         model = enumerated(prepared, self._sites) if has_discrete else prepared
         values = self.unravel(position)
-        energy = potential_energy(model, args, kwargs, values, enum=has_discrete)
+        try:
+            energy = potential_energy(model, args, kwargs, values, enum=has_discrete)
+        except Exception as error:
+            if has_discrete and not isinstance(error, ModelError):
+                raise ModelError(not_summed(self._sites, error)) from error
+            raise
         energy -= clipped_log_determinant(values, self._sites.free)
         if not has_discrete:
             self._validate_latent(prepared_of(prepared).latent)

@@ -110,7 +110,8 @@ class Sites:
     max_plate_nesting
         Largest number of batch axes that plates occupy.
     discrete_dependents
-        Deterministic and observed sites that depend on a discrete site.
+        Deterministic and observed sites that depend on a discrete site, and free sites whose
+        support does.
     latent_dependents
         Sites that depend on a latent site, as far as the trace shows it.
     masks

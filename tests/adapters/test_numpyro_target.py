@@ -1,6 +1,7 @@
 """Targets of NumPyro models compared with NumPyro's own functions."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,10 +11,12 @@ pytestmark = [
 ]
 numpyro = pytest.importorskip("numpyro")
 
+import numpyro.distributions as dist  # noqa: E402
+from numpyro.contrib.control_flow import scan  # noqa: E402
 from numpyro.infer import util  # noqa: E402
 
 from helpers.numpyro_models import BY_HAND, CASES, random_positions  # noqa: E402
-from isogmm.errors import FitWarning  # noqa: E402
+from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 CONTINUOUS = [name for name, case in CASES.items() if not case.discrete]
@@ -175,3 +178,45 @@ def test_scanned_discrete_sites_are_summed_out_but_not_drawn():
     np.testing.assert_allclose(groups["posterior"]["move"].sum(-1), 1.0)
     assert groups["log_likelihood"] == {}
     assert groups["log_prior"].keys() == {"stay", "means"}
+
+
+def levels_with_states(y):
+    """A scan with a level at each step, and a state that is summed out."""
+
+    def transition(state, y_now):
+        level = numpyro.sample("level", dist.Normal(0, 2))
+        high = numpyro.deterministic("high", level + 1)
+        state = numpyro.sample(
+            "state", dist.Bernoulli(0.2 + 0.5 * state), infer={"enumerate": "parallel"}
+        )
+        shown = numpyro.deterministic("shown", high + state)
+        numpyro.sample("y", dist.Normal(shown, 1), obs=y_now)
+        return state, None
+
+    scan(transition, jnp.zeros((), int), y)
+
+
+def test_a_scan_returns_its_variables_that_do_not_depend_on_a_discrete_site():
+    with pytest.warns(FitWarning, match="depend on them \\(shown, y\\)"):
+        target = NumPyroAdapter().to_target(levels_with_states, (np.zeros(3),), {}, 0)
+    point = random_positions(target.dim, n=1)
+    groups = target.constrain(point, 0)
+    assert groups["posterior"].keys() == {"level", "high"}
+    np.testing.assert_allclose(groups["posterior"]["level"], point)
+    np.testing.assert_allclose(groups["posterior"]["high"], point + 1)
+
+
+def scan_of_units(y):
+    def transition(state, y_now):
+        p = numpyro.sample("p", dist.Uniform(0.0, 1.0))
+        with numpyro.plate("unit", 3):
+            state = numpyro.sample("state", dist.Bernoulli(p), infer={"enumerate": "parallel"})
+            numpyro.sample("y", dist.Normal(1.0 * state, 1), obs=y_now)
+        return state, None
+
+    scan(transition, jnp.zeros(3, int), y)
+
+
+def test_discrete_sites_that_numpyro_cannot_sum_out_beside_a_continuous_one_in_a_scan():
+    with pytest.raises(ModelError, match=r"sum out .* state .*sites of the scan \(p\) before it"):
+        NumPyroAdapter().to_target(scan_of_units, (np.zeros((4, 3)),), {}, 0)
