@@ -1,4 +1,4 @@
-"""The default fit beside nutpie, pm.sample, DADVI and Pathfinder: errors and seconds.
+"""The default fit beside nutpie, pm.sample, DADVI, Pathfinder, MCLMC and LAPS: errors and seconds.
 
     python tests/benchmarks/alternatives.py --json alternatives.json
     python tests/benchmarks/alternatives.py --cases many_rows --methods isogmm_pymc nutpie
@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import cases, metrics
+from benchmarks import cases, metrics, microcanonical
 from benchmarks.many_rows_case import many_rows
 from benchmarks.methods import METHODS as OWN_METHODS
 from benchmarks.run import append_json, markdown
@@ -91,6 +91,8 @@ METHODS = {
     "pathfinder": ("pymc", pathfinder),
     "isogmm_numpyro": ("numpyro", OWN_METHODS["isogmm"]),
     "nuts_numpyro": ("numpyro", OWN_METHODS["nuts"]),
+    "adjusted_mclmc": ("numpyro", microcanonical.adjusted_mclmc),
+    "laps": ("numpyro", microcanonical.laps),
 }
 
 

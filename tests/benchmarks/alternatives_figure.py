@@ -24,6 +24,8 @@ LOOKS = {
     "isogmm_pymc": ("isogmm, PyMC", BLUE, "s"),
     "nuts_numpyro": ("NUTS, NumPyro", ORANGE, "o"),
     "pm_sample": ("pm.sample", ORANGE, "s"),
+    "adjusted_mclmc": ("adjusted MCLMC", "#56B4E9", "<"),
+    "laps": ("LAPS", "#56B4E9", ">"),
     "nutpie": ("nutpie", "#009E73", "D"),
     "nutpie_low_rank": ("nutpie, low rank", "#009E73", "v"),
     "dadvi": ("DADVI", "#7A4E8A", "P"),
