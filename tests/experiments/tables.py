@@ -54,7 +54,7 @@ def cell(rows: list[Row], name: str, smallest: float = 0.0) -> str:
     if not np.isfinite(middle):
         return ""
     if abs(middle) < smallest:
-        return f"< {smallest}"
+        return f"<{smallest}"
     is_narrow = max(abs(low), abs(high)) <= SHOWN_FACTOR * min(abs(low), abs(high))
     if is_narrow or high - low < 10 * smallest:
         return number(middle)
