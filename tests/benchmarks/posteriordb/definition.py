@@ -34,7 +34,6 @@ COLUMNS = (
     ("rhat", "R-hat", ".4f"),
     ("autocorrelation", "lag 1", ".3f"),
     ("ess_bulk", "bulk ESS", ",d"),
-    ("ess_tail", "tail ESS", ",d"),
     ("repeated", "repeated", "d"),
     ("mean_max", "mean", ".3f"),
     ("sd_max", "log sd", ".3f"),
@@ -61,7 +60,6 @@ def criteria(draws: np.ndarray) -> dict[str, Any]:
         "rhat": float(np.max(rhat(draws))),
         "autocorrelation": float(np.max(np.abs(autocorrelation(draws)))),
         "ess_bulk": float(np.min(ess(draws))),
-        "ess_tail": float(np.min(ess(draws, method="tail"))),
     }
     rows = draws.reshape(-1, draws.shape[-1])
     row["repeated"] = len(rows) - len(np.unique(rows, axis=0))
