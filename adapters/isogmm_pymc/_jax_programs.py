@@ -34,6 +34,10 @@ class JaxModelPrograms:
         Its graphs.
     excluded
         Names of deterministic variables that the result does not contain.
+    has_own_gradient
+        Whether the gradient is that of PyTensor, as in ``pm.sample``, in place of that of JAX.
+        PyTensor simplifies the gradient of ``value * log(rate)`` at a rate of zero, which is NaN
+        in JAX.
 
     Raises
     ------
@@ -42,15 +46,23 @@ class JaxModelPrograms:
         JAX cannot differentiate it.
     """
 
-    def __init__(self, model: pm.Model, graphs: ModelGraphs, excluded: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        model: pm.Model,
+        graphs: ModelGraphs,
+        excluded: Sequence[str] = (),
+        *,
+        has_own_gradient: bool = False,
+    ) -> None:
         self._graphs = graphs
+        self.has_own_gradient = has_own_gradient
         self._names: list[tuple[str, str]] = []
         self._generate_function: Callable[..., Sequence[Array]] | None = None
         self._constrain: PyTensorConstrain | None = None
         #: Why PyTensor evaluates the generated quantities, or None if JAX does.
         self.reason: str | None = None
         self.jax = JaxPrograms(
-            self._log_density,
+            self._with_own_gradient() if has_own_gradient else self._log_density,
             self._generate,
             graphs.dim,
             graphs.data_values({}),
@@ -58,9 +70,10 @@ class JaxModelPrograms:
         )
         # The conversion turns constants into JAX arrays of the current precision.
         with self.jax.precision():
-            self._density_function = jaxify(
-                graphs.inputs, graphs.log_density(model), check_bounds=model.check_bounds
-            )
+            outputs = graphs.log_density(model)
+            if has_own_gradient:
+                outputs += pytensor.grad(outputs[0], list(graphs.values))
+            self._density_function = jaxify(graphs.inputs, outputs, check_bounds=model.check_bounds)
         self.jax.start("batch")
         try:
             self._names, outputs = graphs.generated(model, excluded)
@@ -98,6 +111,22 @@ class JaxModelPrograms:
         with ignore_cast_warnings():
             value = self._density_function(*self._values(position), *data)[0]
         return jnp.asarray(value, dtype=position.dtype).reshape(())
+
+    def _with_own_gradient(self) -> Callable[[jax.Array, Sequence[Array]], jax.Array]:
+        """The log density with the derivative of PyTensor.  It has none by the data."""
+        log_density = jax.custom_jvp(self._log_density)
+
+        @log_density.defjvp
+        def derivative(
+            primals: tuple[jax.Array, Sequence[Array]], tangents: tuple[jax.Array, Sequence[Array]]
+        ) -> tuple[jax.Array, jax.Array]:
+            position, data = primals
+            with ignore_cast_warnings():
+                _, *parts = self._density_function(*self._values(position), *data)
+            gradient = jnp.concatenate([jnp.ravel(part) for part in parts]).astype(position.dtype)
+            return log_density(position, data), gradient @ tangents[0]
+
+        return log_density
 
     def _generate(
         self, position: jax.Array, key: jax.Array, data: Sequence[Array]

@@ -173,8 +173,9 @@ def _model_fields(
     data = compilation.graphs.data_values(model.named_vars)
     fields = compilation.programs.bind(data)
     value, reason = None, "the log density is finite at the initial point in PyTensor, not in JAX"
+    gradient = np.zeros(len(center))
     try:
-        value, _ = fields["evaluate_point"](center)
+        value, gradient = fields["evaluate_point"](center)
     except jax.errors.JaxRuntimeError as error:
         reason = explain_failure(error)
     except (ValueError, TypeError, IndexError) as error:  # of PyTensor's function
@@ -191,6 +192,8 @@ def _model_fields(
     if not is_finite and isinstance(compilation.programs, JaxModelPrograms):
         compilation.programs = PyTensorPrograms(full, compilation.graphs, compiled.excluded, reason)
         fields = compilation.programs.bind(data)
+    elif is_finite and not np.isfinite(gradient).all():
+        fields = _use_own_gradient(compiled, compilation, full, data) or fields
     if fields.get("placeholder") is None:
         fields["placeholder"] = lambda: fields["constrain"](center[None], 0)
     message = compilation.programs.describe(center)
@@ -201,14 +204,32 @@ def _model_fields(
     if isinstance(compilation.programs, JaxModelPrograms):
         names = [str(shared.name) for shared in compilation.graphs.data]
         check_indices(compilation.programs.jax, data, names, is_error=True)
-        fields["hyperparameters"] = functools.partial(
-            hyperparameters, compilation.programs, compilation.graphs, data, prior_of
-        )
+        if not compilation.programs.has_own_gradient:  # which has no derivative by the data
+            fields["hyperparameters"] = functools.partial(
+                hyperparameters, compilation.programs, compilation.graphs, data, prior_of
+            )
         fields["density_of_data"] = DensityOfData(
             compilation.programs.jax.log_density,
             lambda args, kwargs: compilation.graphs.data_values(model.named_vars),
         )
     return fields
+
+
+def _use_own_gradient(
+    compiled: CompiledModel, compilation: Compilation, full: pm.Model, data: Sequence[Array]
+) -> ModelFields | None:
+    """The fields with PyTensor's gradient where that of JAX is not finite; None if it fails."""
+    programs = compilation.programs
+    if not isinstance(programs, JaxModelPrograms) or programs.has_own_gradient:
+        return None
+    try:
+        programs = JaxModelPrograms(
+            full, compilation.graphs, compiled.excluded, has_own_gradient=True
+        )
+    except Exception:  # of an operation without a gradient in PyTensor
+        return None
+    compilation.programs = programs
+    return programs.bind(data)
 
 
 def _explain(model: pm.Model, positions: np.ndarray) -> str | None:
