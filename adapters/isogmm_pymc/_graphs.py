@@ -14,6 +14,7 @@ from pytensor.tensor.random.type import RandomType
 from pytensor.tensor.type import TensorType
 from scipy.sparse import issparse
 
+from isogmm_pymc._angles import log_density_of
 from isogmm_pymc._generated import generated_graphs
 from isogmm_pymc._traversal import graph_inputs
 
@@ -69,7 +70,7 @@ class ModelGraphs:
 
     def log_density(self, model: pm.Model) -> list[Variable]:
         """The graph of the log density of the unconstrained values, a scalar."""
-        return self._with_inputs([model.logp()])
+        return self._with_inputs([log_density_of(model)])
 
     def generated(
         self, model: pm.Model, excluded: Sequence[str] = ()

@@ -16,6 +16,7 @@ from isogmm.arrays import Array, size_of, split
 from isogmm.errors import ModelError
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation
 from isogmm.model.time_limit import check_time
+from isogmm_pymc._angles import log_density_of
 from isogmm_pymc._generated import generated_graphs
 from isogmm_pymc._graphs import ModelGraphs
 
@@ -92,7 +93,7 @@ class PyTensorGradient:
                 model.value_vars, _split_vector(position, graphs.shapes), strict=True
             )
         }
-        (log_density,) = clone_replace([model.logp()], parts, rebuild_strict=False)
+        (log_density,) = clone_replace([log_density_of(model)], parts, rebuild_strict=False)
         try:
             gradient = pt.grad(log_density, position)
         except (NotImplementedError, NullTypeGradError, DisconnectedInputError) as error:

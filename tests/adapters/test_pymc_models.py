@@ -185,13 +185,6 @@ def interpolated():
     return model
 
 
-def circular():
-    with pm.Model() as model:
-        angle = pm.VonMises("angle", mu=0.5, kappa=2.0)
-        pm.Normal("obs", pt.sin(angle), 1, observed=Y)
-    return model
-
-
 MODELS = [
     schools,
     bounded,
@@ -209,7 +202,6 @@ MODELS = [
     counts,
     series,
     interpolated,
-    circular,
 ]
 
 
