@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 from pymc.backends.arviz import find_observations
+from pymc.logprob.utils import CheckParameterValue
 from pymc.pytensorf import compile as compile_graph
 from pytensor.compile.mode import Mode
 from pytensor.graph.basic import Constant, Variable
@@ -95,6 +97,8 @@ def _describe(
         return f"the term of '{variable.name}' is {term[is_bad].flat[0]}{share}"
     index = tuple(map(int, np.argwhere(is_bad)[0])) if term.ndim else ()
     what = f"the term of '{variable.name}' ({_distribution(variable)}) is {term[index]}{share}"
+    if failed := _failed_checks(model, variable, point):
+        what += f", because its parameters do not satisfy {' and '.join(failed)}"
     value = find_observations(model).get(variable.name)
     parts = [] if value is None else [f"the value {_entry(value, term, index)}"]
     parameters = [_entry(each, term, index) for each in _parameters(model, variable, point)]
@@ -102,6 +106,20 @@ def _describe(
         listed = ", ".join(parameters)
         parts.append(f"the parameter{'s' * (len(parameters) > 1)} {listed}")
     return f"{what}, for example with {' and '.join(parts)}" if parts else what
+
+
+def _failed_checks(
+    model: pm.Model, variable: Variable, point: Mapping[str, np.ndarray]
+) -> list[str]:
+    """The conditions on the parameters of a variable that do not hold, in PyMC's words."""
+    nodes = dict.fromkeys(each.owner for each in ancestors(_terms(model, [variable])))
+    checks = [node for node in nodes if node and isinstance(node.op, CheckParameterValue)]
+    try:
+        results = _evaluate(model, [pt.all(pt.stack(n.inputs[1:])) for n in checks], point)
+    except Exception:  # of any operation of the model
+        return []
+    failed = [node.op.msg for node, holds in zip(checks, results, strict=True) if not holds]
+    return list(dict.fromkeys(message for message in failed if message))
 
 
 def _distribution(variable: Variable) -> str:
