@@ -99,7 +99,10 @@ def wrong_length():
         (missing_in_data, r"'obs' contain NaN in 1 of 6 entries, the first at index \(2,\)"),
         (outside_the_support, r"'waits' \(Exponential\) is -inf in 3 of 6 entries.*the value -3"),
         (bad_start, "'positive' is -inf.*initval"),
-        (bad_parameter, r"'obs' \(Normal\) is -inf .*do not satisfy sigma > 0, .*the parameters 0\.?, -1"),
+        (
+            bad_parameter,
+            r"'obs' \(Normal\) is -inf .*do not satisfy sigma > 0, .*the parameters 0\.?, -1",
+        ),
         (missing_covariate, r"'obs' \(Normal\) is nan in 1 of 6 entries.*data x contain NaN"),
     ],
     ids=lambda case: getattr(case, "__name__", ""),
