@@ -30,11 +30,28 @@ def remove_known_checks(graph: FunctionGraph) -> None:
             continue
         value, *conditions = node.inputs
         unknown = [condition for condition in conditions if not _is_true(condition)]
+        for condition in unknown:
+            _replace_known_parts(graph, condition)
+        unknown = [condition for condition in node.inputs[1:] if not _is_true(condition)]
         if len(unknown) == len(conditions):
             continue
         new = node.op(value, *unknown) if unknown else value
         if new.type == node.outputs[0].type:
             graph.replace(node.outputs[0], new)
+
+
+def _replace_known_parts(graph: FunctionGraph, condition: Variable) -> None:
+    """Replace the parts of a condition that are always true by a constant."""
+    node = condition.owner
+    if node is None or not isinstance(node.op, All | MakeVector | ScalarFromTensor):
+        return
+    for part in node.inputs:
+        if isinstance(part, Constant):
+            continue
+        if _is_true(part) and part.type.ndim == 0:
+            graph.replace(part, part.type.make_constant(np.asarray(True, part.type.dtype)))
+        else:
+            _replace_known_parts(graph, part)
 
 
 def _is_true(condition: Variable) -> bool:

@@ -11,6 +11,7 @@ from pytensor.graph.fg import FunctionGraph  # noqa: E402
 
 from isogmm.model.to_target import to_target  # noqa: E402
 from isogmm_pymc._known_checks import remove_known_checks  # noqa: E402
+from isogmm_pymc._traversal import ancestors  # noqa: E402
 
 pytestmark = pytest.mark.pymc
 
@@ -62,3 +63,17 @@ def test_values_do_not_change(name):
     expected = [model.compile_logp(mode="FAST_COMPILE")({"x": point}) for point in points]
     expected = np.where(np.isfinite(expected), expected, -np.inf)
     np.testing.assert_allclose(target.evaluate(points)[0], expected, rtol=1e-10)
+
+
+def test_a_part_of_a_check_that_always_holds_is_a_constant():
+    with pm.Model() as model:
+        x = pm.Normal("x", shape=(4, 1))
+        cut = np.array([-1.0, 0.5])
+        pm.OrderedProbit("y", cutpoints=cut, eta=x[:, 0], sigma=1.0, observed=[0, 1, 2, 1])
+    graph = FunctionGraph(list(model.value_vars), [model.logp()], clone=True)
+    remove_known_checks(graph)
+    checks = [n for n in graph.toposort() if isinstance(n.op, CheckParameterValue)]
+    (check,) = [n for n in checks if "sum(p)" in str(n.op)]
+    operations = [str(v.owner.op) for v in ancestors(check.inputs[1:]) if v.owner]
+    assert {"Exp", "Le"} <= set(operations)  # p = exp(log p), and p <= 1
+    assert "Ge" not in operations  # p >= 0
