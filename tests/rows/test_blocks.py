@@ -48,6 +48,14 @@ def test_blocks_have_one_size_and_all_rows(rows):
     assert [len(array) for array in last.arrays] == [4, 4]
 
 
+@pytest.mark.parametrize(("size", "evenly"), [(1_000, [11]), (8, [6, 6])])
+def test_later_passes_have_few_copies_of_the_first_row(size, evenly):
+    blocks = Blocks((X, Y), size)
+    list(blocks)
+    assert [len(block.arrays[0]) for block in blocks] == evenly
+    np.testing.assert_array_equal(rows_of(blocks)[0][1], Y)
+
+
 def test_a_memory_mapped_array_is_read_in_blocks(tmp_path):
     X.astype(np.float32).tofile(tmp_path / "x")
     mapped = np.memmap(tmp_path / "x", np.float32, "r", shape=X.shape)

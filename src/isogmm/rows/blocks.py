@@ -33,6 +33,8 @@ class Block(NamedTuple):
 class Blocks:
     """The rows of the data, read in blocks of one size; each iteration is a pass over the data.
 
+    After the first pass the rows are divided evenly among the blocks.
+
     Parameters
     ----------
     rows
@@ -91,6 +93,7 @@ class Blocks:
             if not count:
                 raise ModelError("the blocks of rows are all empty: there are no data")
             self.num_rows = count
+            self.block_rows = _even_size(count, self.block_rows)
         elif count != self.num_rows:
             raise ModelError(
                 f"the blocks had {self.num_rows:,} rows in the first pass over the data and "
@@ -138,6 +141,15 @@ def _cut(pieces: Iterable[list[np.ndarray]], size: int) -> Iterator[list[np.ndar
             held = [array[size:] for array in held]
     if held is not None and len(held[0]):
         yield held
+
+
+def _even_size(num_rows: int, block_rows: int) -> int:
+    """Rows of a block if the rows are divided evenly, at least two.
+
+    The last block is filled with copies of the first row, which cost as much as other rows.
+    """
+    num_blocks = -(-num_rows // block_rows)
+    return max(2, -(-num_rows // num_blocks))
 
 
 def _reader(rows: object) -> Callable[[], Iterable[PyTree]]:
