@@ -50,6 +50,24 @@ KINDS = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_compilation():
+    """All models of this file have the same programs, which do not depend on the labels."""
+    pytest.importorskip("pymc")
+    from isogmm_pymc._compiled_models import CompiledModel
+
+    found, compiled = [], CompiledModel.compile
+
+    def compiled_once(self, model, shapes):
+        if not found:
+            found.append(compiled(self, model, shapes))
+        return found[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CompiledModel, "compile", compiled_once)
+        yield
+
+
 def model_with(labels):
     pm = pytest.importorskip("pymc")
     with pm.Model(coords={"group": labels}) as model:

@@ -6,10 +6,11 @@ from benchmarks import many_rows
 
 
 @pytest.mark.weak_dtypes  # the model of the script is written as users write theirs
+@pytest.mark.usefixtures("unchecked")
 def test_the_script_prints_its_table(capsys, monkeypatch):
     monkeypatch.setattr(many_rows, "SECONDS", 0.01)
     monkeypatch.setattr(many_rows, "in_fresh_process", many_rows.measure)
-    many_rows.main(["--rows", "100", "1000", "--fit", "5"])
+    many_rows.main(["--rows", "10", "20", "--fit", "0.3"])
     header, _, *rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 4
     assert all(row.count("|") == header.count("|") for row in rows)

@@ -88,6 +88,7 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
         ("MAX_QUIET_ROUNDS_LARGE", 1),
     ):
         monkeypatch.setattr(mode_search, name, value)
+    monkeypatch.setattr(sphere_search, "MAX_POINTS", 49_152)
     target, scales, center = two_modes(first, width, distance)
     located = locate(target, np.random.default_rng(0))
     distances = np.abs((located.means - center) / scales).max(axis=1)
