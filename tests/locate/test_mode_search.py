@@ -79,7 +79,8 @@ def test_a_limit_ends_the_search():
 @pytest.mark.parametrize("is_small", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_very_many_modes_end_the_search(is_small, monkeypatch):
     """A product of cosines: a new mode at every multiple of 2 π in each of eight coordinates."""
-    if is_small:  # rounds of one tenth; the whole rounds take half a minute
+    if is_small:  # the whole rounds take half a minute
+        monkeypatch.setattr(mode_search, "MAX_CENTERS", 8)
         monkeypatch.setattr(mode_search, "NUM_POINTS_SEVERAL", 3200)
         monkeypatch.setattr(mode_search, "NUM_PATHS_SEVERAL", 20)
         monkeypatch.setattr(mode_search, "NUM_MODEL_PATHS", 5)
