@@ -97,7 +97,7 @@ class Refined:
     states
         The draws and, if memory allows it, the states in the middle of the trajectories.
     starting_points
-        (m, d): starting points.
+        (m, d): starting points; see ``WarmUp.wide_start``.
     groups
         (m,): the mode of each starting point.
     start_correlation
@@ -179,7 +179,7 @@ def refine(
     """
     target = FitTarget.of(target)
     sampler = Sampler(target, start_chains(target, positions, affine_map), groups, generator)
-    warmup, start = WarmUp(sampler, options.min_warmup, options.max_gradients), sampler.positions
+    warmup = WarmUp(sampler, options.min_warmup, options.max_gradients)
     if not warmup.run(is_confirmed):
         return None
     recording, change = _record_until_stationary(warmup, options)
@@ -189,7 +189,7 @@ def refine(
         draws=recording.draws,
         log_density=np.stack(recording.log_density, axis=1),
         states=recording.states(),
-        starting_points=start,
+        starting_points=warmup.wide_start,
         groups=groups,
         start_correlation=correlation,
         is_independent=bool(warmup.independent_at is not None and is_low),
@@ -199,7 +199,7 @@ def refine(
         step_size=sampler.step_size,
         num_transitions=sampler.count,
         stuck_share=float((recording.num_moves < MIN_MOVE_SHARE * len(recording)).mean()),
-        neck=np.concatenate([start[:0], *sampler.neck]),
+        neck=np.concatenate([warmup.wide_start[:0], *sampler.neck]),
         scales=sampler.coordinates.scales,
     )
 

@@ -1,5 +1,7 @@
 """Non-centered forms are learned from draws of funnels, and leave the target invariant."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,18 @@ def test_there_and_back():
     assert_close(noncentering.inverse(positions), points)
     assert_close(positions[:, [1, 4]], points[:, [1, 4]])
     assert_close(noncentering.log_det(positions), noncentering.log_det(points))
+
+
+def test_columns_of_zeros_may_be_left_out():
+    generator = np.random.default_rng(2)
+    short = replace(example(generator), from_children=np.array([[0.0], [0.7], [-0.4]]))
+    wide = replace(short, from_children=np.pad(short.from_children, [(0, 0), (0, 2)]))
+    points, gradients = generator.standard_normal((2, 7, 5))
+    positions = short.forward(points)
+    assert_close(positions, wide.forward(points))
+    assert_close(short.inverse(positions), points)
+    assert_close(short.pull_back(points, gradients), wide.pull_back(points, gradients))
+    assert_close(short.linear_part(), wide.linear_part())
 
 
 def test_gradient_and_log_det_are_those_of_the_map():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from isogmm.draws.chains.warmup import WarmUp
+from isogmm.draws.chains.warmup import NUM_WIDENING_TRANSITIONS, POOLED_WARMUP_FACTOR, WarmUp
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -66,6 +66,23 @@ def test_a_form_that_may_still_change_prolongs_the_warm_up():
     sampler = Forgetful(forgets_after=2, settled_at=24)
     WarmUp(sampler, 8, 10**9).run(None)
     assert sampler.count == 24
+
+
+def test_the_warm_up_is_longer_in_a_form_of_many_dimensions(monkeypatch):
+    monkeypatch.setattr("isogmm.draws.chains.warmup.MAX_DENSE_DIM", 1)
+    sampler = Forgetful(forgets_after=1, changes_at=7)
+    visited = {}
+    transition = sampler.transition
+
+    def recorded(*, tune):
+        transition(tune=tune)
+        visited[sampler.count] = sampler.positions
+
+    sampler.transition = recorded
+    warmup = WarmUp(sampler, 8, 10**9)
+    warmup.run(None)
+    assert sampler.count == POOLED_WARMUP_FACTOR * 7
+    assert np.array_equal(warmup.wide_start, visited[7 + NUM_WIDENING_TRANSITIONS])
 
 
 def test_half_of_the_budget_ends_the_warm_up():

@@ -38,11 +38,11 @@ def noncentered_map(
 ) -> AffineMap:
     """A map that whitens the points z of positions x, where ``affine_map`` whitens x.
 
-    It is diagonal if ``affine_map`` is, and dense otherwise.  Correlations in x that are linear in
+    It is dense if ``affine_map`` is, and diagonal otherwise.  Correlations in x that are linear in
     z too, such as thin ridges, are taken from a dense ``affine_map``: the draws alone do not
     determine them well enough.
     """
-    if affine_map.kind == "diagonal":
+    if affine_map.factor is None:
         points = noncentering.inverse(positions)
         return AffineMap(points.mean(axis=0), points.std(axis=0))
     factor = noncentering.linear_part() @ affine_map.linear(np.eye(positions.shape[1])).T

@@ -8,8 +8,6 @@ from jaxtyping import Float, Int
 from isogmm.draws.chains.find_scales import find_scales
 from isogmm.draws.chains.noncentering import NonCentering
 
-#: Largest number of coordinates that are compared pair by pair.
-MAX_DIM = 1000
 #: Largest number of coordinates in which correlations of children are estimated from the draws of
 #: a few hundred chains.  Beyond it the location of a child depends on roots and on the most
 #: connected children only, because spurious regressors move it by as much as its scale in the neck
@@ -69,8 +67,7 @@ def learn_noncentering(
     """
     count, dim = positions.shape
     center, spread = positions.mean(axis=0), positions.std(axis=0)
-    max_dim = min(MAX_DIM, count // MIN_DRAWS_PER_COORDINATE)
-    if not 2 <= dim <= max_dim or not np.all(spread > 0):
+    if not 2 <= dim <= count // MIN_DRAWS_PER_COORDINATE or not np.all(spread > 0):
         return None
     points = (positions - center) / spread
     precision = np.linalg.pinv(points.T @ points / count, rcond=1e-10, hermitian=True)

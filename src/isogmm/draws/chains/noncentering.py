@@ -19,11 +19,12 @@ class NonCentering:
     Parameters
     ----------
     roots, children
-        Indices of coordinates; together all d of them.
+        Indices of coordinates.  Coordinates that are neither are equal in x and z.
     location
         m, shape (c,).
     from_roots, from_children
-        V (c, r) and W (c, c), strictly lower triangular.
+        V (c, r), and the first k columns of W, (c, k), strictly lower triangular; the others are
+        zero.
     exponents
         A (c, r).
     center
@@ -34,15 +35,19 @@ class NonCentering:
     children: Int[np.ndarray, " c"]
     location: Float[np.ndarray, " c"]
     from_roots: Float[np.ndarray, "c r"]
-    from_children: Float[np.ndarray, "c c"]
+    from_children: Float[np.ndarray, "c k"]
     exponents: Float[np.ndarray, "c r"]
     center: Float[np.ndarray, " r"]
-    #: (I - W)⁻¹.
+    #: (I - W)⁻¹ of the first k children, which the locations of all children may depend on.
     _mixing: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        mixing = np.linalg.inv(np.eye(len(self.children)) - self.from_children)
-        object.__setattr__(self, "_mixing", mixing)
+        first = self.from_children[: self._num_parents]
+        object.__setattr__(self, "_mixing", np.linalg.inv(np.eye(len(first)) - first))
+
+    @property
+    def _num_parents(self) -> int:
+        return self.from_children.shape[1]
 
     def _log_scales(self, points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n c"]:
         """A (z_R - r), at points z or at their positions x; both have the same roots."""
@@ -52,23 +57,27 @@ class NonCentering:
         """The positions x of points z."""
         inner = self.location + points[:, self.roots] @ self.from_roots.T
         inner = inner + np.exp(self._log_scales(points)) * points[:, self.children]
+        k = self._num_parents
+        inner[:, :k] = inner[:, :k] @ self._mixing.T
+        inner[:, k:] += inner[:, :k] @ self.from_children[k:].T
         positions = points.copy()
-        positions[:, self.children] = inner @ self._mixing.T
+        positions[:, self.children] = inner
         return positions
 
     def inverse(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
         """The points z of positions x."""
         children = positions[:, self.children]
-        inner = children - children @ self.from_children.T - self.location
+        from_children = children[:, : self._num_parents] @ self.from_children.T
+        inner = children - from_children - self.location
         inner = inner - positions[:, self.roots] @ self.from_roots.T
         points = positions.copy()
         points[:, self.children] = inner * np.exp(-self._log_scales(positions))
         return points
 
     def linear_part(self) -> Float[np.ndarray, "d d"]:
-        """∂z/∂x at z_R = r and z_C = 0."""
+        """∂z/∂x at z_R = r and z_C = 0, where every coordinate is a root or a child."""
         matrix = np.eye(len(self.roots) + len(self.children))
-        matrix[np.ix_(self.children, self.children)] -= self.from_children
+        matrix[np.ix_(self.children, self.children[: self._num_parents])] -= self.from_children
         matrix[np.ix_(self.children, self.roots)] = -self.from_roots
         return matrix
 
@@ -80,7 +89,8 @@ class NonCentering:
         self, points: Float[np.ndarray, "n d"], gradients: Float[np.ndarray, "n d"]
     ) -> Float[np.ndarray, "n d"]:
         """∇_z (log π(x(z)) + log |det ∂x/∂z|), from ∇_x log π."""
-        inner = gradients[:, self.children] @ self._mixing
+        k, inner = self._num_parents, gradients[:, self.children]
+        inner[:, :k] = (inner[:, :k] + inner[:, k:] @ self.from_children[k:]) @ self._mixing
         scaled = inner * np.exp(self._log_scales(points))
         result = gradients.copy()
         result[:, self.children] = scaled
