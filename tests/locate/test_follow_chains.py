@@ -135,3 +135,20 @@ def test_an_interrupt_keeps_the_best_so_far(stage, monkeypatch):
     assert state.leader() is before
     # The interrupt ends the search at once.
     assert len(evaluations) == 1
+
+
+@pytest.mark.parametrize(("factor", "rounds"), [(np.ones(5), 3), (np.eye(5), 12)])
+def test_rounds_without_a_gain_end_for_diagonal_gaussians(factor, rounds, monkeypatch):
+    """Each round leads to another Gaussian; the first one is better, the others are not."""
+    path, elbos = "isogmm.locate.follow_chains.", []
+
+    def new(*_):
+        elbos.append(0.0 if elbos else 1.0)
+        return outcome(np.full(5, float(len(elbos))), factor, elbos[-1])
+
+    monkeypatch.setattr(path + "_distant_chains", lambda *_: [])
+    monkeypatch.setattr(path + "_new_gaussian", new)
+    before = outcome(np.zeros(5), factor, 0.0)
+    after = follow_chains(normal(), before, np.random.default_rng(0), 40, SearchState())
+    assert after.elbo == 1.0
+    assert len(elbos) == rounds
