@@ -11,6 +11,7 @@ from isogmm.locate.candidates import candidate_at_end
 from isogmm.locate.factors import Factor, log_det, map_of, standardize
 from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.roughness import is_rough
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
 #: Distance between two means below which they belong to one mode, in standard deviations.
@@ -27,6 +28,9 @@ MIN_UNITS_PER_SD = 4.0
 #: says, over ``DROP_STEP`` standard deviations in random directions.  The ratio was above 10^6 near
 #: scale zero of a hierarchy.
 MAX_DROP_RATIO, DROP_STEP, NUM_DROPS = 1000.0, 0.1, 8
+#: Dip of the log density between two modes, in nats, and the number of points on the line between
+#: them where it is evaluated.
+MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
 #: Largest number of evaluations of the path that continues from an end with a larger gradient.
 NUM_POLISHING_EVALUATIONS = 50
 
@@ -119,6 +123,11 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     An end that rounding errors have made is not a maximum either.  Near scale zero of a hierarchy
     the log density rises without bound, but its values at rounded positions have maxima.  Two such
     ends kept a search going for 440,000 gradients, and correct fits were called unreliable.
+
+    Beyond ``MAX_DENSE_DIM`` dimensions an end without a dip of the log density towards a known
+    maximum belongs to it, and takes its place if it is higher.  The standard deviations of single
+    coordinates given all others are no measure of a distance there: paths to the only mode of a
+    Gaussian with 2,000 correlated coordinates stopped many of them apart.
     """
     if _count(maxima, path.end):
         return False
@@ -136,9 +145,26 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     if not (_is_wide_enough(target, path.end, factor) and _is_like_laplace(target, path, factor)):
         return False
     log_density = float(path.log_density[-1])
-    log_mass = log_density + 0.5 * target.dim * LOG_2PI + log_det(factor)
-    maxima.append(LocalMaximum(path.end, factor, log_density, float(log_mass)))
+    log_mass = float(log_density + 0.5 * target.dim * LOG_2PI + log_det(factor))
+    if target.dim > MAX_DENSE_DIM:
+        for maximum in maxima:
+            if _is_dip_between(target, maximum, path):
+                continue
+            maximum.count += 1
+            if log_density > maximum.log_density:
+                maximum.position, maximum.factor = path.end, factor
+                maximum.log_density, maximum.laplace = log_density, log_mass
+            return False
+    maxima.append(LocalMaximum(path.end, factor, log_density, log_mass))
     return True
+
+
+def _is_dip_between(target: Target, maximum: LocalMaximum, path: Path) -> bool:
+    """Whether the log density falls between a maximum and the end of a path."""
+    fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[1:-1, None]
+    values = target.values(maximum.position + fractions * (path.end - maximum.position))
+    lower = min(maximum.log_density, float(path.log_density[-1]))
+    return not bool(values.min() >= lower - MIN_DIP_NATS)
 
 
 def _count(maxima: Sequence[LocalMaximum], end: Float[np.ndarray, " d"]) -> bool:

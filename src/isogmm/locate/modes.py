@@ -9,12 +9,14 @@ from jaxtyping import Float, Int
 from isogmm.locate.factors import Factor, log_det, lower_triangular, standardize
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.local_gaussians import fit_until_flat, laplace_gaussians
-from isogmm.locate.maxima import MIN_MODE_DISTANCE_SD, LocalMaximum
+from isogmm.locate.maxima import (
+    MIN_DIP_NATS,
+    MIN_MODE_DISTANCE_SD,
+    NUM_LINE_POINTS,
+    LocalMaximum,
+)
 from isogmm.model.target import Target
 
-#: Dip of the log density between the means of two modes, in nats, and the number of points on the
-#: line between them where it is evaluated.
-MIN_DIP_NATS, NUM_LINE_POINTS = 1.0, 17
 #: Bhattacharyya coefficient below which the Gaussians of two local maxima are kept both although
 #: there is no dip between them, if their ELBOs differ by at most this number of nats: a mode with
 #: less than 5 % of the mass of its neighbor counts with it.
