@@ -53,3 +53,15 @@ def test_shapes():
     for few in (draws[:1], draws[:, :3]):
         assert np.isnan(rhat(few)).all()
         assert rhat(few).shape == (2, 3)
+
+
+def test_repeated_draws_of_many_scalars_are_ranked_together(monkeypatch):
+    """Draws of few chains are repeated: with 20,000 parameters every scalar has ties."""
+    draws = np.random.default_rng(1).integers(0, 40, (4, 30, 7)) / 8.0
+    expected = of_arviz(draws)
+
+    def fail(*_):
+        raise AssertionError("one scalar after the other")
+
+    monkeypatch.setattr("scipy.stats.rankdata", fail)
+    np.testing.assert_allclose(rhat(draws), expected, rtol=1e-10)

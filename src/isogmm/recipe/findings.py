@@ -5,6 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from isogmm.draws.blocks import coordinate_blocks
 from isogmm.draws.chains.convergence import median_deviation
 from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
@@ -224,8 +225,13 @@ def _narrow_start(names: list[str], refined: Refined, draws: np.ndarray) -> str:
 
 def _skewness(draws: np.ndarray) -> np.ndarray:
     """Skewness of each coordinate (d,) of the draws (c, n, d)."""
-    standardized = (draws - draws.mean(axis=(0, 1))) / (draws.std(axis=(0, 1)) + 1e-300)
-    return (standardized**3).mean(axis=(0, 1))
+    result = np.empty(draws.shape[-1])
+    for block in coordinate_blocks(draws.shape[-1]):
+        centered = draws[..., block] - draws[..., block].mean(axis=(0, 1))
+        squares = centered * centered
+        third = (squares * centered).mean(axis=(0, 1))
+        result[block] = third / (squares.mean(axis=(0, 1)) ** 1.5 + 1e-300)
+    return result
 
 
 def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, StopReason | None]:

@@ -1,7 +1,7 @@
 """R-hat of many scalars at once; ArviZ computes it for one after the other."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import ndtri
 
 #: Smallest number of chains, and of draws of each, for which R-hat is defined.
@@ -84,10 +84,19 @@ def _normal_scores(rows: Float[np.ndarray, "v s"]) -> Float[np.ndarray, "v s"]:
     ordered = np.take_along_axis(rows, order, axis=1)
     result = np.empty_like(rows)
     np.put_along_axis(result, order, np.broadcast_to(scores, rows.shape), axis=1)
-    tied = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    is_tied = ordered[:, 1:] == ordered[:, :-1]
+    tied = np.flatnonzero(is_tied.any(axis=1))
     if len(tied):
-        from scipy.stats import rankdata  # its import takes a third of a second
-
-    for row in tied:
-        result[row] = ndtri((rankdata(rows[row]) - BLOM) / (size - 2 * BLOM + 1))
+        averaged = ndtri((_average_ranks(is_tied[tied]) - BLOM) / (size - 2 * BLOM + 1))
+        result[tied[:, None], order[tied]] = averaged
     return result
+
+
+def _average_ranks(is_tied: Bool[np.ndarray, "v t"]) -> Float[np.ndarray, "v s"]:
+    """Ranks of draws in increasing order, averaged over those that equal the draw before them."""
+    count, size = len(is_tied), is_tied.shape[1] + 1
+    begins = np.concatenate([np.ones((count, 1), dtype=bool), ~is_tied], axis=1).ravel()
+    first = np.flatnonzero(begins)
+    lengths = np.diff(first, append=begins.size)
+    averages = first % size + 0.5 * (lengths + 1)
+    return np.repeat(averages, lengths).reshape(count, size)
