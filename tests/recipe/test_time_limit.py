@@ -23,6 +23,7 @@ from isogmm.model import fit_target, time_limit
 from isogmm.model.chunks import in_chunks
 from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.families import mixture_family
+from isogmm.recipe.families.histories import joined
 from isogmm.results.groups import get_group
 
 pytestmark = [
@@ -176,6 +177,15 @@ def test_the_statistics_of_a_pool_are_those_of_its_evaluated_draws():
     assert (one.pareto_k, one.relative_ess) == (other.pareto_k, other.relative_ess)
     np.testing.assert_array_equal(other.log_weights[late.is_evaluated], one.log_weights)
     assert np.isneginf(other.log_weights[~late.is_evaluated]).all()
+
+
+def test_a_limit_before_the_first_check_of_a_second_optimization_keeps_the_history():
+    first = {"iteration": np.array([10, 20]), "elbo": np.array([[1.0, 2.0], [3.0, 4.0]])}
+    empty = {name: np.array([]) for name in first}
+    for one, other in ((first, empty), (empty, first)):
+        found = joined(one, other)
+        np.testing.assert_array_equal(found["iteration"], first["iteration"])
+        np.testing.assert_array_equal(found["elbo"], first["elbo"])
 
 
 def test_a_limit_that_passes_while_the_draws_are_judged_does_not_lose_them(monkeypatch):
