@@ -10,8 +10,10 @@ from isogmm.locate import mode_search, sphere_search, spheres
 from isogmm.locate.factors import map_of
 from isogmm.locate.locate import locate
 from isogmm.locate.located import SearchEnd
-from isogmm.locate.sphere_search import num_sphere_points
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
 from isogmm.locate.spheres import RADII, directions, excess_on_sphere, most_unexpected
+from isogmm.locate.starts import follow_starts
 from isogmm.model.fit_target import FitTarget
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -76,6 +78,16 @@ def test_the_most_unexpected_points_are_those_toward_another_mode():
     np.testing.assert_allclose(log_density, -0.5 * radii**2 + is_inside, atol=1e-9)
 
 
+def test_points_that_another_known_mode_explains_have_no_excess():
+    values = np.where(UNITS[:, 0] > 0.7, -20.0, -50.0)
+    values[np.argmin(UNITS[:, 0])] = -45.0
+    others = np.where(UNITS[:, 0] > 0.7, -20.5, -80.0)
+    assert UNITS[np.argmax(excess_on_sphere(UNITS, values)[0]), 0] > 0.7
+    excess, _ = excess_on_sphere(UNITS, values, others)
+    np.testing.assert_array_equal(np.isfinite(excess), UNITS[:, 0] <= 0.7)
+    assert np.argmax(excess) == np.argmin(UNITS[:, 0])
+
+
 @pytest.mark.parametrize(
     ("first", "width", "distance"), [("gaussian", 0.4, 11.0), ("student", 0.5, 9.0)]
 )
@@ -85,7 +97,7 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
         ("NUM_POINTS_SEVERAL", 1000),
         ("NUM_PATHS_SEVERAL", 20),
         ("NUM_MODEL_PATHS", 5),
-        ("MAX_QUIET_ROUNDS_LARGE", 1),
+        ("MAX_QUIET_ROUNDS_SPHERES", 1),
     ):
         monkeypatch.setattr(mode_search, name, value)
     monkeypatch.setattr(sphere_search, "MAX_POINTS", 49_152)
@@ -95,6 +107,37 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
     assert distances.min() < 0.1
     assert np.abs(located.means / scales).max(axis=1).min() < 0.1
     assert target.num_value_evaluations > sphere_search.MAX_POINTS
+
+
+@pytest.mark.parametrize("kind", ["student", "banana"])
+def test_spheres_around_two_modes_lead_to_a_third(kind):
+    """The third mode is narrow, and 9 sds away from both."""
+    centers = np.zeros((3, DIM))
+    centers[1, 0], centers[2, :2] = 9.0, (4.5, 7.8)
+
+    def log_density(x):
+        r = x[None] - centers
+        if kind == "banana":
+            r = r.at[:2, 2].add(-0.7 * (r[:2, 1] ** 2 - 1.0))
+        squares = (r**2).sum(axis=1)
+        # The two Student t distributions have 6 degrees of freedom.
+        wide = 2.34 - 8.0 * jnp.log1p(squares / 6.0) if kind == "student" else -0.5 * squares
+        narrow = -0.5 * squares[2] / 0.65**2 - DIM * np.log(0.65)
+        return logsumexp(jnp.concatenate([wide[:2], narrow[None]]))
+
+    target = FitTarget.of(isogmm.LogDensity(log_density, np.zeros(DIM)).to_target())
+    known = [
+        SphereCenter(map_of(c, np.eye(DIM)), LocalMaximum(c, np.eye(DIM), 0.0, 0.0))
+        for c in centers[:2]
+    ]
+    found = starts_from_spheres(target, np.random.default_rng(0), known, 65_536)
+    for (starts, own), center in zip(found, known, strict=True):
+        assert 0 < len(starts) <= sphere_search.MAX_STARTS
+        np.testing.assert_allclose(own.center, center.own.center, atol=1e-6)
+    starts = np.concatenate([points for points, _ in found])
+    paths = follow_starts(target, starts, [], None, max_evaluations=100)
+    ends = np.stack([path.end for path in paths])
+    assert np.linalg.norm(ends - centers[2], axis=1).min() < 0.1
 
 
 def test_one_mode_is_searched_once_by_values():

@@ -1,5 +1,6 @@
-"""Starting points for paths to narrow modes, from values on spheres around the only known mode."""
+"""Starting points for paths to narrow modes, from values on spheres around the known modes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,43 +62,66 @@ def num_sphere_points(target: FitTarget) -> int:
 def starts_from_spheres(
     target: FitTarget,
     generator: np.random.Generator,
-    center: SphereCenter,
+    centers: Sequence[SphereCenter],
     count: int,
-) -> tuple[Float[np.ndarray, "k d"], AffineMap]:
-    """Starting points of paths to other modes, and the coordinates for the optimizer.
+) -> list[tuple[Float[np.ndarray, "k d"], AffineMap]]:
+    """Starting points of paths to other modes, and the coordinates for the optimizer, by mode.
 
-    From the points that the mode explains least, great circles in the direction of the gradient
-    lead closer to another mode.  A ray through the best point of each then shows whether the log
-    density has a maximum away from the mode, near which a path starts.
+    From the points that the known modes explain least, great circles in the direction of the
+    gradient lead closer to another mode.  A ray through the best point of each then shows whether
+    the log density has a maximum away from the mode, near which a path starts.
 
     Parameters
     ----------
     target, generator
         The target, with a program for values alone, and random numbers.
-    center
-        The mode.
+    centers
+        The known modes.
     count
-        Number of points on all spheres.
+        Number of points on all spheres around one mode.
     """
     # Own random numbers, which leave the generator and its later children as they are: where no
     # other mode is found, the rest of the fit is unchanged.
     generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
-    own = _more_elliptical(target, generator, center)
-    size = count // len(RADII)
+    known = [center._replace(own=_more_elliptical(target, generator, center)) for center in centers]
+    found = []
+    for center in known:
+        others = [other for other in known if other is not center]
+        found.append((_starts_around(target, generator, center, count, others), center.own))
+    return found
+
+
+def _starts_around(
+    target: FitTarget,
+    generator: np.random.Generator,
+    center: SphereCenter,
+    count: int,
+    others: Sequence[SphereCenter],
+) -> Float[np.ndarray, "k d"]:
+    """Starting points from the spheres around one mode."""
+    own, size = center.own, count // len(RADII)
     units = directions(generator, size * len(RADII), target.dim).reshape(len(RADII), size, -1)
-    values = np.stack(
-        [
-            target.values_alone(own.forward(radius * rows))
-            for radius, rows in zip(RADII, units, strict=True)
-        ]
-    )
-    points, log_density = most_unexpected(own, units, values)
+    shells = [own.forward(radius * rows) for radius, rows in zip(RADII, units, strict=True)]
+    values = np.stack([target.values_alone(shell) for shell in shells])
+    explained = np.stack([_explained(others, shell) for shell in shells]) if others else None
+    points, log_density = most_unexpected(own, units, values, explained)
     for _ in range(NUM_CIRCLES if len(points) else 0):
         points, log_density = _along_circles(target, own, points, log_density)
     if not len(points):
-        return points, own
+        return points
     points, log_density, is_maximum = _along_rays(target, own, points)
-    return points[_distinct(own, points, log_density, is_maximum)], own
+    return points[_distinct(own, points, log_density, is_maximum)]
+
+
+def _explained(
+    centers: Sequence[SphereCenter], points: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, " n"]:
+    """The largest log density of the Gaussians of known modes."""
+    heights = [
+        center.maximum.log_density - 0.5 * (center.own.inverse(points) ** 2).sum(axis=1)
+        for center in centers
+    ]
+    return np.max(heights, axis=0)
 
 
 def _more_elliptical(

@@ -1,4 +1,4 @@
-"""Points on spheres around a mode whose log density the mode does not explain.
+"""Points on spheres around a mode whose log density the known modes do not explain.
 
 In the coordinates of an elliptical mode, its log density is constant on every sphere around its
 center.  A narrow mode elsewhere raises it only in a few directions.  Points are compared with the
@@ -19,6 +19,12 @@ from isogmm.mixtures.affine_map import AffineMap
 RADII = np.geomspace(4.0, 28.0, 8)
 #: Points with the largest excess that are kept on each sphere, and on all of them.
 MAX_ON_SPHERE, MAX_CANDIDATES = 8, 32
+#: The same if several modes are known.  Where their tails are heavier than those of a Gaussian,
+#: points near them have an excess too.  Of four random targets, on which 8 and 32 points found all
+#: modes in 2 of 8 searches, these found them in 5, and 128 and 1,024 points in as many.
+MAX_IF_SEVERAL = 32, 192
+#: Nats by which the log density exceeds that of a known mode where this does not explain it.
+MIN_UNEXPLAINED = 1.0
 #: Smallest number of finite values on a sphere, far above the largest number of dimensions.
 MIN_FINITE = 500
 #: Share of the spread of the values on a sphere that a linear function of the direction must
@@ -54,13 +60,16 @@ def spread(values: Float[np.ndarray, " n"]) -> float:
 
 
 def excess_on_sphere(
-    units: Float[np.ndarray, "n d"], log_density: Float[np.ndarray, " n"]
+    units: Float[np.ndarray, "n d"],
+    log_density: Float[np.ndarray, " n"],
+    others: Float[np.ndarray, " n"] | None = None,
 ) -> tuple[Float[np.ndarray, " n"], float]:
     """Log density of each point minus the expected one on its sphere, and the spread of it.
 
     The expected one is the median.  A skewed mode or a funnel varies along one direction: where a
     linear function explains a part of the values, the expected one is the local mean along the
-    direction of its gradient.  The excess is -inf where the log density is not finite.
+    direction of its gradient.  The excess is -inf where the log density is not finite, and where
+    another known mode explains it.
 
     Parameters
     ----------
@@ -68,9 +77,13 @@ def excess_on_sphere(
         (n, d): directions of unit length.
     log_density
         (n,): log densities at the points in these directions.
+    others
+        (n,): log densities of the other known modes there; None if there are none.
     """
     found = np.full(len(units), -np.inf)
     finite = np.isfinite(log_density)
+    if others is not None:
+        finite &= others < log_density - MIN_UNEXPLAINED
     if finite.sum() < MIN_FINITE:
         return found, 1.0
     values, units = log_density[finite], units[finite]
@@ -116,6 +129,7 @@ def most_unexpected(
     own: AffineMap,
     units: Float[np.ndarray, "s n d"],
     log_density: Float[np.ndarray, "s n"],
+    others: Float[np.ndarray, "s n"] | None = None,
 ) -> Candidates:
     """The points with the largest excess, in units of its spread.
 
@@ -125,14 +139,17 @@ def most_unexpected(
         The coordinates of the mode.
     units, log_density
         (s, n, d), (s, n): directions, and the log densities at these directions times ``RADII``.
+    others
+        (s, n): log densities of the other known modes there; None if there are none.
     """
+    most_on_sphere, most = (MAX_ON_SPHERE, MAX_CANDIDATES) if others is None else MAX_IF_SEVERAL
     scores, points, values = [], [], []
-    for radius, rows, heights in zip(RADII, units, log_density, strict=True):
-        excess, scale = excess_on_sphere(rows, heights)
-        top = np.argsort(-excess)[:MAX_ON_SPHERE]
+    for index, (radius, rows, heights) in enumerate(zip(RADII, units, log_density, strict=True)):
+        excess, scale = excess_on_sphere(rows, heights, None if others is None else others[index])
+        top = np.argsort(-excess)[:most_on_sphere]
         top = top[np.isfinite(excess[top])]
         scores.append(excess[top] / scale)
         points.append(own.forward(radius * rows[top]))
         values.append(heights[top])
-    order = np.argsort(-np.concatenate(scores))[:MAX_CANDIDATES]
+    order = np.argsort(-np.concatenate(scores))[:most]
     return Candidates(np.concatenate(points)[order], np.concatenate(values)[order])
