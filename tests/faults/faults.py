@@ -292,7 +292,7 @@ FAULTS = [
     Fault(
         "warm-up: settling of the coordinates ignored",
         CHAINS + "warmup.py",
-        "max(self._length, self.sampler.coordinates.settled_at)",
+        "max(self._length, coordinates.settled_at)",
         "self._length",
         WARMUP,
     ),
