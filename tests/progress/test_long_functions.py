@@ -1,6 +1,7 @@
 """Every long function shows a line, unless it is switched off."""
 
 import inspect
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +52,7 @@ def test_the_option_is_the_same_everywhere(function):
 
 def test_a_baseline_names_its_method(shown, model):
     baselines.laplace(model, **SHAPE)
-    assert "isogmm: running laplace, 0 s" in shown
+    assert re.fullmatch(r"isogmm: running laplace, \d+ s", shown[0])
     assert len(shown) == 2  # the line, and its end
 
 
