@@ -1,5 +1,8 @@
 """Locate: shifted and badly scaled targets, number of modes, starts without a density."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -18,6 +21,7 @@ from isogmm.locate.locate import Locate, locate
 from isogmm.locate.maxima import LocalMaximum, add_path, unseen_probability
 from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.starts import NUM_FIRST, follow_starts
+from isogmm.model import fit_target, time_limit
 from isogmm.model.fit_target import FitTarget
 from isogmm.results.stop_reason import StopReason
 
@@ -182,7 +186,13 @@ def test_a_curvature_estimate_of_rounding_errors_has_a_factor_without_a_warning(
     assert np.all(np.diag(factor) > 0)
 
 
-def test_a_time_limit_before_the_first_path_leaves_one_path():
+def test_a_time_limit_before_the_first_path_leaves_one_path(monkeypatch):
+    # A clock that advances by 0.1 ms whenever it is read: a busy machine could stop the process for
+    # longer than the time that the path may take.
+    clock = itertools.count()
+    for module in (fit_target, time_limit):
+        replaced = SimpleNamespace(perf_counter=lambda: 1e-4 * next(clock))
+        monkeypatch.setattr(module, "time", replaced)
     truth = correlated_gaussian(3)
     target = FitTarget.of(truth.target(), max_seconds=0.0)
     found = locate(target, np.random.default_rng(0))
