@@ -429,6 +429,13 @@ FAULTS = [
         "f.rhat > MAX_RHAT",
         VERDICT,
     ),
+    Fault(
+        "blocks: rows are not divided evenly",
+        "src/isogmm/rows/blocks.py",
+        "self.block_rows = _even_size(count, self.block_rows)",
+        "_even_size(count, self.block_rows)",
+        ("tests/rows/test_blocks.py",),
+    ),
     *(
         Fault(
             f"threshold {name} times {factor}",
