@@ -97,7 +97,7 @@ class Refined:
     states
         The draws and, if memory allows it, the states in the middle of the trajectories.
     starting_points
-        (m, d): starting points; see ``WarmUp.wide_start``.
+        (m, d): starting points; see ``WarmUp.widest_start``.
     groups
         (m,): the mode of each starting point.
     start_correlation
@@ -189,7 +189,7 @@ def refine(
         draws=recording.draws,
         log_density=np.stack(recording.log_density, axis=1),
         states=recording.states(),
-        starting_points=warmup.wide_start,
+        starting_points=warmup.widest_start(),
         groups=groups,
         start_correlation=correlation,
         is_independent=bool(warmup.independent_at is not None and is_low),
@@ -199,7 +199,7 @@ def refine(
         step_size=sampler.step_size,
         num_transitions=sampler.count,
         stuck_share=float((recording.num_moves < MIN_MOVE_SHARE * len(recording)).mean()),
-        neck=np.concatenate([warmup.wide_start[:0], *sampler.neck]),
+        neck=np.concatenate([warmup.start[:0], *sampler.neck]),
         scales=sampler.coordinates.scales,
     )
 

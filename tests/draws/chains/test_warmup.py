@@ -17,7 +17,7 @@ class Forgetful:
         self.generator = np.random.default_rng(0)
         self.positions = self.generator.standard_normal((1000, 2))
         self.groups = np.zeros(1000, int)
-        self.count, self.gradients = 0, gradients
+        self.count, self.gradients, self.neck = 0, gradients, []
         self.forgets_after, self.changes_at = forgets_after, changes_at
         self.coordinates = SimpleNamespace(changed_at=0, settled_at=settled_at)
         self.target = SimpleNamespace(num_gradient_evaluations=0)
@@ -83,6 +83,11 @@ def test_the_warm_up_is_longer_in_a_form_of_many_dimensions(monkeypatch):
     warmup.run(None)
     assert sampler.count == POOLED_WARMUP_FACTOR * 7
     assert np.array_equal(warmup.wide_start, visited[7 + NUM_WIDENING_TRANSITIONS])
+    assert warmup.widest_start() is warmup.wide_start
+    # With a neck the form has not removed the funnel: the original starting points count.
+    sampler.neck = [sampler.positions[:1]]
+    assert warmup.widest_start() is warmup.start
+    assert warmup.start is not warmup.wide_start
 
 
 def test_half_of_the_budget_ends_the_warm_up():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.draws.chains.convergence import (
     has_spread,
@@ -50,16 +51,16 @@ class WarmUp:
         Correlation below which the chains count as independent of them.
     independent_at
         Number of transitions when they were independent first, or None.
-    wide_start
-        (m, d): positions at the start, or soon after the first change to a non-centered form in
-        more than ``MAX_DENSE_DIM`` dimensions.
+    start, wide_start
+        (m, d): positions at the start; the same, or soon after the first change to a non-centered
+        form in more than ``MAX_DENSE_DIM`` dimensions.
     """
 
     def __init__(self, sampler: Sampler, min_transitions: int, max_gradients: int) -> None:
         self.sampler = sampler
         self.min_transitions, self.max_gradients = min_transitions, max_gradients
         self.gradients_before = sampler.target.num_gradient_evaluations
-        self.starting_points = self.wide_start = sampler.positions
+        self.starting_points = self.start = self.wide_start = sampler.positions
         self.threshold = independence_threshold(*self.starting_points.shape)
         self.independent_at: int | None = None
         self._length, self._replaced_at, self._first_change = min_transitions, 0, 0
@@ -96,6 +97,13 @@ class WarmUp:
             if num_gradients > MAX_WARMUP_SHARE * self.max_gradients:
                 break
         return True
+
+    def widest_start(self) -> Float[np.ndarray, "m d"]:
+        """The positions that tell whether the chains started too narrow.
+
+        Those of the start where a neck is left, which the non-centered form has not removed.
+        """
+        return self.start if self.sampler.neck else self.wide_start
 
     def _is_complete(self) -> bool:
         """Whether the chains are independent and have run long enough."""
