@@ -140,6 +140,11 @@ def test_quoted_messages_are_those_of_the_code(name):
 GOOD = Findings(source=DrawSource.CHAINS, pareto_k=0.1, relative_ess=0.9, rhat=1.0, rhat_name="x",
                 independent_of_start=True, still_drifting=False)  # fmt: skip
 BAD = {
+    "weights without chains": {
+        "source": DrawSource.IMPORTANCE,
+        "without_chains": True,
+        "relative_ess": 0.7,
+    },
     "still drifting": {"still_drifting": True, "drift_name": "tau"},
     "depends on the start": {"independent_of_start": False},
     "narrow start": {"narrow_start": "tau"},
@@ -247,6 +252,7 @@ def test_verdict_page_has_the_thresholds():
             f"{100 * thresholds.MIN_RELIABLE_IMPORTANCE_ESS:.0f} %, "
             f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %"
         ),
+        "the same with `refine=0`": f"{100 * thresholds.MIN_UNCONFIRMED_ESS:.0f} %",
         "change of a mean (in sds) or of a log sd by weights, without them": str(
             thresholds.MAX_WEIGHT_EFFECT
         ),

@@ -164,6 +164,10 @@ BOUNDARIES = {
     "k where weights vary": (lambda x: replace(MIXTURE, pareto_k=1.3, relative_ess=2 - x), 1.01),
     "ESS of the mixture": (lambda x: replace(MIXTURE, relative_ess=1 - x), 0.5),
     "ESS of weighted draws": (lambda x: replace(IMPORTANCE, relative_ess=1 - x), 0.95),
+    "ESS without chains": (
+        lambda x: replace(IMPORTANCE, without_chains=True, relative_ess=1 - x),
+        0.2,
+    ),
     "change by weights": (lambda x: replace(MIXTURE, weight_effect=_effect(x)), 0.05),
     "k of a tail": (
         lambda x: replace(IMPORTANCE, weight_effect=replace(TAIL, pareto_k=x)),

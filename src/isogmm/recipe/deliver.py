@@ -66,6 +66,8 @@ class Delivery:
         no change is significant, or if the weights were not compared.
     constrained
         The groups of ``target.constrain`` for the draws, where they are known, or None.
+    without_chains
+        Whether the user has switched HMC chains off: nothing confirms the weights.
     """
 
     selection: Selection
@@ -77,6 +79,7 @@ class Delivery:
     stop_reason: StopReason | None
     weight_effect: WeightEffect | None = None
     constrained: Groups | None = None
+    without_chains: bool = False
 
 
 @dataclass
@@ -165,6 +168,7 @@ def deliver(
         stop_reason=reason,
         weight_effect=state.constrained.effect,
         constrained=state.constrained.groups if is_pool else None,
+        without_chains=options.refinement.settings is None,
     )
 
 

@@ -65,6 +65,8 @@ class Findings:
         Whether the model computes in 32 bits, in which matrices can lose positive definiteness.
     has_gradient
         Whether HMC chains are possible, which decides the remedy.
+    without_chains
+        Whether HMC chains are switched off, so that nothing confirms the importance weights.
     weight_effect
         The variable of the model whose estimates change most by the importance weights; None if
         no change is significant.
@@ -93,6 +95,7 @@ class Findings:
     stopped_early: str | None = None
     single_precision: bool = False
     has_gradient: bool = True
+    without_chains: bool = False
     weight_effect: WeightEffect | None = None
 
 
@@ -138,6 +141,7 @@ def findings_of(
         improper_direction=improper_direction,
         single_precision=target.single_precision,
         has_gradient=target.has_gradient,
+        without_chains=delivery.without_chains,
         weight_effect=delivery.weight_effect,
         **_of_chains(target, delivery.refined, draws),
     )

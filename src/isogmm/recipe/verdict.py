@@ -16,6 +16,7 @@ from isogmm.recipe.thresholds import (
     MAX_WEIGHT_EFFECT,
     MIN_RELIABLE_IMPORTANCE_ESS,
     MIN_RELIABLE_MIXTURE_ESS,
+    MIN_UNCONFIRMED_ESS,
     RHAT_NOISE,
 )
 from isogmm.results.labels import DrawSource, Verdict
@@ -143,6 +144,12 @@ def _of_weights(f: Findings) -> list[str]:
         return [
             f"The effective sample size of the importance weights is {f.relative_ess:.0%} of the "
             "draws: the mixture is only a rough approximation. Add HMC chains: "
+            'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
+        ]
+    if f.has_gradient and f.without_chains and f.relative_ess < MIN_UNCONFIRMED_ESS:
+        return [
+            f"The effective sample size of the importance weights is {f.relative_ess:.0%}, and no "
+            "HMC chains have confirmed them: the mixture may miss a tail. Add HMC chains: "
             'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     effect = f.weight_effect
