@@ -56,7 +56,8 @@ def fit_isogmm(
         numbers on one machine.
     draws, chains
         Draws of each chain, and number of chains.  Chains are optimized separately, and share one
-        search for the modes.
+        search for the modes.  If HMC chains deliver more than 4,000 draws in all, these run longer
+        in proportion.
     num_components
         Number of components of each chain.  ``"auto"`` takes 1 if one Gaussian is accurate enough,
         and otherwise 16, or two for each mode if that is more.  It adds components while they

@@ -149,16 +149,17 @@ def common_options(given: Arguments, algorithm: AbstractAlgorithm) -> Options:
     OptionError
         Naming the option, its value and what is accepted.
     """
+    draws, chains = whole_number("draws", given["draws"]), whole_number("chains", given["chains"])
     return Options(
-        draws=whole_number("draws", given["draws"]),
-        chains=whole_number("chains", given["chains"]),
+        draws=draws,
+        chains=chains,
         num_components=number_of_components(given["num_components"]),
         algorithm=algorithm,
         weights=_weights(given["weights"]),
         whitening=_whitening(given["whitening"]),
         init=_init(given["init"]),
         importance=_importance(given["importance"]),
-        refinement=refinement(given["refine"]),
+        refinement=refinement(given["refine"], draws * chains),
     )
 
 
@@ -211,13 +212,14 @@ def stopping_for(
 
 def default_tolerance(refine: object) -> float:
     """The tolerance that goes with a refinement."""
-    return TOLERANCE if refinement(refine).settings is None else TOLERANCE_WITH_CHAINS
+    return TOLERANCE if refinement(refine, 0).settings is None else TOLERANCE_WITH_CHAINS
 
 
-def refinement(refine: object) -> Refinement:
-    """``"auto"`` or True, 0 or False, a number of transitions, or settings."""
+def refinement(refine: object, num_draws: int) -> Refinement:
+    """``"auto"`` or True, 0 or False, a number of transitions, or settings, and draws in all."""
     if refine is True or (isinstance(refine, str) and refine == "auto"):
-        return Refinement(Refine.for_backend(jax.default_backend()), is_optional=True)
+        default = Refine.for_backend(jax.default_backend())
+        return Refinement(default.with_draws(num_draws), is_optional=True)
     if isinstance(refine, Refine):
         return Refinement(refine, is_optional=True)
     if not isinstance(refine, int | np.integer) or refine < 0:
