@@ -98,6 +98,7 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
         ("NUM_PATHS_SEVERAL", 20),
         ("NUM_MODEL_PATHS", 5),
         ("MAX_QUIET_ROUNDS_SPHERES", 1),
+        ("MAX_QUIET_ROUNDS_SPHERES_IF_RARE", 1),
     ):
         monkeypatch.setattr(mode_search, name, value)
     monkeypatch.setattr(sphere_search, "MAX_POINTS", 49_152)
