@@ -23,7 +23,8 @@ class Locate:
         ``num_starts`` paths has one candidate near its beginning.
     max_starts, max_evaluations
         If there are several modes, rounds of further paths follow until some of them find no new
-        mode: two below five dimensions, four from there on, six if a known mode is hard to reach.
+        mode: two below five dimensions, three or four from there on, up to six if a known mode is
+        hard to reach.
         They also end when the number of paths or that of the gradients reaches its limit.
     num_iterations
         Iterations of batch and match; more are made while the ELBO improves.
@@ -33,7 +34,7 @@ class Locate:
     num_evaluations: int = 700
     num_candidate_paths: int = 4
     max_starts: int = 4096
-    max_evaluations: int = 400_000
+    max_evaluations: int = 600_000
     num_iterations: int = 40
 
     def __post_init__(self) -> None:
