@@ -1,7 +1,7 @@
 """What the README shows runs, and what it points to is there."""
 
-import re
 import os
+import re
 import shutil
 import subprocess
 

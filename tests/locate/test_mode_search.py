@@ -14,6 +14,7 @@ from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.mode_search import ModeSearch
 from isogmm.locate.modes import fit_modes, overlap
+from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.model.fit_target import FitTarget
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -215,7 +216,13 @@ def test_chains_lead_to_a_funnel_whose_laplace_estimate_is_far_too_low():
 
 
 @pytest.mark.parametrize(
-    ("dim", "counts", "expected"), [(3, (9, 9), 2), (5, (9, 9), 4), (3, (9, 2), 6), (4, (9, 3), 2)]
+    ("dim", "counts", "expected"),
+    [
+        (3, (9, 9), 2),
+        (5, (9, 9), 4),
+        (3, (9, 2), 6),
+        (4, (9, 3), 2),
+    ],
 )
 def test_the_rounds_that_end_the_search(dim, counts, expected):
     target = FitTarget.of(isotropic_mixture(np.zeros((1, dim)), np.ones(1)).target())
@@ -223,10 +230,7 @@ def test_the_rounds_that_end_the_search(dim, counts, expected):
         LocalMaximum(np.full(dim, 9.0 * i), np.eye(dim), 0.0, 0.0, count + 50, num_from_own=50)
         for i, count in enumerate(counts)
     ]
-    best = Gaussians.start(np.zeros((1, dim)), np.eye(dim)[None])
-    best.elbo[:] = 0.0
-    search = ModeSearch(target, np.random.default_rng(0), Locate(), best, maxima, 16)
-    assert search.num_quiet_rounds() == expected
+    assert num_quiet_rounds(target, maxima) == expected
 
 
 def test_paths_from_around_a_mode_do_not_count_as_independent():

@@ -11,6 +11,7 @@ from isogmm.locate.factors import map_of
 from isogmm.locate.locate import locate
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
 from isogmm.locate.spheres import RADII, directions, excess_on_sphere, most_unexpected
 from isogmm.locate.starts import follow_starts
@@ -97,10 +98,9 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
         ("NUM_POINTS_SEVERAL", 1000),
         ("NUM_PATHS_SEVERAL", 20),
         ("NUM_MODEL_PATHS", 5),
-        ("MAX_QUIET_ROUNDS_SPHERES", 1),
-        ("MAX_QUIET_ROUNDS_SPHERES_IF_RARE", 1),
     ):
         monkeypatch.setattr(mode_search, name, value)
+    monkeypatch.setattr(mode_search, "num_quiet_rounds", lambda target, known: 1)
     monkeypatch.setattr(sphere_search, "MAX_POINTS", 49_152)
     target, scales, center = two_modes(first, width, distance)
     located = locate(target, np.random.default_rng(0))
@@ -176,3 +176,13 @@ def test_where_spheres_are_left_out():
         None, np.zeros(DIM), value_and_grad=lambda x: (-0.5 * (x**2).sum(), -x)
     ).to_target()
     assert num_sphere_points(FitTarget.of(plain)) == 0
+
+
+@pytest.mark.parametrize(("counts", "expected"), [((9, 3), 3), ((9, 2), 4)])
+def test_fewer_rounds_end_the_search_where_spheres_are_searched(counts, expected):
+    target = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(DIM)).to_target()
+    maxima = [
+        LocalMaximum(np.full(DIM, 9.0 * i), np.eye(DIM), 0.0, 0.0, count)
+        for i, count in enumerate(counts)
+    ]
+    assert num_quiet_rounds(FitTarget.of(target), maxima) == expected

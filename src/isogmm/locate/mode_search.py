@@ -12,6 +12,7 @@ from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
+from isogmm.locate.quiet_rounds import NUM_SPHERE_ROUNDS, num_quiet_rounds
 from isogmm.locate.screening import choose_starts, points_around
 from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
 from isogmm.locate.starts import (
@@ -40,19 +41,6 @@ MAX_SPHERE_CENTERS = 6
 #: Largest number of evaluations of one path of a round.  In the coordinates of a mode, paths to new
 #: modes had 6 to 35 iterates.
 NUM_PATH_EVALUATIONS = 100
-#: Rounds without a new mode that end the search, below ``MIN_LARGE_DIM`` dimensions and from there
-#: on.  After two rounds, 10 of 43 random targets lacked a mode, all with at least five dimensions;
-#: after four, 7 of them did.  Of 60 others 8 lacked a mode with either number.
-MAX_QUIET_ROUNDS, MAX_QUIET_ROUNDS_LARGE, MIN_LARGE_DIM = 2, 4, 5
-#: The same where spheres are searched, and how many of these rounds search them.  Of 26 random
-#: targets with several modes in ten or more dimensions, all modes were found of 12 without spheres,
-#: of 14 with spheres in the last of four rounds, and of 16 with spheres in the last two of three.
-MAX_QUIET_ROUNDS_SPHERES, NUM_SPHERE_ROUNDS = 3, 2
-#: The same while paths from elsewhere reached one of the modes at most ``MAX_RARE_COUNT`` times:
-#: other modes that are as hard to reach may be missing.
-MAX_QUIET_ROUNDS_IF_RARE, MAX_RARE_COUNT = 6, 2
-#: The same where spheres are searched, because few paths lead to the modes that these find.
-MAX_QUIET_ROUNDS_SPHERES_IF_RARE = 4
 #: ``MAX_LOG_MASS_GAP`` if the estimate is the ELBO of a Gaussian that has not converged: the first
 #: number, or the second times the dimension.  A funnel in d = 25 with a mass of 0.18 was 28 nats
 #: below the best mode.
@@ -121,7 +109,7 @@ class ModeSearch:
                 end = SearchEnd.ONE_MODE
         while end is None:
             known = self.relevant()
-            self._round(num_quiet + NUM_SPHERE_ROUNDS >= self.num_quiet_rounds())
+            self._round(num_quiet + NUM_SPHERE_ROUNDS >= num_quiet_rounds(self.target, known))
             num_rounds += 1
             check_estimates(self.target, self.generator, self.maxima, self.elbo)
             new = [one for one in self._counted() if all(one is not other for other in known)]
@@ -130,7 +118,7 @@ class ModeSearch:
             self.num_since_new = 0 if num_new else self.num_since_new
             if not self._has_several():
                 end = SearchEnd.ONE_MODE
-            elif num_quiet >= self.num_quiet_rounds():
+            elif num_quiet >= num_quiet_rounds(self.target, self.relevant()):
                 end = SearchEnd.NO_NEW_MODE
             elif num_rounds >= MIN_ROUNDS and self._are_too_many(num_new):
                 end = SearchEnd.TOO_MANY_MODES
@@ -192,16 +180,6 @@ class ModeSearch:
             or self._unseen() > MAX_UNSEEN_PROBABILITY
             or (len(self.maxima) > 1 and unseen_probability(self.maxima) > MAX_ROUGHNESS)
         )
-
-    def num_quiet_rounds(self) -> int:
-        """Rounds without a new mode that end the search."""
-        is_rare = any(one.independent_count <= MAX_RARE_COUNT for one in self.relevant())
-        if num_sphere_points(self.target):
-            return MAX_QUIET_ROUNDS_SPHERES_IF_RARE if is_rare else MAX_QUIET_ROUNDS_SPHERES
-        if is_rare:
-            return MAX_QUIET_ROUNDS_IF_RARE
-        is_large = self.target.dim >= MIN_LARGE_DIM
-        return MAX_QUIET_ROUNDS_LARGE if is_large else MAX_QUIET_ROUNDS
 
     def _limit(self) -> SearchEnd | None:
         """The limit that is reached, or None."""
