@@ -12,7 +12,7 @@ from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
-from isogmm.locate.quiet_rounds import NUM_SPHERE_ROUNDS, num_quiet_rounds
+from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.screening import choose_starts, points_around
 from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
 from isogmm.locate.starts import (
@@ -109,7 +109,7 @@ class ModeSearch:
                 end = SearchEnd.ONE_MODE
         while end is None:
             known = self.relevant()
-            self._round(num_quiet + NUM_SPHERE_ROUNDS >= num_quiet_rounds(self.target, known))
+            self._round()
             num_rounds += 1
             check_estimates(self.target, self.generator, self.maxima, self.elbo)
             new = [one for one in self._counted() if all(one is not other for other in known)]
@@ -190,8 +190,8 @@ class ModeSearch:
             return SearchEnd.MAX_EVALUATIONS
         return None
 
-    def _round(self, is_late: bool) -> None:
-        """One round of paths; where several modes are known, only late rounds search spheres."""
+    def _round(self) -> None:
+        """One round of paths."""
         is_several = self._has_several()
         num_points = NUM_POINTS_SEVERAL if is_several else NUM_POINTS
         num_paths = NUM_PATHS_SEVERAL if is_several else NUM_PATHS
@@ -207,8 +207,7 @@ class ModeSearch:
             self._follow_around(maximum, points[index], own)
         if is_several:
             self._from_model()
-        if not is_several or is_late:
-            self._from_spheres(is_several)
+        self._from_spheres(is_several)
 
     def _from_spheres(self, is_several: bool) -> None:
         """Paths from values on spheres around the only known mode, or around the widest ones."""

@@ -10,10 +10,10 @@ from isogmm.model.fit_target import FitTarget
 #: on.  After two rounds, 10 of 43 random targets lacked a mode, all with at least five dimensions;
 #: after four, 7 of them did.  Of 60 others 8 lacked a mode with either number.
 MAX_QUIET_ROUNDS, MAX_QUIET_ROUNDS_LARGE, MIN_LARGE_DIM = 2, 4, 5
-#: The same where spheres are searched, and how many of these rounds search them.  Of 26 random
-#: targets with several modes in ten or more dimensions, all modes were found of 12 without spheres,
-#: of 14 with spheres in the last of four rounds, and of 16 with spheres in the last two of three.
-MAX_QUIET_ROUNDS_SPHERES, NUM_SPHERE_ROUNDS = 3, 2
+#: The same where spheres are searched.  Of 26 random targets with several modes in ten or more
+#: dimensions, all modes were found of 12 after four rounds without spheres, and of 16 after three
+#: rounds with spheres.
+MAX_QUIET_ROUNDS_SPHERES = 3
 #: The same while paths from elsewhere reached one of the modes at most ``MAX_RARE_COUNT`` times:
 #: other modes that are as hard to reach may be missing.
 MAX_QUIET_ROUNDS_IF_RARE, MAX_RARE_COUNT = 6, 2
