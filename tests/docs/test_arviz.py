@@ -49,7 +49,8 @@ def test_the_page_names_the_functions():
 
 @pytest.mark.parametrize("call", CALLS)
 def test_call(call, names):
-    run([call], dict(names))
+    """Each function returns a table, numbers or the axes of a plot."""
+    assert eval(call, dict(names)) is not None
 
 
 def test_functions_of_the_other_generation_do_not_exist():
