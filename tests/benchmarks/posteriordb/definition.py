@@ -5,8 +5,8 @@
 posteriordb asks for 10,000 draws, an R-hat below 1.01 for each quantity, and an autocorrelation at
 lag 1, in the mean over the chains, of absolute value below 0.05.  Its further criteria are about
 HMC in Stan: energies and divergent transitions.  As there, the draws are 10 chains of 1,000.  The
-HMC chains of a default fit record about 15,000 states, which are too few for 10,000 independent
-draws; ``--recorded 200`` records ten times as many transitions.
+HMC chains of a default fit record 50 transitions for them, which are too few for 10,000 independent
+draws; ``--recorded 200`` records four times as many.
 """
 
 import argparse
