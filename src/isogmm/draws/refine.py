@@ -83,8 +83,8 @@ class Refine:
     def with_draws(self, num_draws: int) -> "Refine":
         """The same for this number of draws: the recording and the budget grow in proportion.
 
-        From the 7,700 states of a default recording, 10,000 draws of eight schools had repeats and
-        an autocorrelation of 0.4.
+        Without this, 10,000 draws of eight schools contained repeats and had an autocorrelation of
+        0.4 at lag 1.
         """
         factor = max(num_draws / NUM_USUAL_DRAWS, 1.0)
         return replace(

@@ -216,7 +216,7 @@ def default_tolerance(refine: object) -> float:
 
 
 def refinement(refine: object, num_draws: int) -> Refinement:
-    """``"auto"`` or True, 0 or False, a number of transitions, or settings, and draws in all."""
+    """The chains for an option of the user; their default length depends on the number of draws."""
     if refine is True or (isinstance(refine, str) and refine == "auto"):
         default = Refine.for_backend(jax.default_backend())
         return Refinement(default.with_draws(num_draws), is_optional=True)
