@@ -238,43 +238,34 @@ def test_no_problem_is_without_a_case():
 def test_verdict_page_has_the_thresholds():
     section = page("verdict.md").partition("## The thresholds")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| (.+?) \| ([\d.]+.*?) \|$", section, re.MULTILINE))
-    reweight = f"{100 * thresholds.MIN_REWEIGHT_RELATIVE_ESS:.0f} %"
     assert rows == {
-        "Pareto k for draws of the mixture as they are": str(thresholds.MAX_GOOD_K),
-        "Pareto k for draws chosen by importance weights": str(thresholds.MAX_PARETO_K),
-        "reweighting in place of chains: Pareto k below, relative ESS above": (
-            f"{thresholds.MAX_REWEIGHT_K}, {reweight}"
+        "Pareto k: draws of the mixture, draws chosen by weights": (
+            f"{thresholds.MAX_GOOD_K}, {thresholds.MAX_PARETO_K}"
         ),
-        "no weights needed, whatever Pareto k: relative ESS above": (
-            f"{100 * thresholds.FLAT_RELATIVE_ESS:.0f} %"
+        "reweighting without HMC: Pareto k below, relative ESS above": (
+            f"{thresholds.MAX_REWEIGHT_K}, {100 * thresholds.MIN_REWEIGHT_RELATIVE_ESS:.0f} %"
         ),
-        "relative ESS of draws chosen by weights, and of draws of the mixture": (
+        "no weights needed: relative ESS above": f"{100 * thresholds.FLAT_RELATIVE_ESS:.0f} %",
+        "relative ESS: draws chosen by weights, draws of the mixture": (
             f"{100 * thresholds.MIN_RELIABLE_IMPORTANCE_ESS:.0f} %, "
             f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %"
         ),
-        "the same with `refine=0`": f"{100 * thresholds.MIN_UNCONFIRMED_ESS:.0f} %",
-        "change of a mean (in sds) or of a log sd by weights, without them": str(
-            thresholds.MAX_WEIGHT_EFFECT
-        ),
-        "share of the positions of random walks that the mixture misses, without a gradient": str(
-            thresholds.MAX_MISSED_SHARE
-        ),
+        "relative ESS with `refine=0`": f"{100 * thresholds.MIN_UNCONFIRMED_ESS:.0f} %",
+        "change of a mean (sds) or log sd by weights": str(thresholds.MAX_WEIGHT_EFFECT),
+        "share that the mixture misses, without a gradient": str(thresholds.MAX_MISSED_SHARE),
         "R-hat": str(thresholds.MAX_RHAT),
-        "Monte Carlo error of a mean, in sds": str(thresholds.MAX_MCSE_SD),
-        "share of HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
-        "spread of the chains over that of their starting points, above 500 dimensions, and "
-        "skewness": f"{thresholds.MAX_SPREAD_GROWTH}, {thresholds.MIN_SKEWNESS}",
-        "share of the draws of the mixture without a finite log density": (
+        "Monte Carlo error of a mean (sds)": str(thresholds.MAX_MCSE_SD),
+        "HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
+        "above 500 dimensions: spread relative to the starting points, skewness": (
+            f"{thresholds.MAX_SPREAD_GROWTH}, {thresholds.MIN_SKEWNESS}"
+        ),
+        "draws of the mixture without a finite log density": (
             f"{100 * thresholds.MAX_NONFINITE_SHARE:.0f} %"
         ),
-        "chance that a further starting point leads to a new mode": str(
-            thresholds.MAX_UNSEEN_PROBABILITY
-        ),
-        "the same for the message about symmetries": str(thresholds.MANY_UNSEEN_PROBABILITY),
+        "chance of a new mode": str(thresholds.MAX_UNSEEN_PROBABILITY),
+        "chance of a new mode, message about symmetries": str(thresholds.MANY_UNSEEN_PROBABILITY),
         "standard error of the mass of a mode": str(thresholds.MAX_MASS_SE),
-        "difference between the ELBOs of two chains beyond their noise, in nats": str(
-            thresholds.MAX_ELBO_GAP
-        ),
+        "difference of ELBOs beyond their noise (nats)": str(thresholds.MAX_ELBO_GAP),
     }
 
 
