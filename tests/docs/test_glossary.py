@@ -19,17 +19,7 @@ USED = {
     "mixture": "mixture", "verdict": "verdict", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
-OTHERS = (
-    "whitening",
-    "window",
-    "funnel",
-    "neck",
-    "refinement",
-    "ADVI",
-    "divergence",
-    "advice",
-    "superchain",
-)
+OTHERS = ("whitening", "window", "funnel", "neck", "superchain")
 
 
 def text() -> str:

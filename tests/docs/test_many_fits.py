@@ -25,4 +25,4 @@ def test_page_about_many_fits(monkeypatch):
     # The sd of each slope is about 0.22.
     np.testing.assert_allclose(slopes, -2, atol=5 * 0.25)
     assert jax.config.jax_compilation_cache_dir == folder
-    assert isogmm.FailedFit.__name__ in programs[4]
+    assert isogmm.FailedFit.__name__ in programs[3]
