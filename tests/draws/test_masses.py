@@ -17,9 +17,10 @@ from isogmm.recipe.select_draws import from_chains
 
 def test_the_bridge_solves_its_equation_with_effective_draws():
     generator = np.random.default_rng(0)
-    from_q, from_chains = generator.normal(-0.3, 0.8, 500), generator.normal(0.3, 0.8, 200)
+    from_q, from_chains = generator.normal(-0.3, 0.8, 500), generator.normal(0.3, 0.8, (50, 4))
+    from_chains += 0.5 * generator.standard_normal((50, 1))  # draws of a chain are correlated
     inefficiency = 4.0
-    zeros = (np.zeros(500, int), np.zeros(200, int))
+    zeros = (np.zeros(500, int), np.zeros((50, 4), int))
     found = bridge(from_q, zeros[0], from_chains, zeros[1], 1, inefficiency)
     effective = 200 / inefficiency
     s1, s2 = effective / (effective + 500), 500 / (effective + 500)
@@ -34,7 +35,8 @@ def test_the_bridge_solves_its_equation_with_effective_draws():
 
     log_r = brentq(excess, -5, 5, xtol=1e-12)
     upper, lower = terms(np.exp(log_r))
-    variance = upper.var() / upper.mean() ** 2 / 500 + lower.var() / lower.mean() ** 2 / effective
+    of_chains = lower.mean(axis=1).var(ddof=1) / lower.mean() ** 2 / 50
+    variance = upper.var() / upper.mean() ** 2 / 500 + of_chains
     np.testing.assert_allclose(found.log_evidence, log_r, atol=1e-7)
     np.testing.assert_allclose(found.log_evidence_se, np.sqrt(variance), rtol=1e-5)
 
@@ -71,12 +73,12 @@ def test_draws_of_chains_follow_the_estimated_masses(mass):
         states=States(draws, np.zeros((40, 25)), draws, centers[:, None, None] - draws)
     )
     logs = np.log([1 - mass, mass])
-    evidence = Evidence(logs, np.array([0.01, 0.01]), 0.0, 0.01)
+    evidence = Evidence(logs, 1e-4 * np.eye(2))
     found = from_chains(refined, mixture, np.array([[0, 1]] * 2), evidence, 500, generator)
     shares = (found.positions[..., 0] > 0).mean(axis=1)
     np.testing.assert_allclose(shares, mass, atol=1.5 / 500)
     # Masses that are not known leave the draws of all chains.
-    unknown = evidence._replace(log_masses_se=np.array([10.0, 10.0]))
+    unknown = evidence._replace(covariance=100.0 * np.eye(2))
     found = from_chains(refined, mixture, np.array([[0, 1]] * 2), unknown, 500, generator)
     np.testing.assert_allclose((found.positions > 0).mean(), 0.5, atol=1.5 / 500)
 

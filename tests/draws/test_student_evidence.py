@@ -21,7 +21,7 @@ MIXTURE = IsotropicMixture(
     np.zeros((1, DIM)), np.array([2.25]), np.zeros(1), AffineMap(np.ones(DIM), np.ones(DIM), FACTOR)
 )
 TRUTH = multivariate_t(np.ones(DIM), FACTOR @ FACTOR.T, DEGREES)
-BRIDGE = Evidence(np.array([-0.2]), np.array([0.01]), -0.2, 0.01)
+BRIDGE = Evidence(np.array([-0.2]), np.array([[1e-4]]))
 
 
 def target():
@@ -68,13 +68,13 @@ def test_tails_that_the_chains_have_not_reached_count():
 
 
 def test_an_estimate_that_agrees_is_kept():
-    evidence = Evidence(np.array([0.01]), np.array([0.01]), 0.01, 0.01)
+    evidence = Evidence(np.array([0.01]), np.array([[1e-4]]))
     assert corrected(chains(np.inf), evidence) is evidence
 
 
 def test_a_smaller_estimate_is_not_used():
     """The Student t components of this test have the whole mass 1, whose log is 0."""
-    evidence = Evidence(np.array([0.3]), np.array([0.01]), 0.3, 0.01)
+    evidence = Evidence(np.array([0.3]), np.array([[1e-4]]))
     assert corrected(chains(np.inf), evidence) is evidence
 
 

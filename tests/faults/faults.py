@@ -194,8 +194,8 @@ FAULTS = [
     Fault(
         "bridge: no error of the chains",
         DRAWS + "evidence.py",
-        "variance += _relative_variance(inverse_chains, effective)",
-        "pass",
+        "covariance_of_means(values) + of_chains(residuals)",
+        "covariance_of_means(values)",
         MASSES,
     ),
     Fault(
@@ -208,15 +208,15 @@ FAULTS = [
     Fault(
         "bridge: shares of the mixture ignored",
         DRAWS + "evidence.py",
-        "log_masses[region] = log_ratio + np.log(share)",
-        "log_masses[region] = log_ratio",
+        "log_masses[region] = log_r + np.log(share)",
+        "log_masses[region] = log_r",
         ("tests/draws/test_evidence.py",),
     ),
     Fault(
         "evidence: draws outside the support ignored",
         DRAWS + "evidence.py",
-        "log_evidence=evidence.log_evidence + log_share",
-        "log_evidence=evidence.log_evidence",
+        "known = pool.is_evaluated",
+        "known = np.isfinite(pool.log_ratios)",
         ("tests/draws/test_masses.py", "tests/draws/test_evidence.py"),
     ),
     Fault(

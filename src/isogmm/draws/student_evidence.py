@@ -144,7 +144,7 @@ def with_heavy_tails(
     _, pareto_k = psis(ratios)
     if not pareto_k < MAX_PARETO_K or effective_sample_size(ratios) < MIN_EFFECTIVE:
         return evidence
-    regions, none = regions_of(positions, mixture, modes), np.zeros(0)
+    regions, none = regions_of(positions, mixture, modes), np.zeros((0, 1))
     count = len(evidence.log_masses)
     found = bridge(ratios, regions, none, none.astype(int), count, 1.0)
     difference = found.log_evidence - evidence.log_evidence

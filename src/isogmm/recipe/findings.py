@@ -7,7 +7,6 @@ import numpy as np
 
 from isogmm.draws.blocks import coordinate_blocks
 from isogmm.draws.chains.convergence import median_deviation
-from isogmm.draws.evidence import Evidence
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
 from isogmm.draws.weight_effect import WeightEffect
@@ -124,7 +123,6 @@ def findings_of(
     rhats = np.nan_to_num(rhat(draws), nan=1.0, posinf=np.inf) if len(draws) > 1 else np.ones(1)
     worst = int(np.argmax(rhats))
     num_modes = len(np.unique(delivery.component_modes))
-    masses_se = mode_masses(delivery.evidence)[1]
     return Findings(
         source=source,
         pareto_k=delivery.weights.pareto_k,
@@ -134,7 +132,7 @@ def findings_of(
         num_draws=draws.shape[0] * draws.shape[1],
         num_modes=num_modes,
         unseen_probability=0.0 if located is None else _unseen(located),
-        mass_se=min(float(np.max(masses_se)), 1.0) if num_modes > 1 else 0.0,
+        mass_se=min(float(np.max(delivery.evidence.shares_se)), 1.0) if num_modes > 1 else 0.0,
         elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
         stopped_early=stopped_early,
@@ -156,18 +154,6 @@ def _unseen(located: Located) -> float:
         return 0.0  # a hierarchy whose density is unbounded: no path converges
     is_limited = located.end not in (SearchEnd.ONE_MODE, SearchEnd.NO_NEW_MODE)
     return max(located.unseen, located.unseen_bound) if is_limited else located.unseen
-
-
-def mode_masses(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """The share of every mode in the posterior mass, and its standard error.
-
-    With p_r = m_r / Σ m and independent errors σ_r of log m_r, the variance of p_r is
-    p_r² ((1 - p_r)² σ_r² + Σ_{s≠r} p_s² σ_s²).
-    """
-    masses = np.exp(evidence.log_masses - evidence.log_evidence)
-    own = (masses * evidence.log_masses_se) ** 2
-    variances = (1.0 - masses) ** 2 * own + masses**2 * (own.sum() - own)
-    return masses, np.sqrt(variances)
 
 
 def _elbo_gap(pool: Pool) -> float:

@@ -186,9 +186,8 @@ def _regions(
     if len(evidence.log_masses) < 2:
         return np.zeros(len(positions), dtype=int), None
     regions = regions_of(positions, mixture.pooled(), component_modes.ravel())
-    masses = np.exp(evidence.log_masses - evidence.log_evidence)
-    is_known = np.max(masses * evidence.log_masses_se) <= MAX_USABLE_MASS_SE
-    return regions, masses if is_known else None
+    is_known = np.max(evidence.shares_se) <= MAX_USABLE_MASS_SE
+    return regions, evidence.shares if is_known else None
 
 
 def _weights(

@@ -12,7 +12,7 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.recipe.deliver import Delivery
-from isogmm.recipe.findings import findings_of, improper_direction_of, mode_masses
+from isogmm.recipe.findings import findings_of, improper_direction_of
 from isogmm.recipe.lost_modes import lost_mass
 from isogmm.recipe.options import Options
 from isogmm.recipe.stage_costs import StageCosts
@@ -259,7 +259,7 @@ def _tables(fitted: Fitted) -> Tables:
     """Entries of the group ``fit`` beside the mixture."""
     delivery = fitted.delivery
     elbos, elbo_ses = fitted.pool.elbos()
-    masses, masses_se = mode_masses(delivery.evidence)
+    masses, masses_se = delivery.evidence.shares, delivery.evidence.shares_se
     positions = delivery.selection.positions
     dim = positions.shape[-1]
     means = np.full((len(masses), dim), np.nan)
