@@ -46,6 +46,8 @@ class Case:
         As in :class:`benchmarks.synthetic.Synthetic`; None where unknown.
     log_density, draw
         The JAX function of a plain log density, and its exact draws.
+    components
+        As in :class:`benchmarks.synthetic.Synthetic`.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Case:
     masses: np.ndarray | None = None
     log_density: Callable[[Any], Any] | None = None
     draw: Callable[[np.random.Generator, int], np.ndarray] | None = None
+    components: tuple[tuple[float, Callable[[np.random.Generator, int], np.ndarray]], ...] = ()
 
 
 def _collection() -> Any:
@@ -151,4 +154,5 @@ def _synthetic(name: str, case: Any) -> Case:
         case.masses,
         case.log_density,
         case.draw,
+        case.components,
     )

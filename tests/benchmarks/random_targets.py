@@ -158,6 +158,9 @@ def random_target(seed: int) -> Synthetic:
         z = np.concatenate([p.draw(rng, size) for p, size in zip(parts, counts, strict=True)])
         return rng.permutation(z) @ rotation.T * scales
 
+    def draw_of(part: Component, rng: np.random.Generator, n: int) -> np.ndarray:
+        return part.draw(rng, n) @ rotation.T * scales
+
     def mode_of(x: np.ndarray) -> np.ndarray:
         return joint(np.asarray(x, np.float64), np).argmax(axis=-1)
 
@@ -169,6 +172,10 @@ def random_target(seed: int) -> Synthetic:
         draw,
         mode_of=mode_of,
         masses=np.bincount(labels, minlength=count) / NUM_MASS_DRAWS,
+        components=tuple(
+            (float(mass), functools.partial(draw_of, part))
+            for mass, part in zip(masses, parts, strict=True)
+        ),
         tags=tuple(sorted({part.shape for part in parts})),
     )
 

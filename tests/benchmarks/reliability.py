@@ -26,7 +26,7 @@ from scipy.stats import binomtest, norm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.cases import QUANTILE_BAR
-from benchmarks.random_targets import MIN_MASS, NUM_MASS_DRAWS, TRUSTED, is_wrong
+from benchmarks.random_targets import MIN_MASS, TRUSTED, is_wrong
 
 Row = dict[str, Any]
 #: Estimate, its standard error, and the truth.
@@ -118,30 +118,18 @@ def evidence_intervals(rows: Iterable[Row]) -> list[Interval]:
 
 
 def mass_intervals(rows: Iterable[Row]) -> list[Interval]:
-    """Masses of all modes but the largest, for fits that have draws in every mode.
+    """Masses of all fitted modes but the largest; the masses add up to one.
 
-    The masses add up to one, which is why one of them is left out.  The mass of a true mode is
-    the sum of the masses of the fitted modes, times the shares p of their draws in the true mode.
-    The standard error includes that of p, and that of the true masses, which are shares of exact
-    draws as well.
+    The true mass is that of the region of the fitted mode, as measured by exact draws.
     """
     found: list[Interval] = []
     for row in rows:
-        counts = np.array(row.get("mode_draws", []), float)
-        truth = np.array(row.get("true_masses", []))
-        if len(truth) < 2 or counts.size == 0 or not counts.sum(axis=0).all():
-            continue
-        masses, errors = np.array(row["mode_mass"]), np.array(row["mode_mass_se"])
-        sizes = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-        parts = counts / sizes
-        variance = (
-            errors**2 @ parts**2
-            + masses**2 @ (parts * (1 - parts) / sizes)
-            + truth * (1 - truth) / NUM_MASS_DRAWS
-        )
-        for mode in np.argsort(truth)[:-1]:
-            estimate = float(masses @ parts[:, mode])
-            found.append((estimate, math.sqrt(variance[mode]), float(truth[mode])))
+        truth = np.array(row.get("region_mass", []))
+        errors = np.hypot(row.get("mode_mass_se", []), row.get("region_mass_se", []))
+        found += [
+            (float(row["mode_mass"][mode]), float(errors[mode]), float(truth[mode]))
+            for mode in np.argsort(truth)[:-1]
+        ]
     return found
 
 

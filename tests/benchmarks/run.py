@@ -51,6 +51,8 @@ ATTRIBUTES = (
 )
 #: Further attributes, by how their names begin: what each stage cost, if the result says.
 STAGES = ("seconds_", "gradients_", "stage_")
+#: Exact draws of each component of a target that measure the masses of the fitted modes.
+COMPONENT_DRAWS = 20_000
 
 COLUMNS = (
     ("case", "case", ""),
@@ -127,31 +129,36 @@ def measure(result: Any, case: cases.Case) -> Row:
         row["total_variation"] = metrics.total_variation(counts, case.masses)
         row["modes"], row["modes_found"] = len(case.masses), int(np.sum(counts > 0))
         row["mass_error"] = float(np.abs(counts / max(counts.sum(), 1) - case.masses).max())
-        row |= mode_masses(result, case, draws)
+        row |= mode_masses(result, case)
     return row
 
 
-def mode_masses(result: Any, case: cases.Case, draws: np.ndarray) -> Row:
-    """Estimated masses of the fitted modes, their standard errors, and the true masses.
+def mode_masses(result: Any, case: cases.Case) -> Row:
+    """Estimated masses of the fitted modes and the true masses of their regions, with errors.
 
-    ``mode_draws`` counts the draws in the region of each fitted mode (rows) and of each true mode
-    (columns): modes that touch have different borders in the fit and in the target.
+    The true mass of a region is Σ_k w_k s_k, with w_k the masses of the components of the target
+    and s_k the shares of their exact draws in the region.
     """
-    if not hasattr(result, "fit") or "mode_mass" not in result.fit:
+    if not hasattr(result, "fit") or "mode_mass" not in result.fit or not case.components:
         return {}
     from isogmm.draws.evidence import regions_of
     from isogmm.mixtures.stored import mixture_from
 
     masses = np.asarray(result.fit["mode_mass"])
     modes = np.asarray(result.fit["component_mode"]).ravel()
-    regions = regions_of(draws, mixture_from(result).pooled(), modes)
-    counts = np.zeros((len(masses), len(case.masses)), int)
-    np.add.at(counts, (regions, case.mode_of(draws)), 1)
+    mixture = mixture_from(result).pooled()
+    generator = np.random.default_rng(0)
+    truth, variances = np.zeros(len(masses)), np.zeros(len(masses))
+    for mass, draw in case.components:
+        regions = regions_of(draw(generator, COMPONENT_DRAWS), mixture, modes)
+        shares = np.bincount(regions, minlength=len(masses)) / COMPONENT_DRAWS
+        truth += mass * shares
+        variances += mass**2 * shares * (1.0 - shares) / COMPONENT_DRAWS
     return {
-        "true_masses": case.masses.tolist(),
         "mode_mass": masses.tolist(),
         "mode_mass_se": np.asarray(result.fit["mode_mass_se"]).tolist(),
-        "mode_draws": counts.tolist(),
+        "region_mass": truth.tolist(),
+        "region_mass_se": np.sqrt(variances).tolist(),
     }
 
 

@@ -51,6 +51,8 @@ class Synthetic:
         Starts are uniform in [-start_scale, start_scale]^d.
     heavy
         Coordinates whose second moment does not exist or is too noisy to compare.
+    components
+        Masses of the components of a mixture, and exact draws of each.
     exact
         Means and sds (d,) of a Gaussian target, which then needs no draws as reference.
     tags
@@ -66,6 +68,7 @@ class Synthetic:
     masses: np.ndarray | None = None
     start_scale: float = 2.0
     heavy: tuple[int, ...] = ()
+    components: tuple[tuple[float, Draw], ...] = ()
     exact: tuple[np.ndarray, np.ndarray] | None = None
     tags: tuple[str, ...] = ()
 

@@ -49,6 +49,17 @@ def test_all_kinds_of_targets_occur():
     assert min(case.dim for case in cases) < 4
 
 
+def test_draws_of_the_components_have_the_masses_of_the_modes():
+    case = next(c for c in map(random_target, range(40)) if len(c.masses) == 3)
+    generator, count = np.random.default_rng(3), len(case.masses)
+    found, variance = np.zeros(count), case.masses * (1 - case.masses) / 100_000
+    for mass, draw in case.components:
+        shares = np.bincount(case.mode_of(draw(generator, NUM_DRAWS)), minlength=count) / NUM_DRAWS
+        found += mass * shares
+        variance += mass**2 * shares * (1 - shares) / NUM_DRAWS
+    assert np.all(np.abs(found - case.masses) < 5 * np.sqrt(variance))
+
+
 def test_the_judge_accepts_exact_draws_and_refuses_draws_without_a_mode():
     case = next(c for c in map(random_target, range(40)) if len(c.masses) == 2)
     draws = case.draw(np.random.default_rng(2), 16_000)

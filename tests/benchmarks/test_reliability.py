@@ -67,20 +67,17 @@ def test_intervals_of_the_log_evidence():
     assert "| 2 of 3: 66.7 %" in coverage_table(rows)
 
 
-def test_intervals_of_masses_account_for_modes_that_touch():
-    """A tenth of the first fitted mode is in the second true mode: 0.4 + 0.06 = 0.46."""
+def test_intervals_of_masses_leave_the_largest_out():
     modes = {
-        "true_masses": [0.54, 0.46],
-        "mode_mass": [0.6, 0.4],
-        "mode_mass_se": [0.003, 0.003],
-        "mode_draws": [[2160, 240], [0, 1600]],
+        "region_mass": [0.3, 0.54, 0.16],
+        "region_mass_se": [0.004, 0.0, 0.0],
+        "mode_mass": [0.32, 0.52, 0.16],
+        "mode_mass_se": [0.003, 0.1, 0.002],
     }
-    ((estimate, error, truth),) = mass_intervals([row("good", 0.02, **modes)])
-    assert (estimate, truth) == (pytest.approx(0.46), 0.46)
-    # 0.1 and 1 times 0.003, 0.6 sqrt(0.09 / 2400) and sqrt(0.46 * 0.54 / 100,000).
-    assert error == pytest.approx(np.sqrt(0.0003**2 + 0.003**2 + 0.36 * 0.09 / 2400 + 2.484e-6))
-    missing = modes | {"mode_draws": [[2400, 0], [1600, 0]]}
-    assert mass_intervals([row("good", 0.02, **missing)]) == []
+    assert mass_intervals([row("good", 0.02, **modes), row("good", 0.02)]) == [
+        (0.16, 0.002, 0.16),
+        (0.32, pytest.approx(0.005), 0.3),
+    ]
 
 
 def test_rows_of_one_fit_in_two_files_count_once(tmp_path):
