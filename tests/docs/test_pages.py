@@ -236,7 +236,7 @@ def test_no_problem_is_without_a_case():
 
 
 def test_verdict_page_has_the_thresholds():
-    section = page("verdict.md").partition("## The thresholds")[2].partition("\n## ")[0]
+    section = page("verdict.md").partition("## Which thresholds are used?")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| (.+?) \| ([\d.]+.*?) \|$", section, re.MULTILINE))
     assert rows == {
         "Pareto k: draws of the mixture, draws chosen by weights": (
@@ -246,11 +246,11 @@ def test_verdict_page_has_the_thresholds():
             f"{thresholds.MAX_REWEIGHT_K}, {100 * thresholds.MIN_REWEIGHT_RELATIVE_ESS:.0f} %"
         ),
         "no weights needed: relative ESS above": f"{100 * thresholds.FLAT_RELATIVE_ESS:.0f} %",
-        "relative ESS: draws chosen by weights, draws of the mixture": (
+        "relative ESS: draws chosen by weights, of the mixture, with `refine=0`": (
             f"{100 * thresholds.MIN_RELIABLE_IMPORTANCE_ESS:.0f} %, "
-            f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %"
+            f"{100 * thresholds.MIN_RELIABLE_MIXTURE_ESS:.0f} %, "
+            f"{100 * thresholds.MIN_UNCONFIRMED_ESS:.0f} %"
         ),
-        "relative ESS with `refine=0`": f"{100 * thresholds.MIN_UNCONFIRMED_ESS:.0f} %",
         "change of a mean (sds) or log sd by weights": str(thresholds.MAX_WEIGHT_EFFECT),
         "share that the mixture misses, without a gradient": str(thresholds.MAX_MISSED_SHARE),
         "R-hat": str(thresholds.MAX_RHAT),
@@ -262,8 +262,9 @@ def test_verdict_page_has_the_thresholds():
         "draws of the mixture without a finite log density": (
             f"{100 * thresholds.MAX_NONFINITE_SHARE:.0f} %"
         ),
-        "chance of a new mode": str(thresholds.MAX_UNSEEN_PROBABILITY),
-        "chance of a new mode, message about symmetries": str(thresholds.MANY_UNSEEN_PROBABILITY),
+        "chance of a new mode, message about symmetries": (
+            f"{thresholds.MAX_UNSEEN_PROBABILITY}, {thresholds.MANY_UNSEEN_PROBABILITY}"
+        ),
         "standard error of the mass of a mode": str(thresholds.MAX_MASS_SE),
         "difference of ELBOs beyond their noise (nats)": str(thresholds.MAX_ELBO_GAP),
     }
