@@ -3,8 +3,8 @@
     python tests/benchmarks/row_blocks.py                       # a million rows; some minutes
     python tests/benchmarks/row_blocks.py --rows 100000 --methods fit_rows svi
 
-Prints the table of docs/large_data.md: the largest errors of the means, in standard deviations, and
-of the logarithms of the standard deviations.  The reference is the Laplace approximation of all
+Prints the numbers of docs/large_data.md: the largest errors of the means, in standard deviations,
+and of the logarithms of the standard deviations.  The reference is the Laplace approximation of all
 rows, from which the posterior of a million rows differs by less than 0.01.
 """
 

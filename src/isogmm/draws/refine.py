@@ -69,7 +69,7 @@ class Refine:
     max_gradients: int = 1_000_000
     min_warmup: int = 8
     # 18 fits of models with stretched variables: 12 need 16 % fewer gradients, but 8 of 98
-    # variables instead of 5 of 99 have errors above the limits of docs/benchmarks.md.
+    # variables instead of 5 of 99 exceed the limits of tests/benchmarks/transformed_scalars.py.
     min_recorded: int = 20
 
     @classmethod
