@@ -126,7 +126,7 @@ class TestOptions:
             ({"whitening": jnp.ones((3, 3))}, "singular to working precision"),
             ({"whitening": np.array([1.0, 0.0, 1.0])}, "scales must be positive"),
             ({"whitening": np.ones((3, 2))}, r"shape \(3, 2\)"),
-            ({"whitening": np.eye(2)}, "2 coordinates, but the target has 3"),
+            ({"whitening": np.eye(2)}, "2 coordinates, but the model has 3"),
             ({"array_backend": "torch"}, "unknown array_backend 'torch'"),
             ({"idata_kwargs": {"log_liklihood": False}}, "unknown entries.*log_liklihood"),
         ],

@@ -25,9 +25,9 @@ def validate_discrete(sites: Sites) -> None:
             refused.append(f"'{name}' (marked infer={{'enumerate': '{site.enumerate_mark}'}})")
     if refused:
         raise ModelError(
-            f"discrete latent sites that cannot be summed out: {', '.join(refused)}. Sum them out "
-            "by hand (for example with numpyro.distributions.MixtureSameFamily, a zero-inflated "
-            "distribution or GammaPoisson), observe them, or use a continuous relaxation."
+            "the model has discrete latent sites that cannot be summed out: "
+            f"{', '.join(refused)}. Sum them out by hand, for example with "
+            "numpyro.distributions.MixtureSameFamily, a zero-inflated distribution or GammaPoisson."
         )
     require("funsor", extra="numpyro")
     for site in (*sites.free.values(), *sites.discrete.values(), *sites.observed.values()):

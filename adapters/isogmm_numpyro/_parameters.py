@@ -204,8 +204,8 @@ def _with_warning(idata: Result, parameter: str, name: str, sites: Sites, count:
     remedy = REMEDIES[PARAMETERS[distribution][parameter]]
     note = (
         f"The parameter {parameter} of the site '{name}' ({distribution}) is outside its range in "
-        f"{count} of {MAX_DRAWS} draws, where NumPyro computes the log density of another model. "
-        f"It {remedy}."
+        f"{count} of {MAX_DRAWS} draws. NumPyro raises no error there, and computes a wrong log "
+        f"density. The parameter {remedy}."
     )
     warn_user(f"isogmm: {note}")
     advice = str(idata.attrs.get("advice", ""))

@@ -55,17 +55,16 @@ def fit_isogmm(
         An int, a list of ints, a NumPy Generator or a JAX key; the same seed gives the same
         numbers on one machine.
     draws, chains
-        Draws of each chain, and number of chains.  Chains are optimized separately, and share one
-        search for the modes.  If HMC chains deliver more than 4,000 draws in all, these run longer
-        in proportion.
+        Draws of each chain, and number of chains.  Each chain has its own mixture, and all share
+        one search for the modes.  More than 4,000 draws in all make the HMC chains longer.
     num_components
         Number of components of each chain.  ``"auto"`` takes 1 if one Gaussian is accurate enough,
         and otherwise 16, or two for each mode if that is more.  It adds components while they
         improve the ELBO, up to 24, or 64 with ``refine=0``.
     family
-        ``"isotropic"``, or ``"auto"``: isotropic components, and full covariances if there are
-        several modes, isotropic components are not accurate, and full covariances have a higher
-        ELBO.  Components stay isotropic if ``method``, ``num_components`` or ``init`` is given.
+        ``"isotropic"`` or ``"auto"``.  If there are several modes that isotropic components do not
+        describe accurately, ``"auto"`` also fits full covariances, and takes the family with the
+        higher ELBO.  If ``method``, ``num_components`` or ``init`` is given, it is isotropic.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
@@ -79,19 +78,23 @@ def fit_isogmm(
     init
         ``"auto"``, an :class:`isogmm.Locate` with other budgets, or an initialization such as
         ``isogmm.initialization.UniformMeans(...)``.
-    max_iterations, max_seconds, tolerance
-        Limits: iterations of the mixture; seconds of all stages after the compilation, after which
-        the fit returns its current result within another 30 % or 1.5 seconds; and the gain of the
-        ELBO, in nats, below which the optimization stops.
+    max_iterations
+        Largest number of iterations of the mixture.
+    max_seconds
+        Time limit in seconds, without the compilation.  The fit returns its current result at most
+        30 % or 1.5 seconds later.
+    tolerance
+        The optimization stops when the ELBO improves by less than this, in nats, from one window
+        of iterations to the next.
     num_samples
-        Samples of each component in an iteration; 2 unless given, an antithetic pair.
+        Samples of each component in an iteration; 2 by default, an antithetic pair.
     importance
-        Whether draws are chosen by Pareto smoothed importance weights: ``"auto"`` (if it improves
-        the draws), True or False.
+        Whether Pareto smoothed importance weights select the draws: True, False, or ``"auto"`` (if
+        this improves the draws).
     refine
-        Parallel HMC chains that start from the mixture: ``"auto"`` runs them until they are
-        independent of their starting points, 0 or False runs none.  A number is the smallest number
-        of warm-up transitions, and of recorded ones; an :class:`isogmm.Refine` sets other budgets.
+        Parallel HMC chains that start from the mixture.  ``"auto"`` runs them until they are
+        independent of their starting points; 0 or False runs none.  A number is the smallest number
+        of warm-up transitions and of recorded transitions.  :class:`isogmm.Refine` sets budgets.
     progressbar
         Show a line with the stage, budget and time, on terminals and in notebooks only.
     idata_kwargs

@@ -57,7 +57,7 @@ def test_the_fit_is_flagged(function):
     with pytest.warns(FitWarning, match="drops to zero at a boundary"):
         idata = isogmm.fit_isogmm(density(function), random_seed=0, progressbar=False)
     assert idata.attrs["verdict"] == "unreliable"
-    assert "Constrain the parameter with a transform" in idata.attrs["advice"]
+    assert "Choose priors that exclude the region beyond it" in idata.attrs["advice"]
 
 
 def test_an_improper_density_with_an_edge_is_refused():

@@ -404,7 +404,7 @@ class TestNumericalFailures:
 
     def test_start_and_target_must_agree(self):
         target = gaussian(np.zeros(2), np.eye(2)).target()
-        with pytest.raises(OptionError, match="3 coordinates, but the target has 2"):
+        with pytest.raises(OptionError, match="3 coordinates, but the model has 2"):
             fit(target, start(3))
         with pytest.raises(OptionError, match="shape \\(chains, k, d\\)"):
             fit(target, start(2)[0])

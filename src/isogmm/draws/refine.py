@@ -52,16 +52,18 @@ class Refine:
     Parameters
     ----------
     num_chains
-        Number of parallel chains; a multiple of the batch size wastes no evaluations.
+        Number of parallel chains.  A multiple of the batch size of the target is fastest.
     max_numbers
-        Largest number of coordinates kept in memory.  Where more would be needed, fewer chains
-        run and fewer of their positions are recorded.
+        Largest number of floating-point numbers kept in memory.  If the chains need more, fewer
+        chains run, and fewer of their positions are recorded.
     max_gradients
-        Budget of gradient evaluations.  The warm-up ends after half of it.  The recording ends
-        after all of it if ``min_recorded`` transitions are recorded, and after twice of it if
-        half as many are.
-    min_warmup, min_recorded
-        Smallest numbers of transitions before the recording and in it.
+        Budget of gradient evaluations.  The warm-up uses at most half of it.  The recording ends at
+        the budget if it has ``min_recorded`` transitions.  Otherwise it ends at twice the budget,
+        if it has half as many.
+    min_warmup
+        Smallest number of transitions of each chain that are discarded as warm-up.
+    min_recorded
+        Smallest number of transitions of each chain that are recorded.
     """
 
     num_chains: int = 384

@@ -30,8 +30,8 @@ def given_map(whitening: Whitening | AffineMap, target: Target) -> AffineMap | N
     if isinstance(whitening, AffineMap):
         if len(whitening.center) != target.dim:
             raise OptionError(
-                f"the whitening map has {len(whitening.center)} coordinates, but the target has "
-                f"{target.dim}"
+                f"whitening= has {len(whitening.center)} coordinates, but the model has "
+                f"{target.dim}: pass a matrix or scales for all unconstrained coordinates"
             )
         return whitening
     return identity_map(target.dim) if whitening is Whitening.NONE else None
@@ -80,8 +80,8 @@ def fixed_map(
     found = [path for path in paths if path is not None]
     if not found:
         raise ModelError(
-            "the whitening cannot be estimated, because the log density is not finite at any "
-            "starting point: check the data and the priors"
+            "the scales of the posterior cannot be estimated, because the log density is not "
+            "finite at any starting point: check the data and the priors"
         )
     best = max(found, key=lambda path: path.log_density[-1])
     if whitening is Whitening.DIAGONAL:

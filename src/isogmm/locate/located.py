@@ -23,7 +23,7 @@ class SearchEnd(enum.Enum):
     MAX_STARTS = "the limit max_starts of Locate was reached"
     MAX_EVALUATIONS = "the limit max_evaluations of Locate was reached"
     TOO_MANY_MODES = "there are too many modes to find all of them"
-    NO_MAXIMUM = "no path converged to a local maximum"
+    NO_MAXIMUM = "no path reached a local maximum, as in a funnel"
     INTERRUPTED = "the search was interrupted"
 
 

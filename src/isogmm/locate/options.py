@@ -13,21 +13,20 @@ class Locate:
     Parameters
     ----------
     num_starts
-        Smallest number of optimization paths.  Every second starting point is dispersed up to 15
-        times wider.
+        Smallest number of starting points; one optimization path begins at each.  Raise it if you
+        expect more modes than were found.
     num_evaluations
-        Further paths are followed until this number of gradients has been evaluated.
+        Further paths are added until this number of gradients has been evaluated.
     num_candidate_paths
-        If the candidates of all paths are compared, the number of paths with candidates of batch
-        and match at their start and in their first quarter.  Each of the other first
-        ``num_starts`` paths has one candidate near its beginning.
+        Number of paths along which several points are tried as centers of the first Gaussian.  On
+        each other path one point is tried.
     max_starts, max_evaluations
-        If there are several modes, rounds of further paths follow until some of them find no new
-        mode: two below five dimensions, three or four from there on, up to six if a known mode is
-        hard to reach.
-        They also end when the number of paths or that of the gradients reaches its limit.
+        Limits of the number of paths and of gradients.  If the first paths lead to several modes,
+        rounds of further paths follow.  They end at a limit, or after two to six rounds without a
+        new mode: more if there are five or more dimensions, or if a known mode is hard to reach.
     num_iterations
-        Iterations of batch and match; more are made while the ELBO improves.
+        Iterations of batch and match, which fits a Gaussian at a point; more are made while the
+        ELBO improves.
     """
 
     num_starts: int = 16

@@ -72,9 +72,9 @@ class AffineMap:
         for name in PARTS:
             part = getattr(self, name)
             if part is not None and not np.all(np.isfinite(part)):
-                raise OptionError(f"the whitening map has entries of {name} that are not finite")
+                raise OptionError(f"the whitening has entries of {name} that are not finite")
         if not np.all(self.scale > 0) or (self.values is not None and not np.all(self.values > 0)):
-            raise OptionError("the whitening map is singular: its scales must be positive")
+            raise OptionError("the whitening scales must be positive")
         if self.factor is not None:
             object.__setattr__(self, "_inverse", _inverse_of(self.factor))
 
@@ -158,9 +158,9 @@ def _inverse_of(factor: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
         reciprocal = 1.0 / float(np.linalg.norm(rows, 1) * np.linalg.norm(inverse, 1))
     if not reciprocal > MIN_RECIPROCAL_CONDITION * np.finfo(factor.dtype).eps:
         raise OptionError(
-            "the whitening matrix is singular to working precision: the reciprocal condition "
-            f"number of its rows, each of unit length, is {reciprocal:.3g}. Give a matrix of "
-            'full rank, or whitening="diagonal".'
+            "the whitening matrix is singular to working precision: its reciprocal condition "
+            f"number is {reciprocal:.3g}. If you passed whitening=, pass a matrix of full rank. "
+            "Otherwise the posterior may be improper: give every parameter a proper prior."
         )
     return inverse / norms
 
@@ -185,7 +185,7 @@ def dense_map(center: Float[np.ndarray, " d"], covariance: Float[np.ndarray, "d 
         # The correlation matrix is factorized, so that scales from 0.01 to 10,000 cost no digits.
         factor = np.linalg.cholesky(covariance / np.outer(scale, scale)) * scale[:, None]
     except np.linalg.LinAlgError as error:
-        raise OptionError("the whitening covariance is not positive definite") from error
+        raise OptionError("the covariance for the whitening is not positive definite") from error
     return AffineMap(center=center, scale=np.ones_like(center), factor=factor)
 
 

@@ -23,8 +23,8 @@ def check_not_forked() -> None:
         _fitting_process.append(os.getpid())
     if _fitting_process[0] != os.getpid():
         raise IsogmmError(
-            "this process was forked after a fit, and JAX cannot compute in it: start processes by "
-            "spawn, for example multiprocessing.get_context('spawn').Pool(4) or "
-            "ProcessPoolExecutor(4, mp_context=multiprocessing.get_context('spawn')), "
-            "or use isogmm.fit_many(..., executor=4)"
+            "this process was forked after a fit, and JAX cannot compute in it: spawn the "
+            "processes, for example by ProcessPoolExecutor(4, "
+            "mp_context=multiprocessing.get_context('spawn')), or call "
+            "isogmm.fit_many(..., executor=4)"
         )

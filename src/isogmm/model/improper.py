@@ -85,8 +85,8 @@ def check_proper(target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarr
         raise ModelError(
             "the posterior is improper: the log density does not decrease fast enough along "
             f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
-            "a flat prior without data, or parameters of which only the sum matters. Give these "
-            "parameters proper priors, or remove one of them."
+            "a flat prior on a parameter that the data do not inform, and parameters of which only "
+            "the sum enters the model. Give these parameters proper priors."
         )
 
 

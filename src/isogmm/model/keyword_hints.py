@@ -22,9 +22,8 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
             ("tune", "Use tune=..., the number of transitions of the warm-up."),
             (
                 "refine",
-                "fit_isogmm has no warm-up. The HMC chains of a fit have one: "
-                "refine=isogmm.Refine(min_warmup=...). For NUTS use isogmm.baselines.nuts(model, "
-                "tune=...).",
+                "fit_isogmm has no warm-up. Leave it out. For NUTS use "
+                "isogmm.baselines.nuts(model, tune=...).",
             ),
             (None, "There is no warm-up. Leave it out."),
         ),
@@ -75,8 +74,7 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
             ("folder", "Use executor=..., a number of processes."),
             (
                 "refine",
-                "All chains run together in one process, so there is nothing to choose. Leave it "
-                "out.",
+                "All chains run together in one process. Leave it out.",
             ),
             (None, "The number of processes cannot be chosen here. Leave it out."),
         ),
@@ -188,7 +186,8 @@ HINTS: tuple[tuple[str, tuple[tuple[str | None, str], ...]], ...] = (
         (
             (
                 "num_components",
-                "There is no guide: the family is a mixture with num_components Gaussians.",
+                "There is no guide. The fit uses a mixture of num_components Gaussians. Leave it "
+                "out.",
             ),
         ),
     ),

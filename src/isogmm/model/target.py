@@ -242,7 +242,7 @@ class Target:
         positions = np.asarray(positions)
         if positions.shape[-1] != self.dim:
             raise ModelError(
-                f"positions have {positions.shape[-1]} coordinates, but the target has {self.dim}"
+                f"positions have {positions.shape[-1]} coordinates, but the model has {self.dim}"
             )
         flat = positions.reshape(-1, self.dim)
         values, gradients = np.empty(len(flat)), np.empty(flat.shape)

@@ -91,7 +91,7 @@ def validate(target: Target, mixture: AbstractMixture, array_backend: object) ->
         )
     if mixture.dim != target.dim:
         raise OptionError(
-            f"the initial mixture has {mixture.dim} coordinates, but the target has {target.dim}"
+            f"the initial mixture has {mixture.dim} coordinates, but the model has {target.dim}"
         )
     if array_backend not in ARRAY_BACKENDS:
         raise OptionError(
@@ -161,8 +161,8 @@ def optimize(
     """
     if whitening is not None and not estimator.uses_gradient:
         raise OptionError(
-            f"whitening= adapts the map by gradients, which {type(estimator).__name__} does not "
-            "use: leave it out"
+            f"whitening= needs gradients, which {type(estimator).__name__} does not use: leave "
+            "whitening= out"
         )
     algorithm = Algorithm(estimator, rule, schedule, stopping, array_backend)
     runner = algorithm.runner(target, mixture, generator_of(generator), weights)

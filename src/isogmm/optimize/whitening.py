@@ -56,8 +56,8 @@ class GradientSpread:
         num_samples, dim = gradients.shape[-2:]
         if num_samples < 2:
             raise OptionError(
-                "adapting the whitening needs at least 2 samples per component: raise num_samples, "
-                "or give a fixed map"
+                "the whitening is adapted to the gradients, which needs at least 2 samples of each "
+                "component: raise num_samples, or pass a fixed matrix as whitening="
             )
         deviations = gradients - gradients.mean(axis=-2, keepdims=True)
         deviations *= np.sqrt(variances)[..., None, None]
@@ -118,8 +118,8 @@ def _rescaled(affine_map: AffineMap, multipliers: Float[np.ndarray, " d"]) -> Af
     if affine_map.kind == "diagonal":
         return AffineMap(center=affine_map.center, scale=affine_map.scale * multipliers)
     raise OptionError(
-        "a low-rank whitening map cannot be adapted coordinate by coordinate: adapt a diagonal or "
-        "a dense one, or keep the low-rank map fixed"
+        "a low-rank whitening matrix cannot be adapted coordinate by coordinate: adapt a diagonal "
+        "or a dense one, or keep the low-rank matrix fixed"
     )
 
 

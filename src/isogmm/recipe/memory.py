@@ -39,7 +39,8 @@ def check_memory(given: Arguments, target: Target) -> None:
             listed = " times ".join(f"{name}={size:,}" for name, size in sizes.items())
             raise OptionError(
                 f"{listed} times {target.dim:,} coordinates need {needed / GIB:,.0f} GiB for one "
-                f"array, but this machine has {memory / GIB:,.0f} GiB: choose smaller numbers"
+                f"array, but this machine has {memory / GIB:,.0f} GiB: reduce "
+                f"{' or '.join(sizes)}"
             )
 
 

@@ -226,7 +226,7 @@ def _of_modes(f: Findings) -> list[str]:
     if f.num_modes > 1 and f.mass_se > MAX_MASS_SE:
         found.append(
             f"The masses of the {f.num_modes} modes are uncertain by up to {f.mass_se:.2f}. "
-            "Plot them: isogmm.plot_modes(idata)."
+            "Summarize each mode separately. To plot the modes, run isogmm.plot_modes(idata)."
         )
     if f.elbo_gap > MAX_ELBO_GAP:
         found.append(
@@ -237,7 +237,7 @@ def _of_modes(f: Findings) -> list[str]:
     if f.nonfinite_share > MAX_NONFINITE_SHARE:
         found.append(
             f"{f.nonfinite_share:.0%} of the mixture's draws have no finite log density: the "
-            "posterior density drops to zero at a boundary. Constrain the parameter with a "
-            "transform."
+            "posterior density drops to zero at a boundary. Choose priors that exclude the "
+            "region beyond it."
         )
     return found

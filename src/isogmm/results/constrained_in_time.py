@@ -60,8 +60,8 @@ def constrained_in_time(
     if len(index) < draws:
         warn_user(
             f"isogmm: the result has {len(index):,} instead of {draws:,} draws of each chain, "
-            "because the time limit had passed while the draws were transformed to the scale of "
-            f"the model. Pass a larger limit than max_seconds={limit.max_seconds:g}."
+            "because the time limit passed while the variables of the model were computed. Raise "
+            f"max_seconds={limit.max_seconds:g}."
         )
     # From the order of the transformation back to that of the chains.
     order = np.argsort(index)

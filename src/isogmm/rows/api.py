@@ -230,22 +230,23 @@ def _problem(found: Approximation, positions: Float[np.ndarray, "n d"], sample_r
     """What makes the approximation unreliable whatever the weights say, or an empty text."""
     if found.num_modes > MAX_CENTERS:
         return (
-            f"The posterior of the sample has {found.num_modes} modes, more than the {MAX_CENTERS} "
-            f"that are corrected for all rows. Use a larger sample, isogmm.fit_rows(model, rows, "
-            f"sample_rows={4 * sample_rows:_}), or remove symmetries by constraints, such as an "
-            "order of the labels."
+            f"The posterior of the sample of rows has {found.num_modes} modes, but isogmm.fit_rows "
+            f"supports at most {MAX_CENTERS}. Use a larger sample: isogmm.fit_rows(model, rows, "
+            f"sample_rows={4 * sample_rows:_}). If labels can be exchanged, impose an order on "
+            "them."
         )
     if found.correction is None:
         return (
-            "The log density of all rows is not finite at the modes of the sample, so the sample "
-            "was not corrected. Use a larger sample, or a likelihood with heavier tails."
+            "The log density of all rows is not finite at the posterior modes of the sample of "
+            "rows. The draws describe the sample only. Use a larger sample, or a likelihood with "
+            "heavier tails."
         )
     correction = found.correction
     is_far = (correction.distances(positions) > FAR_SHARE * correction.radii).all(axis=1)
     if is_far.mean() > MAX_SHARE_FAR:
         return (
-            f"{is_far.mean():.1%} of the draws are so far from the mode of the sample that the "
-            "sample was not corrected there: the posterior is far from a Gaussian. Fit all rows at "
-            "once: isogmm.fit_isogmm(model)."
+            f"{is_far.mean():.1%} of the draws are too far from the posterior mode, where the "
+            "approximation from the sample of rows is inaccurate: the posterior is far from a "
+            "Gaussian. Fit all rows at once: isogmm.fit_isogmm(model)."
         )
     return ""

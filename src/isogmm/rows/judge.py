@@ -102,8 +102,8 @@ class RowWeights:
         if not abs(self.log_mean) < MAX_EVIDENCE_SHIFT:
             return (
                 "The approximation from the sample of rows differs from the log density of all "
-                f"rows by {abs(self.log_mean):.1f} nats at the draws: their mode may have the "
-                f"wrong mass. Use a larger sample: {larger_sample}."
+                f"rows by {abs(self.log_mean):.1f} nats at the draws: the draws may come from a "
+                f"mode that is unlikely given all rows. Use a larger sample: {larger_sample}."
             )
         return ""
 

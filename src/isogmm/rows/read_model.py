@@ -171,7 +171,8 @@ def _labelled(target: Target, other: Target) -> Target:
         groups = target.constrain(positions, seed)
         return {"posterior": {name: groups["posterior"][name] for name in kept}}
 
-    note = f"The result is without {', '.join(left_out)}, which every row has." if left_out else ""
+    names = ", ".join(left_out)
+    note = f"The result does not contain {names}: every row has its own value." if left_out else ""
     return replace(
         target,
         constrain=constrain,

@@ -194,8 +194,8 @@ def _run(
         if num_temperatures > MAX_TEMPERATURES or not np.isfinite(log_evidence):
             raise OptionError(
                 f"smc_from stopped at inverse temperature {temperature:.3g} (1 is the posterior) "
-                f"after {num_temperatures} steps: the mixture is too far from the posterior. Fit "
-                "again, or use nuts_from."
+                f"after {num_temperatures} steps: the mixture is too far from the posterior. "
+                "Use isogmm.nuts_from(idata, model)."
             )
     return TemperedRun(
         positions=np.asarray(state.particles, np.float64),

@@ -44,5 +44,5 @@ def test_the_chance_of_a_new_mode_is_left_out_if_no_path_ended_in_a_mode(bound, 
 @pytest.mark.parametrize("count", [0, 98_304])
 def test_values_without_gradients_have_a_row_of_their_own(count):
     text = str(isogmm.report(fitted(attributes={"num_value_evaluations": count})))
-    label = "further values of the log density"
+    label = "evaluations without gradient"
     assert re.search(rf"{label}\s+98,304", text) if count else label not in text

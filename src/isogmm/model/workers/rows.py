@@ -109,7 +109,7 @@ class WorkerRows:
             return broken
         except RuntimeError as error:
             raise WorkersLostError(
-                f"the executor accepts no rows to evaluate ({error}): keep it open until the fit "
+                f"the executor accepts no more tasks ({error}): keep it open until the fit "
                 "returns, with the call inside 'with ProcessPoolExecutor(...) as executor:'"
             ) from error
 
@@ -120,8 +120,8 @@ class WorkerRows:
         if self._make is None:
             raise self._failure(error)
         warn_user(
-            f"a worker of the executor was lost ({type(error).__name__}); the fit continues in a "
-            "new pool of processes, and evaluates the lost rows again"
+            f"a worker of the executor was lost ({type(error).__name__}). The fit starts new "
+            "processes and continues."
         )
         self.close()
         self._executor = self._own = self._make()
@@ -133,9 +133,9 @@ class WorkerRows:
         else:
             remedy = f"call again with checkpoint={str(self.checkpoint)!r} to continue the fit"
         failure = WorkersLostError(
-            f"the workers of the executor were lost ({type(error).__name__}: {error}). Often they "
-            "had too little memory, or the model crashed. Start a new executor, if necessary with "
-            f"fewer workers, and {remedy}."
+            f"the workers of the executor were lost ({type(error).__name__}: {error}). A worker "
+            "may have had too little memory, or the model crashed. Start a new executor, if "
+            f"necessary with fewer workers, and {remedy}."
         )
         failure.__cause__ = error
         return failure

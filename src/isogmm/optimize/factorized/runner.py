@@ -223,7 +223,7 @@ def optimize_factorized(
     """
     if mixture.dim != target.dim:
         raise OptionError(
-            f"the initial mixture has {mixture.dim} coordinates, but the target has {target.dim}"
+            f"the initial mixture has {mixture.dim} coordinates, but the model has {target.dim}"
         )
     if num_samples < 1:
         raise OptionError(f"num_samples must be at least 1, not {num_samples}")

@@ -24,15 +24,12 @@ MIN_SPREAD = 1e-6
 
 
 def plot_elbo(idata: Result, *, x: str = "gradient_evaluations", ax: Axes | None = None) -> Axes:
-    """ELBO of every chain at each check, with two standard errors, and the log evidence.
+    """Plot the ELBO of every chain during the fit, with two standard errors, and the log evidence.
 
-    The last checks average few iterations each and can have large errors.  They are combined, by
-    the inverse of their variances, until the error of a point is not much larger than those of
-    the points before it.  The diamond at the end, with two standard errors, is the ELBO of the
-    final mixture of all chains on fresh draws, as in the report.
-
-    The ELBO is a lower bound of the log evidence.  The difference between the two at the end is
-    the KL divergence from the mixture to the posterior, in nats.
+    The diamond at the end is the ELBO of the final mixture on fresh draws, as in the report.  Its
+    distance to the log evidence is the KL divergence from the mixture to the posterior, in nats.
+    The last points combine several checks with weights by inverse variance, because each of these
+    checks averages few iterations.
 
     Parameters
     ----------

@@ -110,8 +110,11 @@ def _rows(attrs: Attributes, idata: Result, damage: Damage) -> tuple[tuple[str, 
         ("scales in non-centered form", str(attrs.get("refine_scales") or DASH)),
         ("time", seconds(get("sampling_time"))),
         (_evaluations(attrs), number(get("num_gradient_evaluations"), 0)),
-        ("further values of the log density", number(num_values, 0) if num_values > 0 else DASH),
-        ("draws without finite density", number(num_nonfinite, 0) if num_nonfinite > 0 else DASH),
+        ("evaluations without gradient", number(num_values, 0) if num_values > 0 else DASH),
+        (
+            "draws without finite log density",
+            number(num_nonfinite, 0) if num_nonfinite > 0 else DASH,
+        ),
     ]
     return tuple((label, clean(text)) for label, text in rows if text != DASH)
 

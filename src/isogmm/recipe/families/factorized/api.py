@@ -61,12 +61,15 @@ def fit_factorized(
         means together requires it
         (:class:`isogmm.optimize.factorized.curvature.CollectiveCurvature`).
     spread, variance, center
-        The start: means drawn from N(center, spread² I), one variance for all.  The center is
-        the origin of the unconstrained space unless given.
-    max_iterations, max_seconds, tolerance
-        Iterations of each chain; seconds of all chains; and the gain of the ELBO, in nats, below
-        which the optimization stops (0.25).  Chains that have not started at the time limit are
-        left out.
+        The initial mixture: means drawn from N(center, spread² I), and one variance for all.  The
+        center is the origin of the unconstrained space by default.
+    max_iterations
+        Largest number of iterations of each chain.
+    max_seconds
+        Time limit of all chains in seconds.  Chains that have not started by then are left out.
+    tolerance
+        A chain stops when its ELBO improves by less than this, in nats, from one window of
+        iterations to the next; 0.25 by default.
     num_samples
         Groups of K points in an iteration; an even number is split into antithetic pairs.
     dtype
