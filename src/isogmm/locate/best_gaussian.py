@@ -92,8 +92,8 @@ def check_alive(outcome: Outcome) -> None:
     """Raise a ModelError if the winner of a race has diverged."""
     if not outcome.is_alive:
         raise ModelError(
-            "every Gaussian candidate diverged: the log density may be improper (its integral "
-            "infinite). Check for flat priors on parameters that the data do not inform."
+            "no Gaussian approximation has a finite ELBO: the posterior may be improper. Give a "
+            "proper prior to every parameter, above all to those that the data do not inform."
         )
 
 

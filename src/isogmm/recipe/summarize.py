@@ -171,9 +171,8 @@ def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
     )
     if lost > 0.0:
         return (
-            f"The search found a mode with about {lost:.0%} of the mass that the mixture does not "
-            "contain, and the draws underestimate its mass. Fit full covariances: "
-            "isogmm.fit_gmmvi(model)."
+            f"The mixture does not contain a mode with about {lost:.0%} of the mass, which the "
+            "search found. Fit full covariances: isogmm.fit_gmmvi(model)."
         )
     return None
 
