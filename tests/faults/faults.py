@@ -28,6 +28,8 @@ REJECTION = ("tests/draws/chains/test_delayed_rejection.py",)
 MASSES = ("tests/draws/test_masses.py",)
 WARMUP = ("tests/draws/chains/test_warmup.py",)
 CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
+REMAINING_BIAS = ("tests/draws/chains/test_remaining_bias.py",)
+REPEATS = ("tests/draws/test_refine_repeats.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
 VERDICT = ("tests/recipe/test_verdict.py",)
 HMC_MIDDLES = ("tests/draws/chains/test_hmc.py",)
@@ -330,6 +332,62 @@ FAULTS = [
         "TAIL_DENSITY = 0.103",
         "TAIL_DENSITY = 0.399",
         CONVERGENCE,
+    ),
+    Fault(
+        "error of a log sd: that of the log variance",
+        CHAINS + "convergence.py",
+        "errors.append(0.5 * spread / np.sqrt(len(draws)))",
+        "errors.append(spread / np.sqrt(len(draws)))",
+        CONVERGENCE,
+    ),
+    Fault(
+        "remaining bias: autocorrelation at half of the recording",
+        CHAINS + "remaining_bias.py",
+        "powers = (age + 1.0 + np.arange(length)) / lag - 2.0",
+        "powers = np.zeros(length)",
+        REMAINING_BIAS,
+    ),
+    Fault(
+        "remaining bias: the recording counts as unbiased",
+        CHAINS + "remaining_bias.py",
+        "share / (1.0 - share) * difference",
+        "share * difference",
+        REMAINING_BIAS,
+    ),
+    Fault(
+        "remaining bias: modes compared with each other",
+        CHAINS + "remaining_bias.py",
+        "center = _group_means(values.mean(axis=1), groups)",
+        "center = 0.0 * values[:, 0] + values.mean(axis=(0, 1))",
+        REMAINING_BIAS,
+    ),
+    Fault(
+        "remaining bias: slopes of early values on late ones",
+        CHAINS + "remaining_bias.py",
+        'np.einsum("mnb,mnb->b", early, early)',
+        'np.einsum("mnb,mnb->b", late, late)',
+        REMAINING_BIAS,
+    ),
+    Fault(
+        "a recording with slow coordinates is delivered",
+        DRAWS + "refine.py",
+        "is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0",
+        "is_stationary = not change.is_significant(MAX_DRIFT_SD)",
+        REPEATS,
+    ),
+    Fault(
+        "slow coordinates do not change the verdict",
+        DRAWS + "refine.py",
+        "is_low and slowness.max() <= 1.0",
+        "is_low",
+        REPEATS,
+    ),
+    Fault(
+        "recording: inaccurate sds accepted",
+        CHAINS + "extension.py",
+        "recording.sampler.groups).max() > MAX_LOG_SD_ERROR",
+        "recording.sampler.groups).max() < 0.0",
+        REPEATS,
     ),
     Fault(
         "tail average with equal weights",

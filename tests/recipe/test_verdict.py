@@ -42,6 +42,7 @@ CHAINS = replace(
     independent_of_start=True,
     still_drifting=False,
     drift_name="tau",
+    slow_name="tau",
 )
 
 
@@ -90,7 +91,7 @@ def test_a_fit_without_complaints(findings, word, part):
         (replace(CHAINS, still_drifting=True), "still move away from the mixture (most in tau)"),
         (
             replace(CHAINS, independent_of_start=False),
-            "still correlated with their starting points",
+            "still correlated with their starting points. The slowest coordinate is tau.",
         ),
         (replace(CHAINS, narrow_start="tau"), "much too narrow in tau"),
         (replace(CHAINS, stuck_share=0.1), "10% of the HMC chains hardly moved"),

@@ -7,26 +7,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.draws.chains.convergence import Drift, drift, start_correlation, tail_error
+from isogmm.draws.chains.convergence import Drift, drift, log_sd_error, start_correlation
+from isogmm.draws.chains.extension import MAX_LOG_SD_ERROR, extend_until_accurate
 from isogmm.draws.chains.recording import Recording, States
+from isogmm.draws.chains.remaining_bias import remaining_bias
 from isogmm.draws.chains.sampler import Sampler
 from isogmm.draws.chains.state import start_chains
 from isogmm.draws.chains.warmup import WarmUp
-from isogmm.draws.stein import stein_functions
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.validation import check_counts
 
-#: A recording is extended until the standard error of the 5 % and 95 % quantiles is at most this,
-#: in standard deviations; 4,000 independent draws have 0.034.
-MAX_TAIL_ERROR_SD = 0.037
-#: Largest length of a recording after extensions, as a multiple of its planned length.
-MAX_RECORDING_FACTOR = 3.0
-#: Extensions per planned length of a recording.
-EXTENSIONS_PER_LENGTH = 4
 #: Change between the halves of a recording, in standard deviations, that is not a drift.
 MAX_DRIFT_SD = 0.05
+#: Largest bias of a mean, in standard deviations, or of a log standard deviation, that the
+#: starting points may leave.  The estimate is a lower bound.  Results with errors of 0.09 to 0.21
+#: had 0.033 to 0.056, and correct ones at most 0.019.
+MAX_REMAINING_BIAS = 0.03
 #: A recording is repeated, with twice its length, while this multiple of the gradients spent is
 #: within the budget.
 REPEATED_COST_FACTOR = 2.5
@@ -120,8 +118,12 @@ class Refined:
         (m,): the mode of each starting point.
     start_correlation
         (d,): correlation with the starting points at the end of the recording.
+    slowness
+        (d,): estimated bias from the starting points, or standard error of the log sd, as a
+        multiple of its limit.
     is_independent
-        Whether it fell below the threshold before the recording, and stayed there.
+        Whether the correlation fell below the threshold before the recording, and stayed there,
+        and no coordinate is too slow.
     still_drifting
         Whether the halves of the recording differ.
     drift
@@ -144,6 +146,7 @@ class Refined:
     starting_points: Float[np.ndarray, "m d"]
     groups: Int[np.ndarray, " m"]
     start_correlation: Float[np.ndarray, " d"]
+    slowness: Float[np.ndarray, " d"]
     is_independent: bool
     still_drifting: bool
     drift: Drift
@@ -168,9 +171,10 @@ def refine(
 
     The warm-up ends when the correlation across chains with the starting points has vanished for
     every coordinate, and as many transitions again have passed.  The recording is at least as
-    long as the warm-up, and is extended until the tails are accurate.  A recording whose halves
-    differ counts as warm-up: another one of twice its length follows, as far as the budget
-    allows.
+    long as the warm-up, and is extended until tails and sds are accurate.  If this takes too long,
+    if the halves differ, or if the autocorrelation shows that the starting points still bias it,
+    the recording counts as warm-up.  Another one of twice its length follows, as far as the
+    budget allows.
 
     Parameters
     ----------
@@ -200,7 +204,7 @@ def refine(
     warmup = WarmUp(sampler, options.min_warmup, options.max_gradients)
     if not warmup.run(is_confirmed):
         return None
-    recording, change = _record_until_stationary(warmup, options)
+    recording, change, slowness = _record_until_stationary(warmup, options)
     correlation = _final_correlation(recording, warmup)
     is_low = correlation.max() < warmup.threshold + CORRELATION_MARGIN
     return Refined(
@@ -210,7 +214,8 @@ def refine(
         starting_points=warmup.widest_start(),
         groups=groups,
         start_correlation=correlation,
-        is_independent=bool(warmup.independent_at is not None and is_low),
+        slowness=slowness,
+        is_independent=bool(warmup.independent_at is not None and is_low and slowness.max() <= 1.0),
         still_drifting=change.is_significant(MAX_DRIFT_SD),
         drift=change,
         acceptance=float(np.mean(recording.acceptance)),
@@ -222,43 +227,28 @@ def refine(
     )
 
 
-def _record_until_stationary(warmup: WarmUp, options: Refine) -> tuple[Recording, Drift]:
-    """A recording without drift if the budget allows it, and its drift."""
+def _record_until_stationary(
+    warmup: WarmUp, options: Refine
+) -> tuple[Recording, Drift, Float[np.ndarray, " d"]]:
+    """A recording without drift and slow coordinates if the budget allows it; both of these."""
+    sampler = warmup.sampler
     length = max(options.min_recorded, warmup.age)
     while True:
-        recording = _record(warmup, length, options)
-        change = drift(recording.draws)
+        age = sampler.count
+        recording = Recording(
+            sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
+        )
+        extend_until_accurate(recording, length, options.min_recorded)
+        draws = recording.draws
+        change = drift(draws)
+        bias = remaining_bias(warmup.start, draws, sampler.groups, age / recording.thinning)
+        error = log_sd_error(draws, sampler.groups)
+        slowness = np.maximum(bias.largest() / MAX_REMAINING_BIAS, error / MAX_LOG_SD_ERROR)
+        is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0
         is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients
-        if not change.is_significant(MAX_DRIFT_SD) or not is_affordable:
-            return recording, change
+        if is_stationary or not is_affordable:
+            return recording, change, slowness
         length = 2 * len(recording)
-
-
-def _record(warmup: WarmUp, length: int, options: Refine) -> Recording:
-    """A recording of this length, extended until the tails are accurate."""
-    sampler = warmup.sampler
-    recording = Recording(
-        sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
-    )
-    recording.extend(length, min_length=options.min_recorded)
-    extension = max(length // EXTENSIONS_PER_LENGTH, 1)
-    while (
-        len(recording) < MAX_RECORDING_FACTOR * length
-        and recording.has_room(extension)
-        and _tail_error(recording) > MAX_TAIL_ERROR_SD
-    ):
-        recording.extend(extension)
-    return recording
-
-
-def _tail_error(recording: Recording) -> float:
-    """Standard error of the tails of the draws that will be chosen from the recording."""
-    positions, _, points, gradients = recording.states()
-    functions = None
-    if points is not None and gradients is not None:
-        equal = np.full(positions.shape[:2], 1.0 / (positions.shape[0] * positions.shape[1]))
-        functions = stein_functions(points, gradients, equal)
-    return tail_error(positions, recording.sampler.groups, functions)
 
 
 def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:

@@ -38,8 +38,11 @@ class Findings:
     rhat, rhat_name, num_draws
         Largest R-hat of the delivered draws, the coordinate that has it, and draws of all chains.
     independent_of_start, still_drifting
-        Whether the correlation of the HMC chains with their starting points is small, and whether
-        the two halves of the recording differ; None without chains.
+        Whether the correlation of the HMC chains with their starting points is small and no
+        coordinate is too slow, and whether the two halves of the recording differ; None without
+        chains.
+    slow_name
+        The coordinate in which the HMC chains are slowest.
     stuck_share
         Share of HMC chains that move in less than a tenth of the transitions.
     mcse, mcse_name
@@ -80,6 +83,7 @@ class Findings:
     independent_of_start: bool | None = None
     still_drifting: bool | None = None
     narrow_start: str = ""
+    slow_name: str = ""
     stuck_share: float = 0.0
     mcse: float = 0.0
     mcse_name: str = ""
@@ -172,6 +176,7 @@ class _OfChains(TypedDict, total=False):
     independent_of_start: bool
     still_drifting: bool
     narrow_start: str
+    slow_name: str
     stuck_share: float
     mcse: float
     mcse_name: str
@@ -190,6 +195,7 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
         "independent_of_start": refined.is_independent,
         "still_drifting": refined.still_drifting,
         "narrow_start": _narrow_start(names, refined, draws) if target.dim > MAX_DENSE_DIM else "",
+        "slow_name": names[_slowest(refined)],
         "stuck_share": refined.stuck_share,
         "mcse": float(mcse.max()),
         "mcse_name": names[int(mcse.argmax())],
@@ -202,6 +208,12 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
         side = "large" if away[farthest] > 0 else "small"
         found["neck"] = f"{names[farthest]} is {side}"
     return found
+
+
+def _slowest(refined: Refined) -> int:
+    """The coordinate that is too slow, or has the largest correlation with the start."""
+    is_slow = refined.slowness.max() > 1.0
+    return int((refined.slowness if is_slow else refined.start_correlation).argmax())
 
 
 def _narrow_start(names: list[str], refined: Refined, draws: np.ndarray) -> str:

@@ -99,7 +99,8 @@ def _of_chains(f: Findings) -> list[str]:
         )
     elif not f.independent_of_start:
         found.append(
-            "The HMC chains are still correlated with their starting points. Run longer chains: "
+            "The HMC chains are still correlated with their starting points. The slowest "
+            f"coordinate is {f.slow_name}. Run longer chains: "
             "isogmm.fit_isogmm(model, resume=idata, "
             "refine=isogmm.Refine(max_gradients=3_000_000))."
         )

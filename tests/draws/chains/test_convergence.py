@@ -3,10 +3,12 @@
 import numpy as np
 
 from isogmm.draws.chains.convergence import (
+    MAX_DISTANCE_SD,
     MAX_TO_MEAN_TAIL_ERROR,
     drift,
     has_spread,
     independence_threshold,
+    log_sd_error,
     start_correlation,
     tail_error,
     without_group_means,
@@ -135,3 +137,27 @@ def test_one_slow_coordinate_among_many_is_detected():
         < 5 * 2.0 / np.sqrt(400) * slow / MAX_TO_MEAN_TAIL_ERROR
     )
     assert found > 2 * quick
+
+
+def test_error_of_a_log_sd_is_that_of_independent_draws():
+    generator = np.random.default_rng(10)
+    draws = generator.standard_normal((400, 10, 20))
+    found = log_sd_error(draws, ONE)
+    assert found.shape == (20,)
+    # The variance of n normal draws has a relative error of √(2 / n); the sd over 400 chains has
+    # one of 1 / √(2 * 400), more for the sixth part of a chi-squared distribution.
+    np.testing.assert_allclose(found, 0.5 * np.sqrt(2 / 4000), rtol=0.25)
+    # Chains that do not move are worth one draw each.
+    still = np.repeat(draws[:, :1], 10, axis=1)
+    assert abs(log_sd_error(still, ONE).mean() / (np.sqrt(10) * found.mean()) - 1.0) < 0.1
+
+
+def test_error_of_a_log_sd_within_modes_and_with_heavy_tails():
+    generator = np.random.default_rng(11)
+    groups = np.repeat([0, 1], 200)
+    draws = generator.standard_normal((400, 10, 5))
+    apart = draws + 100.0 * groups[:, None, None]
+    np.testing.assert_allclose(log_sd_error(apart, groups), log_sd_error(draws, groups), rtol=1e-6)
+    # A square is at most 25 variances: the largest error of n draws is 25 / 2 / √n / 2.
+    heavy = generator.standard_cauchy((400, 10, 5))
+    assert np.all(log_sd_error(heavy, ONE) < MAX_DISTANCE_SD**2 / 4 / np.sqrt(400))

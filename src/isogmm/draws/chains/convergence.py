@@ -22,6 +22,8 @@ MAX_TO_MEAN_TAIL_ERROR = 1.75
 TAIL_PROBABILITY = 0.05
 #: Density of a standard normal distribution at these quantiles.
 TAIL_DENSITY = 0.103
+#: Distance from the mean, in sds, beyond which squares do not grow, for heavy tails.
+MAX_DISTANCE_SD = 5.0
 
 
 def without_group_means(
@@ -181,3 +183,24 @@ def _shares(
     values = beyond.reshape(num_draws, -1) - shares.mean(axis=0)
     slopes = regression(flat, np.full(num_draws, 1.0 / num_draws), flat.T @ values / num_draws)
     return shares - functions.mean(axis=1) @ slopes
+
+
+def log_sd_error(
+    draws: Float[np.ndarray, "m t d"], groups: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, " d"]:
+    """Standard error of the log sd of each coordinate, from the differences between chains.
+
+    It is half of the standard error of the variance in units of the variance.  Distances from the
+    mean are limited to ``MAX_DISTANCE_SD``, which keeps it finite for heavy tails.  4,000
+    independent draws of a normal distribution have 0.011, and 0.034 with a kurtosis of 20.
+    """
+    errors = []
+    for block in coordinate_blocks(draws.shape[-1]):
+        values = draws[:, :, block]
+        center = values.mean(axis=1) - without_group_means(values.mean(axis=1), groups)
+        centered = values - center[:, None]
+        sd = centered.std(axis=(0, 1)) + 1e-300
+        squares = np.minimum(np.abs(centered) / sd, MAX_DISTANCE_SD) ** 2
+        spread = without_group_means(squares.mean(axis=1), groups).std(axis=0)
+        errors.append(0.5 * spread / np.sqrt(len(draws)))
+    return np.concatenate(errors)

@@ -1,0 +1,78 @@
+"""A recording with slow coordinates counts as warm-up while the budget allows another one."""
+
+import numpy as np
+import pytest
+
+from helpers.targets import correlated_gaussian
+from isogmm.draws import refine as module
+from isogmm.draws.chains import extension
+from isogmm.draws.chains.extension import MAX_LOG_SD_ERROR
+from isogmm.draws.chains.remaining_bias import RemainingBias
+from isogmm.draws.refine import MAX_REMAINING_BIAS, Refine, refine
+from isogmm.mixtures.affine_map import dense_map
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+#: Transitions of the warm-up and of the first recording.
+WARMUP, RECORDED = 8, 20
+
+
+def refined(max_gradients=10**6):
+    """Chains on a Gaussian, in coordinates that whiten it."""
+    truth, generator = correlated_gaussian(3, 10.0), np.random.default_rng(0)
+    affine_map = dense_map(truth.means[0], truth.covariances[0])
+    positions = affine_map.forward(generator.standard_normal((96, 3)))
+    options = Refine(num_chains=96, max_gradients=max_gradients)
+    groups = np.zeros(96, int)
+    return refine(truth.target(96), positions, groups, affine_map, generator, options)
+
+
+def bias_in_turn(monkeypatch, values):
+    """Biases of the last coordinate, recording by recording."""
+    asked = []
+
+    def remaining_bias(start, draws, groups, age):
+        asked.append((draws.shape[1], age))
+        found = np.zeros(3)
+        found[2] = values[min(len(asked), len(values)) - 1]
+        return RemainingBias(np.zeros(3), found)
+
+    monkeypatch.setattr(module, "remaining_bias", remaining_bias)
+    return asked
+
+
+def test_chains_of_a_gaussian_are_recorded_once():
+    found = refined()
+    assert found.num_transitions == WARMUP + RECORDED
+    assert found.is_independent
+    assert 0.0 < found.slowness.max() < 1.0
+
+
+def test_a_bias_repeats_the_recording_with_twice_the_length(monkeypatch):
+    asked = bias_in_turn(monkeypatch, [-2.0 * MAX_REMAINING_BIAS, 0.5 * MAX_REMAINING_BIAS])
+    found = refined()
+    # The second recording begins after the first one.
+    assert asked == [(RECORDED, WARMUP), (2 * RECORDED, WARMUP + RECORDED)]
+    assert found.draws.shape[1] == 2 * RECORDED
+    assert found.is_independent
+    assert found.slowness[2] == pytest.approx(0.5)
+
+
+def test_a_bias_that_the_budget_cannot_remove_is_no_independence(monkeypatch):
+    asked = bias_in_turn(monkeypatch, [2.0 * MAX_REMAINING_BIAS])
+    found = refined(max_gradients=40_000)
+    assert len(asked) < 4
+    assert not found.is_independent
+    assert int(found.slowness.argmax()) == 2
+
+
+def test_an_inaccurate_sd_extends_the_recording(monkeypatch):
+    def error(draws, groups):
+        return np.array([0.0, MAX_LOG_SD_ERROR * np.sqrt(30 / draws.shape[1]), 0.0])
+
+    monkeypatch.setattr(module, "log_sd_error", error)
+    monkeypatch.setattr(extension, "log_sd_error", error)
+    found = refined()
+    # Extensions of a quarter of the planned length until the error is that of 30 transitions.
+    assert found.draws.shape[1] == 30
+    assert found.is_independent
+    assert found.slowness[1] == pytest.approx(1.0)
