@@ -48,9 +48,9 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
                     found.setdefault(name, []).append(sentence)
     if not found:
         return (
-            "All terms of the log density are finite, but its gradient is not: in JAX the branch "
-            "of jnp.where that is not selected still enters the gradient. Make its argument valid "
-            "before the call."
+            "All terms of the log density are finite, but its gradient is not. JAX differentiates "
+            "both branches of jnp.where: replace invalid arguments first, "
+            "jnp.where(valid, f(jnp.where(valid, x, 1.0)), 0.0)."
         )
     always = {name for name, sentences in found.items() if len(sentences) == len(tried)}
     sentences = [found[name][0] for name in found if name in always or not always]

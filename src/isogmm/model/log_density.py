@@ -258,6 +258,7 @@ class LogDensity:
             names = list(itertools.compress(target.coordinate_names, is_nan))
             raise ModelError(
                 f"the log density at the example is {float(value):.6g}, but its gradient is NaN "
-                f"for {', '.join(names[:5])}. In JAX the branch of jnp.where that is not selected "
-                "still enters the gradient: make its argument valid before the call."
+                f"for {', '.join(names[:5])}. JAX differentiates both branches of jnp.where: "
+                "replace invalid arguments first, "
+                "jnp.where(valid, f(jnp.where(valid, x, 1.0)), 0.0)."
             )

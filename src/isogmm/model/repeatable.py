@@ -39,8 +39,7 @@ def check_repeatable(
     if difference > MAX_DIFFERENCE * scale:
         raise ModelError(
             "the log density changes from call to call: its gradients in two calls at the same "
-            f"position differ by {100 * difference / scale:.2g} % of their length. A fit needs the "
-            "same function in every call. Evaluate all rows of the data in place of random "
-            "minibatches, or choose one subset before the fit and multiply its log likelihood by "
-            "the number of all rows divided by the number of chosen rows."
+            f"position differ by {100 * difference / scale:.2g} %. Use all rows of the data in "
+            "every call, and no random minibatches. If a gradient of all rows takes too long, use "
+            "isogmm.fit_rows."
         )
