@@ -322,7 +322,7 @@ REFUSED = {
     "nan": (hierarchy, (np.where(GROUP == 1, np.nan, Y),), {}, "'results' contain 4 NaN among 12"),
     "branching": (branching, (Y,), {}, "structure is dynamic.*jax.lax.cond"),
     "same name": (twice, (Y,), {}, "same name.*mu"),
-    "poisson latent": (poisson_latent, (Y,), {}, "'hidden' .Poisson, .*observe them"),
+    "poisson latent": (poisson_latent, (Y,), {}, "'hidden' .Poisson, .*Sum them out by hand"),
     "sequential": (sequential, (Y,), {}, "'side' .marked infer=..enumerate.: 'sequential'"),
     "missing plate": (without_plate, (Y,), {}, "'side' has shape .12,. but no plate"),
     "delta": (delta, (Y,), {}, "'copy' has a Delta distribution.*numpyro.deterministic"),
