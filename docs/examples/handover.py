@@ -1,6 +1,6 @@
 """What a fit saves NUTS: warm-up gradients at equal effective sample size, on three models.
 
-    python docs/examples/handover.py [seed]     # the table of docs/handover.md
+    python docs/examples/handover.py [seed]     # the numbers of docs/handover.md
 
 Every model is sampled twice: by its language's NUTS as it comes, 4 chains of 1,000 draws after
 1,000 of warm-up, and by ``isogmm.nuts_from``, whose warm-up adapts the step size alone.

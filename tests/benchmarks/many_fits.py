@@ -2,7 +2,7 @@
 
     python tests/benchmarks/many_fits.py 60
 
-The argument is the number of data sets.  Prints a table for docs/many_fits.md.  Other programs
+The argument is the number of data sets.  Prints the numbers of docs/many_fits.md.  Other programs
 make the wall time of a study longer, so the speed-up of two processes comes from processor seconds:
 those of the workers, and those of the process that distributes the data sets.  ``thread`` is the
 part of a fit that runs in the thread of Python.  60 data sets take about five minutes.
