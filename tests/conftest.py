@@ -25,9 +25,15 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # for processes that tests start; see ``pytest_runtest_protocol`` for the session itself.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # The older generator of fused loops compiles faster: without the imports, tests of NumPyro models
-# took 0.7 of the processor time.  Later versions of jaxlib end the process at this option.
+# took 0.7 of the processor time.  A program that XLA does not divide among threads took 0.9 of the
+# time of a divided one.  An option that a version of jaxlib does not know ends the process.
 if importlib.metadata.version("jaxlib").startswith("0.10."):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+    )
+elif importlib.metadata.version("jaxlib").startswith("0.12."):
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")
 
 import jax
 import pytest

@@ -72,7 +72,18 @@ def test_a_name_without_an_example_is_seen(monkeypatch):
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore")
 def test_the_parts_run():
-    names = run(blocks("building_blocks.md"))
+    # Fewer particles, and fewer iterations of the function that JAX does not compile.
+    shorter = {
+        "smc_from(own, model)": "smc_from(own, model, draws=50, chains=1)",
+        "(200), generator=np.random.default_rng(0),\n)": (
+            "(20), generator=np.random.default_rng(0),\n)"
+        ),
+    }
+    programs = blocks("building_blocks.md")
+    for old, new in shorter.items():
+        assert sum(old in program for program in programs) == 1
+        programs = [program.replace(old, new) for program in programs]
+    names = run(programs)
     # The posterior is Gaussian with mean 3; the steps and the samples leave some noise.
     np.testing.assert_allclose(names["result"].mixture.mean()[0], 3.0, atol=0.1)
     np.testing.assert_allclose(names["optimized"].mixture.means.mean(0), 3.0, atol=0.5)

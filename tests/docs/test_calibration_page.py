@@ -3,15 +3,19 @@
 import pytest
 
 from helpers.pages import blocks, page, run
+from isogmm.studies import calibrate
 from isogmm.studies.uniformity import detectable
 
 
 @pytest.mark.slow
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
-def test_page_about_calibration():
+def test_page_about_calibration(monkeypatch):
+    # tests/studies/test_calibrate.py has the statistical tests; here the programs run.
+    monkeypatch.setattr(calibrate, "MIN_SIMULATIONS", 4)
     programs = blocks("calibration.md")
-    names = run(text.replace("n=50", "n=10, draws=100, chains=1") for text in programs)
+    assert all("n=50" in text for text in programs)
+    names = run(text.replace("n=50", "n=4, draws=100, chains=1") for text in programs)
     assert names["result"].attrs["calibrated"] == 1
     assert "consistent with correct fits" in names["__printed__"]
 

@@ -166,7 +166,7 @@ def test_figures_of_the_benchmarks(tmp_path, monkeypatch):
     assert command.short("hard/growth_centered") == "growth_centered"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore")

@@ -1,9 +1,9 @@
 """The checkout seen as text: tracked files, modules and what they import."""
 
 import ast
+import functools
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,13 @@ def modules(top: Path, package: str) -> dict[str, Path]:
     return found
 
 
-def imports(name: str, file: Path) -> Iterator[str]:
+@functools.cache
+def imports(name: str, file: Path) -> tuple[str, ...]:
     """Dotted names that a module imports, anywhere in it; ``from a import b`` gives ``a.b``."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -56,4 +58,5 @@ def imports(name: str, file: Path) -> Iterator[str]:
                 # A package's own __init__ counts as one level less.
                 keep = len(parent) - node.level + (file.name == "__init__.py")
                 base = ".".join([*parent[:keep], *([base] if base else [])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            found += [f"{base}.{alias.name}" for alias in node.names]
+    return tuple(found)

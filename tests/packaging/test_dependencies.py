@@ -139,15 +139,18 @@ def cycle_of(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-GRAPH = graph_of(ALL)
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    """The graph of all modules."""
+    return graph_of(ALL)
 
 
 def test_every_package_has_a_row():
     assert {part(module) for module in ISOGMM} == set(ALLOWED)
 
 
-def test_packages_import_what_the_table_allows():
-    assert violations(GRAPH) == set()
+def test_packages_import_what_the_table_allows(graph):
+    assert violations(graph) == set()
 
 
 def test_the_table_allows_nothing_upwards():
@@ -155,22 +158,22 @@ def test_the_table_allows_nothing_upwards():
     assert cycle_of(ALLOWED) == []
 
 
-def test_no_file_imports_itself_through_others():
-    assert cycle_of(GRAPH) == []
+def test_no_file_imports_itself_through_others(graph):
+    assert cycle_of(graph) == []
 
 
-def test_violations_and_cycles_are_found():
+def test_violations_and_cycles_are_found(graph):
     """The negative control: the checks fail where they should."""
-    bad = {**GRAPH, "isogmm.errors": {"isogmm.recipe.fit"}}
+    bad = {**graph, "isogmm.errors": {"isogmm.recipe.fit"}}
     assert ("isogmm.errors", "isogmm.recipe.fit") in violations(bad)
     assert "isogmm.errors" in cycle_of(bad)
-    assert violations({**GRAPH, "isogmm_numpyro._dims": {"isogmm.recipe.fit"}})
+    assert violations({**graph, "isogmm_numpyro._dims": {"isogmm.recipe.fit"}})
 
 
-def test_the_longest_chain_of_packages_is_short():
+def test_the_longest_chain_of_packages_is_short(graph):
     depth: dict[str, int] = {}
     used: dict[str, set[str]] = {}
-    for module, imported in GRAPH.items():
+    for module, imported in graph.items():
         used.setdefault(part(module), set()).update(part(other) for other in imported)
     for row in graphlib.TopologicalSorter(
         {row: others - {row} for row, others in used.items()}
@@ -239,11 +242,11 @@ def test_the_core_imports_no_language():
     assert importing == set()
 
 
-def test_adapters_do_not_import_each_other():
+def test_adapters_do_not_import_each_other(graph):
     mixed = {
         (name, imported)
         for name in ADAPTER_MODULES
-        for imported in GRAPH[name]
+        for imported in graph[name]
         if imported.startswith("isogmm_") and part(imported) != part(name)
     }
     assert mixed == set()

@@ -13,7 +13,7 @@ from isogmm.rows.read_model import read_model
 from isogmm.rows.terms import RowTerms
 
 RNG = np.random.default_rng(0)
-NUM_ROWS, NUM_GROUPS = 600, 5
+NUM_ROWS, NUM_GROUPS = 300, 5
 GROUP = RNG.integers(NUM_GROUPS, size=NUM_ROWS)
 Y = 0.5 + RNG.normal(size=NUM_ROWS)
 DATA = {"group": GROUP, "y": Y}
@@ -91,7 +91,7 @@ def test_no_positive_weights():
 
 @pytest.mark.usefixtures("unchecked")
 def test_a_hierarchy_with_a_scale_near_zero():
-    options = {"sample_rows": 200, "draws": 500, "num_components": 2}
+    options = {"sample_rows": 100, "draws": 500, "num_components": 2}
     idata = isogmm.fit_rows(model(), DATA, random_seed=0, progressbar=False, **options)
     assert idata.attrs["verdict"] in ("good", "reweighted", "refined"), idata.attrs["advice"]
     # Sufficient statistics of the model are among the features: the densities are equal.

@@ -76,15 +76,14 @@ class RowDensity:
 
     def prior(self, position: Array, copies: Copies) -> Array:
         """The terms of the log density that do not depend on rows."""
-        few, many = (self.log_density(position, inputs) for inputs in copies)
-        return (MANY * few - FEW * many) / (MANY - FEW)
+        return _prior_of(*(self.log_density(position, inputs) for inputs in copies))
 
     def rows(self, position: Array, inputs: PyTree, copies: Copies, padding: Array) -> Array:
         """The sum over the rows of a block without its ``padding`` copies of the first row."""
         few, many = (self.log_density(position, inputs) for inputs in copies)
         of_first_row = (many - few) / (MANY - FEW)
         sum_and_prior = self.log_density(position, inputs)
-        return sum_and_prior - self.prior(position, copies) - padding * of_first_row
+        return sum_and_prior - _prior_of(few, many) - padding * of_first_row
 
     # --- passes over the data -----------------------------------------------------------------
 
@@ -135,6 +134,11 @@ class RowDensity:
             yield jax.tree.map(np.asarray, pending)
 
 
+def _prior_of(few: Array, many: Array) -> Array:
+    """The prior, from the log densities of ``FEW`` and of ``MANY`` copies of a row."""
+    return (MANY * few - FEW * many) / (MANY - FEW)
+
+
 def _at_positions(function: Callable[..., Array]) -> Any:
     """The compiled program of a function of one position, for many positions."""
 
@@ -150,14 +154,12 @@ def _expansions(function: Callable[..., Array]) -> Any:
     """The compiled program of value, gradient and Hessian of a function at many centers."""
 
     def at(center: Array, *arguments: PyTree) -> tuple[Array, Array, Array]:
+        # The function is traced once, which is most of the time of a first call.
         value_and_gradient = jax.value_and_grad(lambda x: function(x, *arguments))
-
-        def column(direction: Array) -> Array:
-            return jax.jvp(lambda x: value_and_gradient(x)[1], (center,), (direction,))[1]
-
+        (value, gradient), change = jax.linearize(value_and_gradient, center)
         directions = jnp.eye(len(center), dtype=center.dtype)
-        columns = jax.lax.map(column, directions, batch_size=TOGETHER)
-        return (*value_and_gradient(center), columns)
+        columns = jax.lax.map(lambda v: change(v)[1], directions, batch_size=TOGETHER)
+        return value, gradient, columns
 
     def program(centers: Array, *arguments: PyTree) -> tuple[Array, Array, Array]:
         return jax.lax.map(lambda center: at(center, *arguments), centers)
