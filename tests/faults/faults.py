@@ -40,6 +40,13 @@ IMPORTANCE = ("tests/draws/test_importance.py", "tests/draws/test_masses.py")
 
 FAULTS = [
     Fault(
+        "roughness: curvature taken for rounding errors",
+        LOCATE + "roughness.py",
+        "0.5 * (gradients + others)",
+        "gradients",
+        ("tests/locate/test_roughness.py",),
+    ),
+    Fault(
         "batch and match: weight of the mean term is 1",
         LOCATE + "batch_and_match.py",
         "weight = damping_factor / (1.0 + damping_factor)\n    draws, draw_mean",

@@ -6,7 +6,7 @@ from scipy.special import gammaln
 
 from helpers.targets import correlated_gaussian, make_target
 from isogmm.api import fit_isogmm
-from isogmm.locate.roughness import is_rougher_than_others
+from isogmm.locate.roughness import is_rough, is_rougher_than_others
 from isogmm.results.groups import get_group
 
 
@@ -31,6 +31,13 @@ def test_noise_is_told_from_slopes_and_edges():
     # As steep as a standard deviation of 1e-6 around 1,000 is: no noise.
     steep = make_target(lambda x: (-0.5e12 * (x[:, 0] - 1e3) ** 2, -1e12 * (x - 1e3)), 1)
     np.testing.assert_array_equal(rough_at([[1e3], [1e3 + 3e-6]], steep), [False, False])
+
+
+def test_curvature_is_no_noise():
+    """A mode with an sd of 1e-13 near zero, a tenth of the step: the neck of a funnel."""
+    narrow = make_target(lambda x: (-0.5e26 * x[:, 0] ** 2, -1e26 * x), 1)
+    positions = np.array([[0.0], [1e-13]])
+    assert not is_rough(narrow, positions, *narrow.evaluate(positions)).any()
 
 
 def test_where_all_is_noise_nothing_is_dropped():
