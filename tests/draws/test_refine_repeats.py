@@ -1,11 +1,14 @@
 """A recording with slow coordinates counts as warm-up while the budget allows another one."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from helpers.targets import correlated_gaussian
 from isogmm.draws import refine as module
 from isogmm.draws.chains import extension
+from isogmm.draws.chains.convergence import MAX_DISTANCE_SD
 from isogmm.draws.chains.extension import MAX_LOG_SD_ERROR
 from isogmm.draws.chains.remaining_bias import RemainingBias
 from isogmm.draws.refine import MAX_REMAINING_BIAS, Refine, refine
@@ -69,10 +72,25 @@ def test_an_inaccurate_sd_extends_the_recording(monkeypatch):
     def error(draws, groups):
         return np.array([0.0, MAX_LOG_SD_ERROR * np.sqrt(30 / draws.shape[1]), 0.0])
 
-    monkeypatch.setattr(module, "log_sd_error", error)
     monkeypatch.setattr(extension, "log_sd_error", error)
     found = refined()
     # Extensions of a quarter of the planned length until the error is that of 30 transitions.
     assert found.draws.shape[1] == 30
     assert found.is_independent
     assert found.slowness[1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("place", "is_clipped"), [(None, True), (0.5, True), (-3.0, False)])
+def test_squares_are_not_limited_in_a_tail_that_leads_into_a_neck(place, is_clipped):
+    generator = np.random.default_rng(1)
+    draws = generator.standard_normal((200, 20, 2))
+    draws[0, :, 1] = -20.0  # one chain that has arrived
+    neck = [] if place is None else [np.array([[0.0, place]])]
+    groups = np.zeros(200, int)
+    recording = SimpleNamespace(draws=draws, sampler=SimpleNamespace(neck=neck, groups=groups))
+    found = extension.spread_error(recording)
+    sd = draws[:, :, 1].std()
+    largest = MAX_DISTANCE_SD if is_clipped else (20.0 + draws[:, :, 1].mean()) / sd
+    # One of m chains differs by s from the others: the sd of their means is about s / √m.
+    assert found[1] == pytest.approx(0.5 * largest**2 / 200, rel=0.05)
+    assert found[0] < MAX_LOG_SD_ERROR

@@ -392,8 +392,15 @@ FAULTS = [
     Fault(
         "recording: inaccurate sds accepted",
         CHAINS + "extension.py",
-        "recording.sampler.groups).max() > MAX_LOG_SD_ERROR",
-        "recording.sampler.groups).max() < 0.0",
+        "spread_error(recording).max() > MAX_LOG_SD_ERROR",
+        "spread_error(recording).max() < 0.0",
+        REPEATS,
+    ),
+    Fault(
+        "necks: squares limited in their tails",
+        CHAINS + "extension.py",
+        "error[is_tail] = log_sd_error(draws[:, :, is_tail], sampler.groups, np.inf)",
+        "error[is_tail] = log_sd_error(draws[:, :, is_tail], sampler.groups)",
         REPEATS,
     ),
     Fault(

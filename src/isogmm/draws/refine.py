@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.draws.chains.convergence import Drift, drift, log_sd_error, start_correlation
-from isogmm.draws.chains.extension import MAX_LOG_SD_ERROR, extend_until_accurate
+from isogmm.draws.chains.convergence import Drift, drift, start_correlation
+from isogmm.draws.chains.extension import (
+    MAX_LOG_SD_ERROR,
+    extend_until_accurate,
+    spread_error,
+)
 from isogmm.draws.chains.recording import Recording, States
 from isogmm.draws.chains.remaining_bias import remaining_bias
 from isogmm.draws.chains.sampler import Sampler
@@ -242,7 +246,7 @@ def _record_until_stationary(
         draws = recording.draws
         change = drift(draws)
         bias = remaining_bias(warmup.start, draws, sampler.groups, age / recording.thinning)
-        error = log_sd_error(draws, sampler.groups)
+        error = spread_error(recording)
         slowness = np.maximum(bias.largest() / MAX_REMAINING_BIAS, error / MAX_LOG_SD_ERROR)
         is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0
         is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients

@@ -186,12 +186,14 @@ def _shares(
 
 
 def log_sd_error(
-    draws: Float[np.ndarray, "m t d"], groups: Int[np.ndarray, " m"]
+    draws: Float[np.ndarray, "m t d"],
+    groups: Int[np.ndarray, " m"],
+    max_distance: float = MAX_DISTANCE_SD,
 ) -> Float[np.ndarray, " d"]:
     """Standard error of the log sd of each coordinate, from the differences between chains.
 
     It is half of the standard error of the variance in units of the variance.  Distances from the
-    mean are limited to ``MAX_DISTANCE_SD``, which keeps it finite for heavy tails.  4,000
+    mean are limited to ``max_distance`` sds, which keeps it finite for heavy tails.  4,000
     independent draws of a normal distribution have 0.011, and 0.034 with a kurtosis of 20.
     """
     errors = []
@@ -200,7 +202,7 @@ def log_sd_error(
         center = values.mean(axis=1) - without_group_means(values.mean(axis=1), groups)
         centered = values - center[:, None]
         sd = centered.std(axis=(0, 1)) + 1e-300
-        squares = np.minimum(np.abs(centered) / sd, MAX_DISTANCE_SD) ** 2
+        squares = np.minimum(np.abs(centered) / sd, max_distance) ** 2
         spread = without_group_means(squares.mean(axis=1), groups).std(axis=0)
         errors.append(0.5 * spread / np.sqrt(len(draws)))
     return np.concatenate(errors)

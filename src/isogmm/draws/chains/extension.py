@@ -1,6 +1,7 @@
 """Length of a recording, by the errors of tails and standard deviations."""
 
 import numpy as np
+from jaxtyping import Float
 
 from isogmm.draws.chains.convergence import log_sd_error, tail_error
 from isogmm.draws.chains.recording import Recording
@@ -16,6 +17,8 @@ EXTENSIONS_PER_LENGTH = 4
 #: A recording is extended until the standard error of every log standard deviation is at most
 #: this.  Results with errors of 0.08 to 0.21 had 0.038 to 0.057.
 MAX_LOG_SD_ERROR = 0.035
+#: Distance of a neck from the median, in sds, from which on the tail of a coordinate leads into it.
+MIN_NECK_DISTANCE_SD = 1.0
 
 
 def extend_until_accurate(recording: Recording, length: int, min_length: int) -> None:
@@ -40,9 +43,27 @@ def extend_until_accurate(recording: Recording, length: int, min_length: int) ->
         recording.extend(extension)
 
 
+def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
+    """Standard error of the log sd of each coordinate.
+
+    In the tails that lead into a neck, chains stay long and arrive rarely, so that few of them
+    determine the sd.  Distances are not limited there.
+    """
+    sampler, draws = recording.sampler, recording.draws
+    error = log_sd_error(draws, sampler.groups)
+    if sampler.neck:
+        sd = draws.std(axis=(0, 1)) + 1e-300
+        neck = np.median(np.concatenate(sampler.neck), axis=0)
+        distance = np.abs(neck - np.median(draws, axis=(0, 1))) / sd
+        is_tail = distance > MIN_NECK_DISTANCE_SD
+        if is_tail.any():
+            error[is_tail] = log_sd_error(draws[:, :, is_tail], sampler.groups, np.inf)
+    return error
+
+
 def _is_accurate(recording: Recording) -> bool:
     """Whether the standard errors of the tails and of the log sds are small."""
-    if log_sd_error(recording.draws, recording.sampler.groups).max() > MAX_LOG_SD_ERROR:
+    if spread_error(recording).max() > MAX_LOG_SD_ERROR:
         return False
     return _tail_error(recording) <= MAX_TAIL_ERROR_SD
 
