@@ -15,8 +15,8 @@ MAX_RECORDING_FACTOR = 3.0
 #: Extensions per planned length of a recording.
 EXTENSIONS_PER_LENGTH = 4
 #: A recording is extended until the standard error of every log standard deviation is at most
-#: this.  Results with errors of 0.08 to 0.21 had 0.038 to 0.057.
-MAX_LOG_SD_ERROR = 0.035
+#: this.  Results with errors of 0.08 to 0.21 had 0.034 to 0.052.
+MAX_LOG_SD_ERROR = 0.032
 #: Distance of a neck from the median, in sds, from which on the tail of a coordinate leads into it.
 MIN_NECK_DISTANCE_SD = 1.0
 
@@ -46,6 +46,9 @@ def extend_until_accurate(recording: Recording, length: int, min_length: int) ->
 def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
     """Standard error of the log sd of each coordinate.
 
+    An estimate from m chains has a relative error of about 1/√(2 m), and the largest of d is
+    larger by √(2 log d) times this.  All are divided by this factor, because the largest counts.
+
     In the tails that lead into a neck, chains stay long and arrive rarely, so that few of them
     determine the sd.  Distances are not limited there.
     """
@@ -58,7 +61,8 @@ def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
         is_tail = distance > MIN_NECK_DISTANCE_SD
         if is_tail.any():
             error[is_tail] = log_sd_error(draws[:, :, is_tail], sampler.groups, np.inf)
-    return error
+    num_chains, _, dim = draws.shape
+    return error / (1.0 + np.sqrt(np.log(dim) / num_chains))
 
 
 def _is_accurate(recording: Recording) -> bool:
