@@ -1,15 +1,28 @@
 """The script of the page about several processes."""
 
-import subprocess
-import sys
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from helpers.sources import ROOT
 
+FOLDER = ROOT / "docs" / "examples"
 
-def test_workers_example():
-    script = ROOT / "docs" / "examples" / "workers.py"
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=600, check=False
+
+@pytest.mark.usefixtures("unchecked")
+def test_workers_example(monkeypatch, capsys):
+    """With threads: tests/model/workers/test_executor.py starts processes, which takes seconds."""
+    monkeypatch.syspath_prepend(FOLDER)
+    script = importlib.import_module("workers")
+    monkeypatch.setattr(
+        script, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
     )
-    assert done.returncode == 0, done.stderr
-    assert "the same draws: True" in done.stdout
+    script.main()
+    assert "the same draws: True" in capsys.readouterr().out
+    # A worker imports the script, and must not start workers then.
+    text = (FOLDER / "workers.py").read_text(encoding="utf-8")
+    assert text.partition('if __name__ == "__main__":')[2].split() == [
+        *"# the workers import this file".split(),
+        "main()",
+    ]

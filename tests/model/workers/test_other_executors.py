@@ -41,7 +41,7 @@ def test_dask(model):
 
 def test_loky(model):
     loky = pytest.importorskip("joblib.externals.loky", reason="joblib comes with loky")
-    executor = loky.get_reusable_executor(2)
+    executor = loky.get_reusable_executor(1)  # a worker takes seconds to start
     idata = isogmm.fit_isogmm(model, executor=executor, **CHEAP)
     executor.shutdown(wait=True)
     np.testing.assert_array_equal(draws_of(idata), draws_of(isogmm.fit_isogmm(model, **CHEAP)))
