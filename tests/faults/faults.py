@@ -36,6 +36,10 @@ HMC_MIDDLES = ("tests/draws/chains/test_hmc.py",)
 STEIN = ("tests/draws/test_stein.py",)
 SUBSET = ("tests/draws/test_balanced_subset.py",)
 RULES = ("tests/optimize/updates/test_rules.py",)
+SPHERES = ("tests/locate/test_spheres.py",)
+POOLED = ("tests/draws/chains/test_learn_pooled.py",)
+UNIFORM = ("tests/studies/test_uniformity.py",)
+ROWS = "src/isogmm/rows/"
 IMPORTANCE = ("tests/draws/test_importance.py", "tests/draws/test_masses.py")
 
 FAULTS = [
@@ -507,6 +511,111 @@ FAULTS = [
         "self.block_rows = _even_size(count, self.block_rows)",
         "_even_size(count, self.block_rows)",
         ("tests/rows/test_blocks.py",),
+    ),
+    Fault(
+        "spheres: no trend along a direction",
+        LOCATE + "spheres.py",
+        "rest = _without_trend(units @ slope / length, rest)",
+        "pass",
+        SPHERES,
+    ),
+    Fault(
+        "spheres: slope of the local fit ignored",
+        LOCATE + "spheres.py",
+        "y - level - slope * (x - center)",
+        "y - level",
+        SPHERES,
+    ),
+    Fault(
+        "spheres: known modes explain nothing",
+        LOCATE + "spheres.py",
+        "finite &= others < log_density - MIN_UNEXPLAINED",
+        "pass",
+        SPHERES,
+    ),
+    Fault(
+        "spheres: excess not in units of its spread",
+        LOCATE + "spheres.py",
+        "scores.append(excess[top] / scale)",
+        "scores.append(excess[top])",
+        SPHERES,
+    ),
+    Fault(
+        "sphere search: gradient not made tangential",
+        LOCATE + "sphere_search.py",
+        "scores - (scores * units).sum(axis=1, keepdims=True) * units",
+        "scores",
+        SPHERES,
+    ),
+    Fault(
+        "sphere search: the Laplace approximation is never chosen",
+        LOCATE + "sphere_search.py",
+        "return maps[1] if spreads[1] < MAX_SPREAD_RATIO * spreads[0] else maps[0]",
+        "return maps[0]",
+        SPHERES,
+    ),
+    Fault(
+        "sphere search: starting points may repeat",
+        LOCATE + "sphere_search.py",
+        "np.all(units[kept] @ units[index] < MAX_COSINE)",
+        "True",
+        SPHERES,
+    ),
+    Fault(
+        "sphere search: a ray without a maximum gives a start",
+        LOCATE + "sphere_search.py",
+        "rises & (inner >= values[:, 2:])",
+        "inner > -np.inf",
+        SPHERES,
+    ),
+    Fault(
+        "pooled scales: exponents not shrunk",
+        CHAINS + "learn_pooled.py",
+        "values.mean() + between / (between + error) * (values - values.mean())",
+        "values",
+        POOLED,
+    ),
+    Fault(
+        "pooled scales: correlation of transitions ignored",
+        CHAINS + "learn_pooled.py",
+        "len(values) * (1.0 - correlation) / (1.0 + correlation)",
+        "len(values)",
+        POOLED,
+    ),
+    Fault(
+        "pooled scales: the location may depend on the own scale",
+        CHAINS + "learn_pooled.py",
+        "allowed[:, column] = ~has_scale[:, scales.index(parent)]",
+        "pass",
+        POOLED,
+    ),
+    Fault(
+        "pooled scales: slopes of children never common",
+        CHAINS + "learn_pooled.py",
+        "coefficients[rows, column] = _common(coefficients[rows, column], num_independent)",
+        "pass",
+        POOLED,
+    ),
+    Fault(
+        "rows: padding counts",
+        ROWS + "density.py",
+        " - padding * of_first_row",
+        "",
+        ("tests/rows/test_density.py",),
+    ),
+    Fault(
+        "rows: evidence without the mean of the ratios",
+        ROWS + "judge.py",
+        "value + weights.log_mean",
+        "value",
+        ("tests/rows/test_judge.py",),
+    ),
+    Fault(
+        "calibration: scale and location exchanged in words",
+        "src/isogmm/studies/uniformity.py",
+        'return "too narrow" if scale > 0',
+        'return "too narrow" if scale < 0',
+        UNIFORM,
     ),
     *(
         Fault(

@@ -79,6 +79,34 @@ def test_the_most_unexpected_points_are_those_toward_another_mode():
     np.testing.assert_allclose(log_density, -0.5 * radii**2 + is_inside, atol=1e-9)
 
 
+def test_the_excess_counts_in_units_of_its_spread():
+    """A small excess on a smooth sphere precedes the larger noise of another sphere."""
+    own = map_of(np.zeros(DIM), np.eye(DIM))
+    values = 0.01 * np.random.default_rng(1).normal(size=(len(RADII), len(UNITS)))
+    values[0] *= 1_000.0
+    values[-1, 7] = 1.0
+    points, _ = most_unexpected(own, np.stack([UNITS] * len(RADII)), values)
+    np.testing.assert_allclose(points[0], RADII[-1] * UNITS[7])
+
+
+def test_of_maxima_in_one_direction_the_highest_is_a_start():
+    own = map_of(np.zeros(2), np.eye(2))
+    points = np.array([[5.0, 0.1], [9.0, 0.0], [0.0, 6.0], [-7.0, 0.0]])
+    is_maximum = np.array([True, True, True, False])
+    found = sphere_search._distinct(own, points, np.array([1.0, 2.0, 0.0, 3.0]), is_maximum)
+    assert found == [1, 2]
+
+
+def test_a_ray_through_one_mode_has_no_maximum_outside_it():
+    target, scales, center = two_modes("gaussian", 0.4, 11.0)
+    own = map_of(np.zeros(DIM), np.diag(scales))
+    points = np.stack([0.8 * center, -0.8 * center])
+    reached, _, is_maximum = sphere_search._along_rays(target, own, points)
+    assert is_maximum.tolist() == [True, False]
+    # Successive radii have the ratio 1.16: one of them differs from 11 by less than 0.9.
+    assert np.linalg.norm((reached[0] - center) / scales) < 3 * 0.4
+
+
 def test_points_that_another_known_mode_explains_have_no_excess():
     values = np.where(UNITS[:, 0] > 0.7, -20.0, -50.0)
     values[np.argmin(UNITS[:, 0])] = -45.0
