@@ -21,13 +21,13 @@ WARMUP, RECORDED = 8, 20
 LARGEST_OF_THREE = 1.0 + np.sqrt(np.log(3) / 96)
 
 
-def refined(max_gradients=10**6):
+def refined(max_gradients=10**6, num_groups=1):
     """Chains on a Gaussian, in coordinates that whiten it."""
     truth, generator = correlated_gaussian(3, 10.0), np.random.default_rng(0)
     affine_map = dense_map(truth.means[0], truth.covariances[0])
     positions = affine_map.forward(generator.standard_normal((96, 3)))
     options = Refine(num_chains=96, max_gradients=max_gradients)
-    groups = np.zeros(96, int)
+    groups = np.arange(96) % num_groups
     return refine(truth.target(96), positions, groups, affine_map, generator, options)
 
 
@@ -68,6 +68,14 @@ def test_a_bias_that_the_budget_cannot_remove_is_no_independence(monkeypatch):
     assert len(asked) < 4
     assert not found.is_independent
     assert int(found.slowness.argmax()) == 2
+
+
+def test_several_modes_are_recorded_once(monkeypatch):
+    asked = bias_in_turn(monkeypatch, [2.0 * MAX_REMAINING_BIAS])
+    found = refined(num_groups=2)
+    assert len(asked) == 1
+    assert found.is_independent
+    assert not found.slowness.any()
 
 
 def test_an_inaccurate_sd_extends_the_recording(monkeypatch):

@@ -248,6 +248,8 @@ def _record_until_stationary(
         bias = remaining_bias(warmup.start, draws, sampler.groups, age / recording.thinning)
         error = spread_error(recording)
         slowness = np.maximum(bias.largest() / MAX_REMAINING_BIAS, error / MAX_LOG_SD_ERROR)
+        if np.any(sampler.groups != sampler.groups[0]):
+            slowness[:] = 0.0  # chains that cross between modes look slow
         is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0
         is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients
         if is_stationary or not is_affordable:

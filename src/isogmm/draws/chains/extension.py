@@ -50,9 +50,12 @@ def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
     larger by √(2 log d) times this.  All are divided by this factor, because the largest counts.
 
     In the tails that lead into a neck, chains stay long and arrive rarely, so that few of them
-    determine the sd.  Distances are not limited there.
+    determine the sd.  Distances are not limited there.  The errors are zero if there are several
+    modes: chains that cross between them differ by the distances of the modes.
     """
     sampler, draws = recording.sampler, recording.draws
+    if np.any(sampler.groups != sampler.groups[0]):
+        return np.zeros(draws.shape[-1])
     error = log_sd_error(draws, sampler.groups)
     if sampler.neck:
         sd = draws.std(axis=(0, 1)) + 1e-300
