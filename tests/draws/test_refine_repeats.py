@@ -11,7 +11,13 @@ from isogmm.draws.chains import extension
 from isogmm.draws.chains.convergence import MAX_DISTANCE_SD
 from isogmm.draws.chains.extension import MAX_LOG_SD_ERROR
 from isogmm.draws.chains.remaining_bias import RemainingBias
-from isogmm.draws.refine import MAX_REMAINING_BIAS, Refine, refine
+from isogmm.draws.refine import (
+    MAX_REMAINING_BIAS,
+    MAX_TRUSTED_BIAS,
+    MAX_TRUSTED_LOG_SD_ERROR,
+    Refine,
+    refine,
+)
 from isogmm.mixtures.affine_map import dense_map
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -54,20 +60,33 @@ def test_chains_of_a_gaussian_are_recorded_once():
 
 def test_a_bias_repeats_the_recording_with_twice_the_length(monkeypatch):
     asked = bias_in_turn(monkeypatch, [-2.0 * MAX_REMAINING_BIAS, 0.5 * MAX_REMAINING_BIAS])
+    monkeypatch.setattr(extension, "log_sd_error", lambda draws, groups: np.zeros(3))
     found = refined()
     # The second recording begins after the first one.
     assert asked == [(RECORDED, WARMUP), (2 * RECORDED, WARMUP + RECORDED)]
     assert found.draws.shape[1] == 2 * RECORDED
     assert found.is_independent
-    assert found.slowness[2] == pytest.approx(0.5)
+    assert found.slowness[2] == pytest.approx(0.5 * MAX_REMAINING_BIAS / MAX_TRUSTED_BIAS)
 
 
-def test_a_bias_that_the_budget_cannot_remove_is_no_independence(monkeypatch):
-    asked = bias_in_turn(monkeypatch, [2.0 * MAX_REMAINING_BIAS])
+@pytest.mark.parametrize(("share", "is_trusted"), [(0.99, True), (1.01, False)])
+def test_a_bias_that_the_budget_cannot_remove_is_trusted_up_to_a_limit(
+    monkeypatch, share, is_trusted
+):
+    asked = bias_in_turn(monkeypatch, [share * MAX_TRUSTED_BIAS])
     found = refined(max_gradients=40_000)
-    assert len(asked) < 4
-    assert not found.is_independent
+    assert 1 < len(asked) < 4
+    assert found.is_independent == is_trusted
     assert int(found.slowness.argmax()) == 2
+
+
+@pytest.mark.parametrize(("share", "is_trusted"), [(0.99, True), (1.01, False)])
+def test_an_inaccurate_sd_is_trusted_up_to_a_limit(monkeypatch, share, is_trusted):
+    error = np.array([0.0, share * LARGEST_OF_THREE * MAX_TRUSTED_LOG_SD_ERROR, 0.0])
+    monkeypatch.setattr(extension, "log_sd_error", lambda draws, groups: error)
+    found = refined(max_gradients=40_000)
+    assert found.is_independent == is_trusted
+    assert found.slowness[1] == pytest.approx(share)
 
 
 def test_several_modes_are_recorded_once(monkeypatch):
@@ -88,7 +107,8 @@ def test_an_inaccurate_sd_extends_the_recording(monkeypatch):
     # Extensions of a quarter of the planned length until the error is that of 30 transitions.
     assert found.draws.shape[1] == 30
     assert found.is_independent
-    assert found.slowness[1] == pytest.approx(0.999)
+    relative = MAX_LOG_SD_ERROR / MAX_TRUSTED_LOG_SD_ERROR
+    assert found.slowness[1] == pytest.approx(0.999 * relative)
 
 
 @pytest.mark.parametrize(("place", "is_clipped"), [(None, True), (0.5, True), (-3.0, False)])

@@ -382,8 +382,15 @@ FAULTS = [
     Fault(
         "a recording with slow coordinates is delivered",
         DRAWS + "refine.py",
-        "is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0",
+        "is_stationary = not change.is_significant(MAX_DRIFT_SD) and not is_slow",
         "is_stationary = not change.is_significant(MAX_DRIFT_SD)",
+        REPEATS,
+    ),
+    Fault(
+        "standard error of the log sd does not change the verdict",
+        DRAWS + "refine.py",
+        "np.maximum(largest / MAX_TRUSTED_BIAS, error / MAX_TRUSTED_LOG_SD_ERROR)",
+        "largest / MAX_TRUSTED_BIAS",
         REPEATS,
     ),
     Fault(

@@ -26,9 +26,13 @@ from isogmm.validation import check_counts
 #: Change between the halves of a recording, in standard deviations, that is not a drift.
 MAX_DRIFT_SD = 0.05
 #: Largest bias of a mean, in standard deviations, or of a log standard deviation, that the
-#: starting points may leave.  The estimate is a lower bound.  Results with errors of 0.09 to 0.21
-#: had 0.033 to 0.056, and correct ones at most 0.019.
+#: starting points may leave before the recording is repeated.  Results with errors of 0.09 to 0.21
+#: had 0.025 to 0.18, and correct ones 0 to 0.07.
 MAX_REMAINING_BIAS = 0.03
+#: The same, and the standard error of a log standard deviation, in a result that is trusted if the
+#: budget allows no repetition.  Results with errors of 0.13 and 0.17 exceeded one of them.  Correct
+#: results of heavy tails, such as a hierarchy of four groups, had a standard error of 0.037.
+MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR = 0.1, 0.05
 #: A recording is repeated, with twice its length, while this multiple of the gradients spent is
 #: within the budget.
 REPEATED_COST_FACTOR = 2.5
@@ -124,7 +128,7 @@ class Refined:
         (d,): correlation with the starting points at the end of the recording.
     slowness
         (d,): estimated bias from the starting points, or standard error of the log sd, as a
-        multiple of its limit.
+        multiple of its limit in a trusted result.
     is_independent
         Whether the correlation fell below the threshold before the recording, and stayed there,
         and no coordinate is too slow.
@@ -247,12 +251,14 @@ def _record_until_stationary(
         change = drift(draws)
         bias = remaining_bias(warmup.start, draws, sampler.groups, age / recording.thinning)
         error = spread_error(recording)
-        slowness = np.maximum(bias.largest() / MAX_REMAINING_BIAS, error / MAX_LOG_SD_ERROR)
+        largest = bias.largest()
         if np.any(sampler.groups != sampler.groups[0]):
-            slowness[:] = 0.0  # chains that cross between modes look slow
-        is_stationary = not change.is_significant(MAX_DRIFT_SD) and slowness.max() <= 1.0
+            largest = 0.0 * largest  # chains that cross between modes look slow
+        is_slow = largest.max() > MAX_REMAINING_BIAS or error.max() > MAX_LOG_SD_ERROR
+        is_stationary = not change.is_significant(MAX_DRIFT_SD) and not is_slow
         is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients
         if is_stationary or not is_affordable:
+            slowness = np.maximum(largest / MAX_TRUSTED_BIAS, error / MAX_TRUSTED_LOG_SD_ERROR)
             return recording, change, slowness
         length = 2 * len(recording)
 
