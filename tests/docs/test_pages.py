@@ -11,8 +11,8 @@ import pytest
 
 from helpers.pages import BLOCK, DOCS, blocks, page, run
 from helpers.sources import ADAPTERS, ROOT, SRC
-from isogmm.draws.weight_effect import WeightEffect
 from isogmm.draws.refine import MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR
+from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe import thresholds
 from isogmm.recipe.findings import Findings
 from isogmm.recipe.verdict import decide
