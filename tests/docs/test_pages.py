@@ -256,8 +256,8 @@ def test_verdict_page_has_the_thresholds():
         "share that the mixture misses, without a gradient": str(thresholds.MAX_MISSED_SHARE),
         "R-hat": str(thresholds.MAX_RHAT),
         "Monte Carlo error of a mean (sds)": str(thresholds.MAX_MCSE_SD),
-        "HMC chains of one mode: bias left by the starting points (sds), Monte Carlo error of a log "
-        "sd": f"{MAX_TRUSTED_BIAS}, {MAX_TRUSTED_LOG_SD_ERROR}",
+        "HMC chains of one mode: bias left by the starting points (sds), Monte Carlo error of a "
+        "log sd": f"{MAX_TRUSTED_BIAS}, {MAX_TRUSTED_LOG_SD_ERROR}",
         "HMC chains that hardly move": f"{100 * thresholds.MAX_STUCK_SHARE:.0f} %",
         "above 500 dimensions: spread relative to the starting points, skewness": (
             f"{thresholds.MAX_SPREAD_GROWTH}, {thresholds.MIN_SKEWNESS}"
