@@ -220,7 +220,7 @@ CHANGES = {
     "text": ("means", lambda a: a.astype(str), "damaged|not a complete"),
     "fewer components": ("means", lambda a: a[:, :1], "Remove the file"),
     "fewer coordinates": ("means", lambda a: a[..., :1], "Remove the file"),
-    "a singular map": ("map_scale", lambda a: a * 0, "singular"),
+    "a singular map": ("map_scale", lambda a: a * 0, "must be positive"),
     "an undefined map": ("map_center", lambda a: a * np.nan, "not finite"),
     "a map of another size": ("map_center", lambda a: a[:1], "Remove the file"),
     "undefined modes": ("centers", lambda a: a * np.nan, "centers of its modes"),
