@@ -75,8 +75,8 @@ def test_the_parts_run():
     # Fewer particles, and fewer iterations of the function that JAX does not compile.
     shorter = {
         "smc_from(own, model)": "smc_from(own, model, draws=50, chains=1)",
-        "(200), generator=np.random.default_rng(0),\n)": (
-            "(20), generator=np.random.default_rng(0),\n)"
+        '{"estimator": by_values}': (
+            '{"estimator": by_values, "stopping": stopping.MaxIterations(20)}'
         ),
     }
     programs = blocks("building_blocks.md")
