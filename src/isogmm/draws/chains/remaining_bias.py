@@ -37,9 +37,9 @@ def remaining_bias(
 ) -> RemainingBias:
     r"""Bias of the means and log sds of a recording, from its autocorrelation.
 
-    Chains of a reversible kernel with eigenvalues λ_k forget their starting points as slowly as
-    they move in the posterior: the expectation of a function f after n transitions differs from
-    that in the posterior by :math:`\sum_k h_k f_k λ_k^n`, and its autocorrelation is
+    For a reversible kernel with eigenvalues λ_k, the bias of the starting points and the
+    autocorrelation decay at the same rates.  The expectation of a function f after n transitions
+    differs from that in the posterior by :math:`\sum_k h_k f_k λ_k^n`, and its autocorrelation is
     :math:`ρ(n) = \sum_k f_k^2 λ_k^n / \sum_k f_k^2`.  Here f_k and h_k are the coefficients of f
     and of the density of the starting points relative to the posterior.  If they are proportional,
 
