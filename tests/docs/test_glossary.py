@@ -19,7 +19,7 @@ USED = {
     "mixture": "mixture", "verdict": "verdict", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
-OTHERS = ("whitening", "window", "funnel", "neck", "superchain")
+OTHERS = ("whitening", "window", "funnel", "neck", "superchain", "log sd", "trusted")
 
 
 def text() -> str:
