@@ -64,7 +64,8 @@ def fit_isogmm(
     family
         ``"isotropic"`` or ``"auto"``.  If there are several modes that isotropic components do not
         describe accurately, ``"auto"`` also fits full covariances, and takes the family with the
-        higher ELBO.  If ``method``, ``num_components`` or ``init`` is given, it is isotropic.
+        higher ELBO.  If ``method``, ``num_components`` or ``init`` is given, the family is
+        isotropic.
     method
         ``"auto"``; one of the paper's rules ``"ibw"``, ``"md"``, ``"ngd"``, ``"means_only"``,
         ``"ibw_s"``, ``"md_s"``; or a rule: ``isogmm.updates.BuresWasserstein(step_size=0.1)``.
@@ -205,9 +206,9 @@ def fit_gmmvi(
     whitening, init, max_iterations, max_seconds, tolerance
         As in :func:`isogmm.fit_isogmm`.
     num_samples
-        Samples of each component.  For GMMVI the effective number of an estimate, in which old
-        samples count by their importance weights; for ``"bw"`` the number of an iteration, 16
-        unless given.
+        Samples of each component.  For GMMVI: the effective sample size of an estimate, which also
+        uses earlier samples with importance weights.  For ``"bw"``: the number of samples in each
+        iteration, by default 16.
     importance, refine, progressbar, idata_kwargs, resume, callback, checkpoint
         As in :func:`isogmm.fit_isogmm`; a result of that function can be continued here.
     array_backend

@@ -131,8 +131,9 @@ class Target:
         The log density as a function of the position and the data, for :func:`isogmm.fit_rows`;
         None where there is no such function.
     has_gradient
-        Whether the functions return gradients.  Without them any array of shape (d,) or (n, d) may
-        stand in their place, :meth:`evaluate` raises an error, and only :meth:`values` serves.
+        Whether the functions return gradients.  If not, they may return any array of shape (d,) or
+        (n, d) in place of a gradient.  :meth:`evaluate` then raises an error, and :meth:`values`
+        is used.
     """
 
     variables: Mapping[str, tuple[int, ...]]

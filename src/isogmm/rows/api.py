@@ -64,10 +64,10 @@ def fit_rows(
     3. :func:`isogmm.fit_isogmm` fits the corrected log density.
     4. The last pass computes the log density of all rows at the draws.  Importance weights correct
        the draws and decide the verdict.
-    5. If the verdict is ``unreliable``, steps 3 and 4 are repeated with weights of the rows of the
-       sample instead, with which it has the value, gradient and Hessian of all rows at the modes.
-       This needs at most 60 parameters, and one and a half rows of the sample for each entry of the
-       Hessian on and above the diagonal.
+    5. If the verdict is ``unreliable``, steps 3 and 4 are repeated with another correction: the
+       rows of the sample have weights, chosen such that the weighted sample has the value, gradient
+       and Hessian of all rows at the modes.  This is done for at most 60 parameters, if the
+       sample has at least 1.5 rows for each entry of the Hessian on and above the diagonal.
 
     The memory is bounded by a block, the sample, and the draws.  All programs compute in double
     precision.
@@ -81,10 +81,10 @@ def fit_rows(
     rows
         The data: a dict (keyword arguments of a NumPyro model, names of ``pm.Data``), a tuple
         (positional arguments), or what :class:`isogmm.LogDensity` takes as ``data``.  All arrays
-        have the rows along the first axis; memory-mapped arrays are read in blocks.  Or a function
-        without arguments that returns an iterable of such blocks, for example a generator function
-        that reads files; or a list of blocks.  Leave it out for a model with ``pm.Minibatch``: the
-        rows are its full data, and ``total_size`` is ignored.
+        have the rows along the first axis; memory-mapped arrays are read in blocks.  Alternatively,
+        a list of such blocks, or a function without arguments that returns an iterable of blocks,
+        for example a generator function that reads files.  Leave it out for a model with
+        ``pm.Minibatch``: the rows are its full data, and ``total_size`` is ignored.
     model_kwargs
         Keyword arguments of a NumPyro model that all rows share.
     sample_rows

@@ -24,7 +24,11 @@ NUM_BISECTIONS = 30
 
 @dataclass(frozen=True)
 class Direct(AbstractComponentUpdate):
-    """β is the step size; a component whose new precision is not positive stays unchanged."""
+    """Λ⁺ = Λ + β G and m⁺ = m − β Σ⁺ g, where β is the step size.
+
+    Here g = E[∇ log(q/π)] and G = E[∇² log(q/π)].  A component whose new precision is not positive
+    stays unchanged.
+    """
 
     def update(
         self,
@@ -63,11 +67,11 @@ class ImprovedBayesian(AbstractComponentUpdate):
 
 @dataclass(frozen=True)
 class TrustRegion(AbstractComponentUpdate):
-    """β is the largest value up to 1 for which KL(new ‖ old) does not exceed the step size.
+    """The step of :class:`Direct` with the largest β ≤ 1 for which KL(new ‖ old) ≤ the step size.
 
-    β = 1 / (1 + η), where η is the Lagrange multiplier of the bound, found by bisection.  With b
-    and g as above, KL = ½ Σ_i [1/(1 + β b_i) − 1 + log(1 + β b_i) + (β g_i / (1 + β b_i))²], which
-    increases with β.
+    β = 1 / (1 + η), where η is the Lagrange multiplier of the bound, found by bisection.  In the
+    coordinates in which Σ = I and G = diag(b), the divergence increases with β:
+    KL = ½ Σ_i [1/(1 + β b_i) − 1 + log(1 + β b_i) + (β g_i / (1 + β b_i))²].
 
     References
     ----------

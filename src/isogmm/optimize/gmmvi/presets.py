@@ -15,12 +15,12 @@ from isogmm.validation import unknown_value
 
 
 def samtron(**changes: Any) -> Gmmvi:
-    """SAMTRON: first order, trust regions, improvement-based steps, an adaptive number."""
+    """SAMTRON: gradients, trust regions, adapted step sizes and number of components."""
     return Gmmvi(**changes)
 
 
 def vips(**changes: Any) -> Gmmvi:
-    """VIPS: zero order (MORE), trust regions for the components, direct weight updates."""
+    """VIPS: values without gradients (MORE), trust regions, direct updates of the weights."""
     parts = {
         "gradients": More(),
         "component_update": TrustRegion(),
@@ -34,7 +34,7 @@ def vips(**changes: Any) -> Gmmvi:
 
 
 def ibayes(**changes: Any) -> Gmmvi:
-    """iBayes-GMM: first order, improved Bayesian learning rule, samples of the mixture."""
+    """iBayes-GMM: gradients, the improved Bayesian learning rule, samples from the mixture."""
     parts = {
         "gradients": Stein(),
         "component_update": ImprovedBayesian(),

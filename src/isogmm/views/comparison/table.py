@@ -23,7 +23,7 @@ def compare(
     all_columns: bool = False,
     random_seed: object = 0,
 ) -> pd.DataFrame:
-    """Errors of several methods against a reference, each with the floor of an exact method.
+    """Compare several methods with a reference: a table of errors, each with a floor.
 
     Both the reference and the method consist of draws, which have Monte Carlo errors.  Even an
     exact method therefore does not score 0.  Each error is followed by a column ``..._floor``: the

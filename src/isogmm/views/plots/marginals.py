@@ -34,7 +34,7 @@ def plot_compare_marginals(
     coords: Coords = None,
     max_panels: int = 12,
 ) -> np.ndarray:
-    """Marginal densities of every method and of the reference, one panel per scalar.
+    """Plot marginal densities of every method and of the reference, one panel per scalar.
 
     The reference is a gray area.  The other methods are lines, in the order of ``results``.  If
     there are more scalars than panels, the scalars with the largest differences are shown, the

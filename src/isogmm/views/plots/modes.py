@@ -20,7 +20,7 @@ MAX_DRAWS = 3000
 
 
 def plot_modes(idata: Result, var_names: VarNames = None, *, coords: Coords = None) -> np.ndarray:
-    """Masses of the modes with two standard errors, and their draws in two coordinates.
+    """Plot the masses of the modes with two standard errors, and draws in two coordinates.
 
     A single mode has no masses to compare; the figure then shows its draws alone.
 
@@ -30,8 +30,8 @@ def plot_modes(idata: Result, var_names: VarNames = None, *, coords: Coords = No
         A result of ``fit_isogmm``.
     var_names, coords
         Variables and labels that select two unconstrained coordinates, as in
-        :func:`isogmm.plot_compare_pairs`.  By default those along which the modes are farthest
-        apart, in standard deviations within a mode.
+        :func:`isogmm.plot_compare_pairs`.  By default, the two coordinates along which the modes
+        are farthest apart, in standard deviations within a mode.
 
     Returns
     -------

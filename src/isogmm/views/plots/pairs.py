@@ -47,7 +47,7 @@ def plot_compare_pairs(
     chain: int | None = 0,
     num_sds: float = 1.0,
 ) -> np.ndarray:
-    """Draws of every method in two unconstrained coordinates, one panel per method.
+    """Plot draws of every method in two unconstrained coordinates, one panel per method.
 
     Gray regions contain 50, 90 and 99 % of the reference.  In the panel of a fit, the components
     of its mixture are ellipses, ``num_sds`` standard deviations around their means.  Components
@@ -66,8 +66,8 @@ def plot_compare_pairs(
     var_names, coords
         Variables and labels that select two coordinates, as in ArviZ: ``["mu", "tau"]``, or
         ``"theta"`` with ``coords={"school": ["Choate", "Deerfield"]}``.  Single entries
-        (``"theta[Choate]"``, ``"theta[0]"``) may be named too.  By default those along which the
-        modes are farthest apart, or the first two if there is one mode.
+        (``"theta[Choate]"``, ``"theta[0]"``) may be named too.  By default, the two coordinates
+        along which the modes are farthest apart, or the first two if there is one mode.
     chain
         The chain whose components are drawn; None for all chains.
     num_sds
