@@ -55,8 +55,8 @@ html_theme_options = {
     },
     "footer_start": ["copyright"],
     "footer_end": [],
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
+    "pygments_light_style": "a11y-light",
+    "pygments_dark_style": "a11y-dark",
 }
 
 autodoc_member_order = "bysource"
