@@ -34,7 +34,7 @@ extensions = [
     "sphinx.ext.viewcode",
 ]
 html_math_renderer = "mathml"
-smartquotes = False  # quoted messages contain code, which readers copy
+smartquotes_action = "D"  # dashes only: quoted messages contain code, which readers copy
 highlight_language = "none"  # where a block does not name its own
 exclude_patterns = ["_build", "examples"]
 
@@ -60,6 +60,7 @@ html_theme_options = {
 }
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as in the source: the name of a function, not its address
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80

@@ -23,7 +23,8 @@ class Locate:
     max_starts, max_evaluations
         Limits of the number of paths and of gradients.  If the first paths lead to several modes,
         rounds of further paths follow.  They end at a limit, or after two to six rounds without a
-        new mode: more if there are five or more dimensions, or if a known mode is hard to reach.
+        new mode.  The number of these rounds is larger in five or more dimensions, and if a known
+        mode is hard to reach.
     num_iterations
         Iterations of batch and match, which fits a Gaussian at a point; more are made while the
         ELBO improves.
