@@ -108,6 +108,12 @@ def escape(app, what, name, obj, options, lines):
         lines[index] = "".join(pieces)
 
 
+def signature(app, what, name, obj, options, arguments, result):
+    """Sphinx cannot read defaults that are functions: the docstring lists the fields."""
+    if arguments and "<function" in arguments:
+        return "(**fields)", result
+
+
 def mathml(formula, **options):
     """MathML, which browsers draw by themselves: no script, nothing from elsewhere."""
     text = tex2mathml(formula, **options)
@@ -129,4 +135,5 @@ def displayed_formula(translator, node):
 def setup(app):
     """Escape after napoleon, which writes fields in markup of its own."""
     app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("autodoc-process-signature", signature)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
