@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.pages import blocks, page, run
-from isogmm.model import program_size, time_limit
+from helpers.pages import blocks, run
+from isogmm.model import time_limit
 from isogmm.results import constrained, loo
 
 
@@ -41,10 +41,6 @@ def test_the_programs_run():
 
 
 def test_the_numbers_of_the_page():
-    text = page("large_data.md")
-    assert f"batches of {program_size.BATCH_ROWS}." in text
-    assert f"down to {program_size.MIN_BATCH_ROWS}," in text
-    assert program_size.MAX_WORKING_SET == 4 * 2**20
     assert constrained.MAX_LOG_LIKELIHOOD_BYTES == 2**30
     assert loo.MAX_BLOCK_BYTES == 512 * 2**20
     # Three stages may take a grace period each.
