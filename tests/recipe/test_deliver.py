@@ -94,7 +94,7 @@ def test_weights_that_do_not_determine_a_moment_are_refined(found):
 
 def test_the_verdict_is_honest_where_chains_are_off(found):
     found(effect(pareto_k=0.9))
-    with pytest.warns(FitWarning, match="do not determine the sd of power"):
+    with pytest.warns(FitWarning, match="The estimate of the sd of power by importance weights"):
         idata = fit_isogmm(correlated_gaussian(2).target(), **QUICK, refine=0)
     assert idata.attrs["verdict"] == "unreliable"
     assert idata.attrs["draws_from"] == "importance"

@@ -86,7 +86,7 @@ def test_a_fit_without_complaints(findings, word, part):
         ),
         (
             replace(IMPORTANCE, weight_effect=TAIL),
-            "do not determine the sd of rate[1]: Pareto k of its weighted squares is 0.80",
+            "sd of rate[1] by importance weights is not reliable: its Pareto k is 0.80",
         ),
         (replace(CHAINS, still_drifting=True), "still move away from the mixture (most in tau)"),
         (

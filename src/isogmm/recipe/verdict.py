@@ -157,14 +157,14 @@ def _of_weights(f: Findings) -> list[str]:
     if is_reweighted and effect is not None and effect.pareto_k > MAX_PARETO_K:
         if not f.has_gradient:
             return [
-                f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k "
-                f"of its weighted squares is {effect.pareto_k:.2f}. HMC chains cannot correct it, "
+                f"The estimate of the sd of {effect.tail_name} by importance weights is not "
+                f"reliable: its Pareto k is {effect.pareto_k:.2f}. HMC chains cannot correct it, "
                 "because the log density has no gradient. Use more components and samples: "
                 "isogmm.fit_isogmm(model, num_components=48, num_samples=64)."
             ]
         return [
-            f"The importance weights do not determine the sd of {effect.tail_name}: Pareto k of "
-            f"its weighted squares is {effect.pareto_k:.2f}. Add HMC chains: "
+            f"The estimate of the sd of {effect.tail_name} by importance weights is not reliable: "
+            f"its Pareto k is {effect.pareto_k:.2f}. Add HMC chains: "
             'isogmm.fit_isogmm(model, resume=idata, refine="auto").'
         ]
     if not is_reweighted and effect is not None and effect.shift > MAX_WEIGHT_EFFECT:
