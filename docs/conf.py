@@ -13,7 +13,7 @@ import urllib.request
 from importlib.metadata import version as installed
 from pathlib import Path
 
-from docutils.nodes import SkipNode
+from docutils.nodes import FixedTextElement, SkipNode, Text, literal
 from docutils.utils.math.latex2mathml import tex2mathml
 
 # Pages must lie below this folder: the notebooks are copied anew into an ignored one.
@@ -108,6 +108,13 @@ def escape(app, what, name, obj, options, lines):
         lines[index] = "".join(pieces)
 
 
+def keep_together(app, doctree):
+    """A number and its percent sign stay in one line."""
+    for node in list(doctree.findall(Text)):
+        if " %" in node and not isinstance(node.parent, (FixedTextElement, literal)):
+            node.parent.replace(node, Text(re.sub(r"(?<=\d) (?=%)", "\u00a0", node)))
+
+
 def signature(app, what, name, obj, options, arguments, result):
     """Sphinx cannot read defaults that are functions: the docstring lists the fields."""
     if arguments and "<function" in arguments:
@@ -136,4 +143,5 @@ def setup(app):
     """Escape after napoleon, which writes fields in markup of its own."""
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-signature", signature)
+    app.connect("doctree-read", keep_together)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
