@@ -1,4 +1,4 @@
-"""A recording with slow coordinates counts as warm-up while the budget allows another one."""
+"""A recording with slow coordinates is continued while the budget allows it."""
 
 from types import SimpleNamespace
 
@@ -58,15 +58,29 @@ def test_chains_of_a_gaussian_are_recorded_once():
     assert 0.0 < found.slowness.max() < 1.0
 
 
-def test_a_bias_repeats_the_recording_with_twice_the_length(monkeypatch):
+def test_a_bias_discards_the_first_half_and_continues(monkeypatch):
     asked = bias_in_turn(monkeypatch, [-2.0 * MAX_REMAINING_BIAS, 0.5 * MAX_REMAINING_BIAS])
     monkeypatch.setattr(extension, "log_sd_error", lambda draws, groups: np.zeros(3))
     found = refined()
-    # The second recording begins after the first one.
-    assert asked == [(RECORDED, WARMUP), (2 * RECORDED, WARMUP + RECORDED)]
-    assert found.draws.shape[1] == 2 * RECORDED
+    half = RECORDED // 2
+    assert asked == [(RECORDED, WARMUP), (half + RECORDED, WARMUP + half)]
+    assert found.draws.shape[1] == half + RECORDED
+    assert found.num_transitions == WARMUP + 2 * RECORDED
     assert found.is_independent
     assert found.slowness[2] == pytest.approx(0.5 * MAX_REMAINING_BIAS / MAX_TRUSTED_BIAS)
+
+
+def test_a_large_error_alone_keeps_the_whole_recording(monkeypatch):
+    def error(draws, groups):
+        # Below the limit from five planned lengths on; three are recorded before the judgment.
+        error = 0.999 * LARGEST_OF_THREE * MAX_LOG_SD_ERROR
+        return np.array([0.0, error * np.sqrt(5 * RECORDED / draws.shape[1]), 0.0])
+
+    asked = bias_in_turn(monkeypatch, [0.0])
+    monkeypatch.setattr(extension, "log_sd_error", error)
+    found = refined()
+    assert asked == [(3 * RECORDED, WARMUP), (6 * RECORDED, WARMUP)]
+    assert found.num_transitions == WARMUP + 6 * RECORDED
 
 
 @pytest.mark.parametrize(("share", "is_trusted"), [(0.99, True), (1.01, False)])
@@ -118,7 +132,8 @@ def test_squares_are_not_limited_in_a_tail_that_leads_into_a_neck(place, is_clip
     draws[0, :, 1] = -20.0  # one chain that has arrived
     neck = [] if place is None else [np.array([[0.0, place]])]
     groups = np.zeros(200, int)
-    recording = SimpleNamespace(draws=draws, sampler=SimpleNamespace(neck=neck, groups=groups))
+    sampler = SimpleNamespace(neck=neck, groups=groups, has_several_modes=False)
+    recording = SimpleNamespace(draws=draws, sampler=sampler)
     found = extension.spread_error(recording)
     sd = draws[:, :, 1].std()
     largest = MAX_DISTANCE_SD if is_clipped else (20.0 + draws[:, :, 1].mean()) / sd

@@ -26,16 +26,15 @@ from isogmm.validation import check_counts
 #: Change between the halves of a recording, in standard deviations, that is not a drift.
 MAX_DRIFT_SD = 0.05
 #: Largest bias of a mean, in standard deviations, or of a log standard deviation, that the
-#: starting points may leave before the recording is repeated.  Results with errors of 0.09 to 0.21
+#: starting points may leave before the recording is continued.  Results with errors of 0.09 to 0.21
 #: had 0.025 to 0.18, and correct ones 0 to 0.07.
 MAX_REMAINING_BIAS = 0.03
 #: The same, and the standard error of a log standard deviation, in a result that is trusted if the
-#: budget allows no repetition.  Results with errors of 0.13 and 0.17 exceeded one of them.  Correct
+#: budget allows no more.  Results with errors of 0.13 and 0.17 exceeded one of them.  Correct
 #: results of heavy tails, such as a hierarchy of four groups, had a standard error of 0.037.
 MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR = 0.1, 0.05
-#: A recording is repeated, with twice its length, while this multiple of the gradients spent is
-#: within the budget.
-REPEATED_COST_FACTOR = 2.5
+#: A recording is continued while this multiple of the gradients spent is within the budget.
+CONTINUED_COST_FACTOR = 2.0
 #: Last transitions of a recording over which the minimum of the correlations with the starting
 #: points is taken; heavy tails make single ones noisy.
 NUM_FINAL_CORRELATIONS = 4
@@ -180,9 +179,9 @@ def refine(
     The warm-up ends when the correlation across chains with the starting points has vanished for
     every coordinate, and as many transitions again have passed.  The recording is at least as
     long as the warm-up, and is extended until tails and sds are accurate.  If this takes too long,
-    if the halves differ, or if the autocorrelation shows that the starting points still bias it,
-    the recording counts as warm-up.  Another one of twice its length follows, as far as the
-    budget allows.
+    as many transitions again follow, as far as the budget allows.  If the halves differ, or if the
+    autocorrelation shows that the starting points still bias the recording, its first half counts
+    as warm-up.
 
     Parameters
     ----------
@@ -241,26 +240,28 @@ def _record_until_stationary(
     """A recording without drift and slow coordinates if the budget allows it; both of these."""
     sampler = warmup.sampler
     length = max(options.min_recorded, warmup.age)
+    recording = Recording(
+        sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
+    )
     while True:
-        age = sampler.count
-        recording = Recording(
-            sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
-        )
         extend_until_accurate(recording, length, options.min_recorded)
         draws = recording.draws
         change = drift(draws)
-        bias = remaining_bias(warmup.start, draws, sampler.groups, age / recording.thinning)
+        age = recording.num_before / recording.thinning
+        bias = remaining_bias(warmup.start, draws, sampler.groups, age).largest()
         error = spread_error(recording)
-        largest = bias.largest()
-        if np.any(sampler.groups != sampler.groups[0]):
-            largest = 0.0 * largest  # chains that cross between modes look slow
-        is_slow = largest.max() > MAX_REMAINING_BIAS or error.max() > MAX_LOG_SD_ERROR
-        is_stationary = not change.is_significant(MAX_DRIFT_SD) and not is_slow
-        is_affordable = recording.num_gradients() * REPEATED_COST_FACTOR <= options.max_gradients
-        if is_stationary or not is_affordable:
-            slowness = np.maximum(largest / MAX_TRUSTED_BIAS, error / MAX_TRUSTED_LOG_SD_ERROR)
+        if sampler.has_several_modes:
+            bias = 0.0 * bias  # chains that cross between modes look slow
+        depends_on_start = change.is_significant(MAX_DRIFT_SD) or bias.max() > MAX_REMAINING_BIAS
+        is_complete = not depends_on_start and error.max() <= MAX_LOG_SD_ERROR
+        is_affordable = recording.num_gradients() * CONTINUED_COST_FACTOR <= options.max_gradients
+        if is_complete or not is_affordable:
+            slowness = np.maximum(bias / MAX_TRUSTED_BIAS, error / MAX_TRUSTED_LOG_SD_ERROR)
             return recording, change, slowness
-        length = 2 * len(recording)
+        length = len(recording)
+        if depends_on_start:
+            recording.discard_first_half()
+        recording.plan(len(recording) + length)
 
 
 def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:

@@ -27,9 +27,9 @@ def extend_until_accurate(recording: Recording, length: int, min_length: int) ->
     Parameters
     ----------
     recording
-        An empty recording.
+        A recording, empty or with the transitions that are kept.
     length
-        Planned number of transitions.
+        Number of transitions before the first judgment.
     min_length
         As for :meth:`isogmm.draws.chains.recording.Recording.extend`.
     """
@@ -54,7 +54,7 @@ def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
     modes: chains that cross between them differ by the distances of the modes.
     """
     sampler, draws = recording.sampler, recording.draws
-    if np.any(sampler.groups != sampler.groups[0]):
+    if sampler.has_several_modes:
         return np.zeros(draws.shape[-1])
     error = log_sd_error(draws, sampler.groups)
     if sampler.neck:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from isogmm.draws.chains.sampler import Sampler
 
@@ -60,13 +60,15 @@ class Recording:
     ) -> None:
         self.sampler, self.gradients_before = sampler, gradients_before
         self.max_numbers, self.max_gradients = max_numbers, max_gradients
-        self.thinning = max(1, -(-length * sampler.chains.points.size // max_numbers))
+        #: Transitions of the chains before the first recorded one.
+        self.num_before = sampler.count
+        self.thinning = self._thinning(length)
         self.positions: list[np.ndarray] = []
         self.log_density: list[np.ndarray] = []
         #: Positions, log π and gradients of the middle; gradients of the end.
         self.recycled: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
         self.acceptance: list[float] = []
-        self.num_moves = np.zeros(len(sampler.chains.points))
+        self.moved: list[np.ndarray] = []
 
     def __len__(self) -> int:
         """Number of transitions."""
@@ -100,10 +102,29 @@ class Recording:
                 self.log_density.append(self.sampler.log_density)
                 self._store_recycled()
             self.acceptance.append(acceptance)
-            self.num_moves += moved
+            self.moved.append(moved)
             share = self.num_gradients() / self.max_gradients
             if share > 1 and len(self) >= min_length / (2 if share > 2 else 1):
                 break
+
+    def discard_first_half(self) -> None:
+        """Discard the first half, which depends more on the starting points than the second."""
+        num_stored = len(self.positions) // 2
+        num_transitions = num_stored * self.thinning
+        self.num_before += num_transitions
+        del self.positions[:num_stored], self.log_density[:num_stored], self.recycled[:num_stored]
+        del self.acceptance[:num_transitions], self.moved[:num_transitions]
+
+    def plan(self, length: int) -> None:
+        """Store fewer positions if memory does not suffice for a recording of this length."""
+        factor = -(-self._thinning(length) // self.thinning)
+        self.thinning *= factor
+        self.positions, self.log_density = self.positions[::factor], self.log_density[::factor]
+        self.recycled = self.recycled[::factor]
+
+    def _thinning(self, length: int) -> int:
+        """Transitions between stored positions in a recording of this length."""
+        return max(1, -(-length * self.sampler.chains.points.size // self.max_numbers))
 
     def _store_recycled(self) -> None:
         """Store the middle states and the gradients, if there are those of all transitions."""
@@ -134,6 +155,11 @@ class Recording:
             points.reshape(positions.shape),
             _in_turn(gradients, own_gradients),
         )
+
+    @property
+    def num_moves(self) -> Int[np.ndarray, " m"]:
+        """Transitions in which each chain moved."""
+        return np.sum(self.moved, axis=0, dtype=int)
 
     @property
     def draws(self) -> Float[np.ndarray, "m t d"]:

@@ -81,6 +81,11 @@ class Sampler:
         )
 
     @property
+    def has_several_modes(self) -> bool:
+        """Whether the chains belong to more than one mode."""
+        return bool(np.any(self.groups != self.groups[0]))
+
+    @property
     def positions(self) -> Float[np.ndarray, "m d"]:
         """Positions of the chains in the coordinates of the target."""
         return self.coordinates.positions(self.chains)
