@@ -29,6 +29,7 @@ MASSES = ("tests/draws/test_masses.py",)
 WARMUP = ("tests/draws/chains/test_warmup.py",)
 CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
 REMAINING_BIAS = ("tests/draws/chains/test_remaining_bias.py",)
+ESTIMATES = ("tests/locate/test_estimates.py",)
 RECORDING = ("tests/draws/chains/test_recording.py",)
 REPEATS = ("tests/draws/test_refine_repeats.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
@@ -351,6 +352,27 @@ FAULTS = [
         "errors.append(0.5 * spread / np.sqrt(len(draws)))",
         "errors.append(spread / np.sqrt(len(draws)))",
         CONVERGENCE,
+    ),
+    Fault(
+        "search: an ELBO that still rises counts as final",
+        LOCATE + "estimates.py",
+        "fitted.elbo + MAX_RISE_FACTOR * np.maximum(rise, 0.0)",
+        "fitted.elbo + 0.0 * rise",
+        ESTIMATES,
+    ),
+    Fault(
+        "search: all ELBOs below the limit have all iterations",
+        LOCATE + "estimates.py",
+        "np.flatnonzero((fitted.elbo <= limit) & (limit < reach))",
+        "np.flatnonzero(fitted.elbo <= limit)",
+        ESTIMATES,
+    ),
+    Fault(
+        "search: modes whose ELBO still rises are dropped",
+        LOCATE + "mode_search.py",
+        "max(one.log_mass, one.reach) > lowest",
+        "one.log_mass > lowest",
+        ("tests/locate/test_mode_search.py",),
     ),
     Fault(
         "remaining bias: autocorrelation at half of the recording",

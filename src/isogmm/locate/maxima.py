@@ -53,6 +53,8 @@ class LocalMaximum:
         ELBO of a Gaussian fitted from here, a lower bound of the log mass; None if not known.
     num_from_own
         How many of the starting points lay around this maximum.
+    reach
+        Value that the ELBO may reach after more iterations.
     """
 
     position: Float[np.ndarray, " d"]
@@ -62,6 +64,7 @@ class LocalMaximum:
     count: int = 1
     elbo: float | None = None
     num_from_own: int = 0
+    reach: float = -np.inf
 
     @property
     def independent_count(self) -> int:

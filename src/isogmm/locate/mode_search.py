@@ -41,10 +41,6 @@ MAX_SPHERE_CENTERS = 6
 #: Largest number of evaluations of one path of a round.  In the coordinates of a mode, paths to new
 #: modes had 6 to 35 iterates.
 NUM_PATH_EVALUATIONS = 100
-#: ``MAX_LOG_MASS_GAP`` if the estimate is the ELBO of a Gaussian that has not converged: the first
-#: number, or the second times the dimension.  A funnel in d = 25 with a mass of 0.18 was 28 nats
-#: below the best mode.
-MAX_ELBO_GAP, MAX_ELBO_GAP_PER_DIM = 20.0, 1.5
 #: Gap of the new modes that prolong the search, in nats.  A periodogram has dozens of modes that
 #: are 7 to 12 nats below the best one; all of them together have a mass below 1 %.
 MAX_COUNTED_GAP = 7.0
@@ -116,7 +112,7 @@ class ModeSearch:
             num_new = len(without_slopes(self.target, self.generator, new, known))
             num_quiet = 0 if num_new else num_quiet + 1
             self.num_since_new = 0 if num_new else self.num_since_new
-            if not self._has_several():
+            if not num_new and not self._has_several():
                 end = SearchEnd.ONE_MODE
             elif num_quiet >= num_quiet_rounds(self.target, self.relevant()):
                 end = SearchEnd.NO_NEW_MODE
@@ -139,13 +135,8 @@ class ModeSearch:
     def relevant(self) -> list[LocalMaximum]:
         """The maxima whose estimated mass is not negligible beside that of the best one."""
         best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
-        elbo_gap = max(MAX_ELBO_GAP, MAX_ELBO_GAP_PER_DIM * self.target.dim)
-        return [
-            maximum
-            for maximum in self.maxima
-            if maximum.laplace > best - MAX_LOG_MASS_GAP
-            or (maximum.elbo is not None and maximum.elbo > best - elbo_gap)
-        ]
+        lowest = best - MAX_LOG_MASS_GAP
+        return [one for one in self.maxima if max(one.log_mass, one.reach) > lowest]
 
     def _counted(self) -> list[LocalMaximum]:
         """The relevant maxima whose estimated mass is not small; an ELBO is only a lower bound."""
