@@ -38,7 +38,7 @@ LIMIT = 8.0  # of the standardized panel
 LABELS = {"isogmm": "isogmm", "nuts": "NUTS", "advi": "ADVI"}
 #: Draws and warm-up transitions of a chain of NUTS.  The badly scaled regression needs hundreds of
 #: gradients for each draw, and has fewer so that the demo stays short.
-NUTS_DRAWS = {"eight_schools": (1000, 1000), "fuel_economy": (500, 500)}
+NUTS_DRAWS = {"eight_schools": (1000, 1000), "fuel_economy": (250, 500)}
 #: Seconds that one fit may take on two cores, printed while it runs: with compilation.
 EXPECTED = {"isogmm": 10, "nuts": 30, "advi": 30}
 
