@@ -5,6 +5,7 @@ import pytest
 from benchmarks import gpu
 
 
+@pytest.mark.long  # a script for measurements
 @pytest.mark.weak_dtypes  # the models of the script are written as users write theirs
 @pytest.mark.usefixtures("unchecked")
 def test_the_script_prints_both_tables(capsys, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from benchmarks import many_rows
 
 
+@pytest.mark.long  # a script for measurements
 @pytest.mark.weak_dtypes  # the model of the script is written as users write theirs
 @pytest.mark.usefixtures("unchecked")
 def test_the_script_prints_its_table(capsys, monkeypatch):

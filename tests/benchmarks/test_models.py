@@ -37,7 +37,7 @@ def test_dimension(name):
 
 @pytest.mark.numpyro
 @pytest.mark.pymc
-@pytest.mark.slow
+@pytest.mark.long  # models of the benchmarks, which no other test needs to agree
 @pytest.mark.parametrize("name", BOTH)
 def test_pymc_and_numpyro_differ_by_a_constant(name):
     """log joint on the user's scale at draws of the reference: same differences."""

@@ -9,6 +9,7 @@ import isogmm
 from benchmarks import row_blocks
 
 
+@pytest.mark.long  # a script for measurements; fast: tests/rows
 @pytest.mark.numpyro
 @pytest.mark.weak_dtypes  # the models of the script are written as users write theirs
 @pytest.mark.usefixtures("unchecked")

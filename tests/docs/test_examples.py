@@ -23,10 +23,6 @@ FIRST = [
     pytest.param("numpyro", marks=pytest.mark.numpyro),
     pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
 ]
-SECOND = [
-    pytest.param("numpyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
-    pytest.param("pymc", marks=pytest.mark.pymc),
-]
 
 
 @pytest.fixture
@@ -43,6 +39,7 @@ def is_a_picture(path):
     return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 10_000
 
 
+@pytest.mark.long  # half a minute; fast: views/comparison, and the methods in test_baselines.py
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 @pytest.mark.numpyro
 def test_methods_with_small_budgets(script, tmp_path, monkeypatch):
@@ -82,7 +79,8 @@ def test_methods(language, script, tmp_path, monkeypatch):
         assert is_a_picture(tmp_path / f"{name}-{language}.png")
 
 
-@pytest.mark.parametrize("language", SECOND)
+@pytest.mark.long  # fast: views/report and views/plots
+@each_language
 def test_report(language, script, tmp_path, capsys):
     path = script("report").main(language, tmp_path)
     text, page = capsys.readouterr().out, path.read_text(encoding="utf-8")
@@ -115,7 +113,8 @@ def test_predict(language, script):
         assert abs(found - exact) < tolerance, name
 
 
-@pytest.mark.parametrize("language", FIRST)
+@pytest.mark.long  # fast: test_empirical_bayes.py, with a model of the same kind
+@each_language
 def test_hyperparameters(language, script):
     for found, exact in script("hyperparameters").main(language).values():
         # As in test_empirical_bayes: sufficient statistics over 2,000 draws.
