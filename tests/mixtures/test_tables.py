@@ -22,9 +22,11 @@ def test_numbers_that_are_not_finite_are_named(idata, tmp_path, name, value):
     fit = idt.get_group(idata, "fit").copy(deep=True)
     fit[name].values[1, 2] = value
     idt.add_group(idata, "fit", fit)
-    idt.save(idata, tmp_path / "fit.nc")
+    if np.isnan(value):  # a file keeps all numbers
+        idt.save(idata, tmp_path / "fit.nc")
+        idata = idt.load(tmp_path / "fit.nc")
     with pytest.raises(OptionError, match=f"the {name} of the stored.*chain=1, component=2"):
-        isogmm.Mixture.from_idata(idt.load(tmp_path / "fit.nc"))
+        isogmm.Mixture.from_idata(idata)
 
 
 def test_missing_variables_are_named(idata):
