@@ -1,5 +1,7 @@
 """Targets of NumPyro models compared with NumPyro's own functions."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,9 @@ CONTINUOUS = [name for name, case in CASES.items() if not case.discrete]
 DISCRETE = [name for name, case in CASES.items() if case.discrete]
 
 
+@functools.cache
 def target_of(name):
+    """A case and its target, whose programs are compiled once for all tests."""
     case = CASES[name]
     return case, NumPyroAdapter().to_target(case.model, case.args, case.kwargs, 0)
 

@@ -52,10 +52,16 @@ def test_a_density_without_an_edge_has_no_such_gaussian():
     assert gaussian_at_edge(target, generator, paths, 0) is None
 
 
-@pytest.mark.parametrize("function", [exponential, far_from_the_edge])
+@pytest.mark.parametrize(
+    "function",
+    # The search for a Gaussian at the edge is tested for both above.
+    [exponential, pytest.param(far_from_the_edge, marks=pytest.mark.long)],
+)
 def test_the_fit_is_flagged(function):
     with pytest.warns(FitWarning, match="drops to zero at a boundary"):
-        idata = isogmm.fit_isogmm(density(function), random_seed=0, progressbar=False)
+        idata = isogmm.fit_isogmm(
+            density(function), random_seed=0, draws=100, chains=2, refine=0, progressbar=False
+        )
     assert idata.attrs["verdict"] == "unreliable"
     assert "Choose priors that exclude the region beyond it" in idata.attrs["advice"]
 

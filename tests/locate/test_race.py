@@ -61,6 +61,11 @@ def paths_of(target, count=6):
     return [path for path in follow_paths(target, starts) if path is not None]
 
 
+@functools.cache
+def paths_of_schools():
+    return paths_of(schools())
+
+
 def outcome_at(mean, elbo, settled=True):
     best = Gaussians.start(np.array([mean]), np.eye(len(mean))[None])
     best.elbo[:], best.elbo_se[:], best.alive[:] = elbo, 0.2, elbo > -np.inf
@@ -191,7 +196,7 @@ def test_an_interrupted_race_of_all_paths_leaves_the_first_winner(asked):
 @pytest.mark.parametrize("iteration", [0, 3, 10, 30])
 def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypatch):
     target = schools()
-    paths, step, interrupts = paths_of(target), Race.run_until, []
+    paths, step, interrupts = paths_of_schools(), Race.run_until, []
 
     def interrupted(positions):
         interrupts.append(1)
