@@ -1,10 +1,12 @@
 """Settings of the whole suite: precision, type promotion, compilers, missing languages."""
 
+import contextlib
 import gc
 import importlib.metadata
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before anything imports PyTensor: no C compiler, which costs up to 40 s where it is cold, and
@@ -61,6 +63,7 @@ CORE = (
     "packaging",
     "progress",
     "recipe",
+    "rows",
     "samplers",
     "studies",
     "test_api.py",
@@ -68,6 +71,14 @@ CORE = (
     "test_baselines.py",
     "test_empirical_bayes.py",
     "test_validation.py",
+)
+#: Other files that run once: their PyMC models are examples of any model, and their results are
+#: read by functions that other tests cover with both sets of packages.
+ONCE = (
+    "docs/test_large_data.py",
+    "recipe/test_threads.py",
+    "results/test_working_directory.py",
+    "views/report/test_damage.py",
 )
 #: Whether programs are compiled without optimization.
 IS_QUICK_COMPILATION = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
@@ -101,11 +112,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def depends_on_versions(item: pytest.Item) -> bool:
-    """Whether the outcome of a test may differ between the two sets of packages."""
+    """Whether the outcome of a test may differ between the two sets; see ``CORE`` and ``ONCE``."""
+    path = item.path.relative_to(Path(__file__).resolve().parent)
+    if path.as_posix() in ONCE:
+        return False
     if any(item.get_closest_marker(name) for name in (*VERSIONED, "stack")):
         return True
-    top = item.path.relative_to(Path(__file__).resolve().parent).parts[0]
-    return top not in CORE and not item.get_closest_marker("numpyro")
+    return path.parts[0] not in CORE and not item.get_closest_marker("numpyro")
 
 
 @pytest.fixture(autouse=True)
@@ -126,9 +139,34 @@ def unchecked():
     """Whole fits without the type checks of the test session, which cost ten times the work."""
 
 
+@pytest.fixture
+def short_search():
+    """Fits that search for modes with few paths, for tests of something else."""
+
+
+@contextlib.contextmanager
+def search_with_few_paths() -> Iterator[None]:
+    """``init="auto"`` with few paths: two modes are still found, and one mode is trusted."""
+    from isogmm.locate.options import Locate
+    from isogmm.recipe import options
+    from isogmm.rows import approximate
+
+    few = Locate(num_starts=4, num_evaluations=0, num_candidate_paths=1)
+    original = options._init
+
+    def init(value: object) -> object:
+        return few if isinstance(value, str) and value == "auto" else original(value)
+
+    options._init, approximate.Locate = init, lambda: few
+    try:
+        yield
+    finally:
+        options._init, approximate.Locate = original, Locate
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item):
-    """Set type checks and optimization for a test, before the fixtures of a module run fits.
+    """Settings of a test, which hold before the fixtures of a module run fits.
 
     Type checks are off for ``unchecked``, and for ``--stack``, because shapes are the same with
     both sets of packages.  Long studies and measurements run longer than they compile.
@@ -140,8 +178,10 @@ def pytest_runtest_protocol(item: pytest.Item):
     before = jaxtyping.config.jaxtyping_disable
     unchecked = "unchecked" in item.fixturenames or item.config.getoption("--stack", default=False)
     jaxtyping.config.update("jaxtyping_disable", before or unchecked)
+    is_short = "short_search" in item.fixturenames
     try:
-        return (yield)
+        with search_with_few_paths() if is_short else contextlib.nullcontext():
+            return (yield)
     finally:
         jaxtyping.config.update("jaxtyping_disable", before)
 

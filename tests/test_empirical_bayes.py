@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 import isogmm
 from isogmm.inference_data import attributes, get_group
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 _rng = np.random.default_rng(0)
 X = _rng.normal(size=(40, 5))

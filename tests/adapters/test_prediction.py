@@ -14,7 +14,7 @@ from scipy import stats
 import isogmm
 from isogmm.inference_data import get_group, group_names, is_first_generation, load, loo, save
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 _rng = np.random.default_rng(7)
 X = np.linspace(-1.0, 2.0, 20)

@@ -69,7 +69,7 @@ def test_a_name_without_an_example_is_seen(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 @pytest.mark.filterwarnings("ignore")
 def test_the_parts_run():
     # Fewer particles, and fewer iterations of the function that JAX does not compile.
@@ -95,7 +95,7 @@ def test_the_parts_run():
 
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_the_page_on_several_modes_runs():
     import jax.numpy as jnp
 

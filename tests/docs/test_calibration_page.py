@@ -9,7 +9,7 @@ from isogmm.studies.uniformity import detectable
 
 @pytest.mark.slow
 @pytest.mark.numpyro
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_page_about_calibration(monkeypatch):
     # tests/studies/test_calibrate.py has the statistical tests; here the programs run.
     monkeypatch.setattr(calibrate, "MIN_SIMULATIONS", 4)

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.pages import page
 
-pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
+pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked", "short_search")]
 
 QUOTES = re.findall(r"(?:^> .*\n?)+", page("faq.md"), re.MULTILINE)
 

@@ -9,7 +9,7 @@ from helpers.pages import blocks, run
 @pytest.mark.slow
 @pytest.mark.numpyro
 @pytest.mark.pymc
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_page_about_many_fits(monkeypatch):
     import jax
 

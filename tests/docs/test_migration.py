@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.numpyro,
     pytest.mark.pymc,
-    pytest.mark.usefixtures("unchecked"),
+    pytest.mark.usefixtures("unchecked", "short_search"),
     pytest.mark.filterwarnings("ignore"),
 ]
 

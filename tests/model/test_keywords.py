@@ -69,7 +69,7 @@ def test_functions_with_another_first_argument_explain_too(name):
         getattr(isogmm, name)(None, regression, x=1)
 
 
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_arguments_of_another_type():
     with pytest.raises(OptionError, match=r"model_kwargs must be a dict .*, not list"):
         isogmm.fit_isogmm(regression, model_kwargs=[1])
@@ -77,7 +77,7 @@ def test_arguments_of_another_type():
         isogmm.fit_isogmm(regression, callback=[print])
 
 
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 @pytest.mark.parametrize(("count", "is_warned"), [(1000, True), (64, False)])
 def test_a_number_of_samples_as_large_as_one_of_draws(count, is_warned, monkeypatch):
     def stop():

@@ -1,4 +1,7 @@
-"""Every long function shows a line, unless it is switched off."""
+"""Every long function shows a line, unless it is switched off.
+
+The line of ``nuts_from`` is tested in samplers/test_nuts_and_smc_from.py.
+"""
 
 import inspect
 import re
@@ -11,7 +14,7 @@ import isogmm
 from helpers.notebook import notebook_line
 from isogmm import baselines
 
-pytestmark = [pytest.mark.usefixtures("unchecked"), pytest.mark.weak_dtypes]
+pytestmark = [pytest.mark.usefixtures("unchecked", "short_search"), pytest.mark.weak_dtypes]
 
 FUNCTIONS = [
     isogmm.fit_isogmm,
@@ -54,12 +57,6 @@ def test_a_baseline_names_its_method(shown, model):
     baselines.laplace(model, **SHAPE)
     assert re.fullmatch(r"isogmm: running laplace, \d+ s", shown[0])
     assert len(shown) == 2  # the line, and its end
-
-
-def test_nuts_names_the_mode(shown, model, idata):
-    pytest.importorskip("blackjax")
-    isogmm.nuts_from(idata, model, **SHAPE, tune=20)
-    assert any("running NUTS from the fit, mode 2 of 2" in text for text in shown[:-1])
 
 
 def test_smc_shows_its_run_and_temperature(shown, model, idata):

@@ -17,7 +17,7 @@ from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.recipe import checkpoint_file
 from isogmm.recipe.checkpoint_file import checked_path, read_arrays, write_arrays
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 QUICK = {"random_seed": 0, "progressbar": False, "draws": 50, "refine": 0}
 

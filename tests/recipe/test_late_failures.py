@@ -15,7 +15,7 @@ from isogmm.recipe import deliver
 from isogmm.recipe.families import mixture_family
 from isogmm.results.interruption import is_lack_of_memory
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 QUICK = {"random_seed": 0, "progressbar": False, "draws": 50}
 
@@ -43,11 +43,15 @@ def assert_complete(idata):
 
 
 @pytest.mark.parametrize(
-    "function",
-    [isogmm.fit_isogmm, isogmm.fit_gmmvi, isogmm.fit_factorized],
-    ids=lambda f: f.__name__,
+    ("function", "error"),
+    [
+        *((isogmm.fit_isogmm, error) for error in (ValueError, KeyError, OSError, MemoryError)),
+        (isogmm.fit_gmmvi, AttributeError),
+        (isogmm.fit_gmmvi, MemoryError),
+        (isogmm.fit_factorized, AttributeError),
+        (isogmm.fit_factorized, MemoryError),
+    ],
 )
-@pytest.mark.parametrize("error", [ValueError, KeyError, OSError, MemoryError, AttributeError])
 def test_a_callback_that_fails(function, error, target):
     calls = []
 

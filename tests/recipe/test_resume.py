@@ -15,7 +15,7 @@ from isogmm import inference_data as idt
 from isogmm.errors import ModelError
 from isogmm.recipe.resume import Checkpoint
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 QUICK = {"random_seed": 0, "progressbar": False}
 

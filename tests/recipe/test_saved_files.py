@@ -17,7 +17,11 @@ from isogmm.results.groups import get_group
 SAVED = Path(__file__).parent / "saved"
 QUICK = {"draws": 250, "random_seed": 1, "progressbar": False}
 
-pytestmark = [pytest.mark.stack, pytest.mark.numpyro, pytest.mark.usefixtures("unchecked")]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.numpyro,
+    pytest.mark.usefixtures("unchecked", "short_search"),
+]
 
 
 @pytest.fixture(scope="module")

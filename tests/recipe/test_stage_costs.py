@@ -9,7 +9,7 @@ import pytest
 import isogmm
 from isogmm import inference_data as idt
 
-pytestmark = [pytest.mark.usefixtures("unchecked"), pytest.mark.weak_dtypes]
+pytestmark = [pytest.mark.usefixtures("unchecked", "short_search"), pytest.mark.weak_dtypes]
 
 QUICK = {"random_seed": 0, "draws": 100, "chains": 2, "progressbar": False}
 

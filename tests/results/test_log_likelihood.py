@@ -1,5 +1,6 @@
 """The limit of the pointwise log likelihood, and its computation after the fit."""
 
+import functools
 import re
 import warnings
 
@@ -43,7 +44,9 @@ def mixture_model(y):
         numpyro.sample("y", dist.Normal(center[label], 1), obs=y)
 
 
+@functools.cache
 def pymc_model():
+    """One model for all tests, whose programs are compiled once."""
     import pymc as pm
 
     with pm.Model(coords=COORDS) as model:
@@ -68,7 +71,7 @@ LANGUAGES = [
 
 
 @pytest.fixture(autouse=True)
-def _without_type_checks(unchecked):
+def _without_type_checks(unchecked, short_search):
     """Whole fits."""
 
 

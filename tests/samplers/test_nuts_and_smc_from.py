@@ -6,11 +6,12 @@ import pytest
 from jax.scipy.special import logsumexp
 
 import isogmm
+from helpers.notebook import notebook_line
 from isogmm.inference_data import attributes, get_group
 from isogmm.samplers.modes import modes_of, shares
 
 # The samplers of other packages mix precisions.
-pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
+pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked", "short_search")]
 
 DIM = 3
 MASSES = np.array([0.7, 0.3])
@@ -66,9 +67,11 @@ def test_shares_are_whole_and_complete():
     assert shares(np.array([0.9999, 0.0001]), 100).tolist() == [100, 0]
 
 
-def test_nuts_from_visits_the_modes_in_proportion(model, idata):
+def test_nuts_from_visits_the_modes_in_proportion(model, idata, monkeypatch):
     pytest.importorskip("blackjax")
+    shown = notebook_line(monkeypatch)
     result = isogmm.nuts_from(idata, model, draws=600, chains=4, tune=60, random_seed=2)
+    assert any("running NUTS from the fit, mode 2 of 2" in text for text in shown[:-1])
     draws = get_group(result, "posterior")["x"]
     assert draws.sizes["chain"] == 4
     assert draws.sizes["draw"] == 600

@@ -1,6 +1,7 @@
 """Simulation-based calibration of conjugate models, and of fits that are wrong on purpose."""
 
 import copy
+import functools
 import json
 
 import numpy as np
@@ -13,7 +14,7 @@ from isogmm.model.adapter import find_adapter
 from isogmm.results.groups import group_names
 
 pytestmark = [
-    pytest.mark.usefixtures("unchecked"),
+    pytest.mark.usefixtures("unchecked", "short_search"),
     # PyMC's predictive functions warn of their own use of PyTensor.
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning"),
 ]
@@ -46,6 +47,12 @@ def called(language):
     return (normal, (Y,)) if language == "numpyro" else (normal_pymc(), ())
 
 
+@functools.cache
+def calibrated(language, *, conditional):
+    model, args = called(language)
+    return isogmm.calibrate(model, *args, n=10, conditional=conditional, **OPTIONS)
+
+
 each_language = pytest.mark.parametrize(
     "language",
     [
@@ -65,16 +72,15 @@ each_language = pytest.mark.parametrize(
     ],
 )
 def test_a_conjugate_model_is_calibrated(language, conditional):
-    model, args = called(language)
-    result = isogmm.calibrate(model, *args, n=15, conditional=conditional, **OPTIONS)
+    result = calibrated(language, conditional=conditional)
     group = "posterior_sbc" if conditional else "prior_sbc"
     pit = result[group]
     assert tuple(pit["mu"].dims) == ("chain", "draw")
-    assert pit["mu"].shape == (1, 15)
+    assert pit["mu"].shape == (1, 10)
     np.testing.assert_array_equal(pit["twice"], pit["mu"])
     assert result.attrs["calibrated"] == 1
     assert "consistent with correct fits" in result.attrs["calibration"]
-    assert json.loads(result.attrs["verdicts"]) == {"good": 15}
+    assert json.loads(result.attrs["verdicts"]) == {"good": 10}
     assert set(result["uniformity"]["quantity"].values) == {"mu", "twice"}
     assert group in group_names(result)
 
@@ -199,7 +205,7 @@ def test_pymc_models_that_cannot_be_simulated():
 def test_arviz_and_the_plot_take_the_result():
     import arviz as az
 
-    result = isogmm.calibrate(normal, Y, n=10, **OPTIONS)
+    result = calibrated("numpyro", conditional=False)
     axes = isogmm.plot_calibration(result)
     assert len(axes.lines) == 3  # the reference, mu and twice
     if hasattr(az, "plot_ecdf_pit"):

@@ -11,7 +11,7 @@ import isogmm
 from isogmm import inference_data as idt
 from isogmm.errors import FitWarning, OptionError
 
-pytestmark = [pytest.mark.usefixtures("unchecked"), pytest.mark.stack]
+pytestmark = [pytest.mark.usefixtures("unchecked", "short_search"), pytest.mark.stack]
 
 OPTIONS = {"random_seed": 1, "draws": 500, "progressbar": False}
 Y = np.array([0.3, -1.2, 0.8, 3.0, -0.1, 0.4])

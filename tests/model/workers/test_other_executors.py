@@ -5,7 +5,7 @@ import pytest
 
 import isogmm
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 CHEAP = {"random_seed": 1, "draws": 100, "chains": 2, "progressbar": False, "refine": 0}
 
