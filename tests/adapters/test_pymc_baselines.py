@@ -32,12 +32,13 @@ def conjugate():
     return model
 
 
+DRAWS = 150
 OPTIONS = {
-    "nuts": {"tune": 300, "cores": 1, "compute_convergence_checks": False},
-    "advi": {"iterations": 2000, "obj_optimizer": pm.adagrad_window(learning_rate=0.1)},
-    "fullrank_advi": {"iterations": 2000, "obj_optimizer": pm.adagrad_window(learning_rate=0.1)},
+    "nuts": {"tune": 100, "cores": 1, "compute_convergence_checks": False},
+    "advi": {"iterations": 1000, "obj_optimizer": pm.adagrad_window(learning_rate=0.1)},
+    "fullrank_advi": {"iterations": 1000, "obj_optimizer": pm.adagrad_window(learning_rate=0.1)},
     "svgd": {
-        "iterations": 150,
+        "iterations": 80,
         "inf_kwargs": {"n_particles": 20},
         "obj_optimizer": pm.adam(learning_rate=0.1),
     },
@@ -49,10 +50,10 @@ def test_a_baseline_finds_a_gaussian_posterior(name):
     model = conjugate()
     function = PyMCAdapter().baselines()[name]
     with model:
-        result = function(random_seed=1, draws=300, chains=2, **OPTIONS[name])
+        result = function(random_seed=1, draws=DRAWS, chains=2, **OPTIONS[name])
     posterior = get_group(result, "posterior")
-    assert posterior["mu"].shape == (2, 300)
-    assert get_group(result, "log_likelihood")["obs"].shape == (2, 300, 20)
+    assert posterior["mu"].shape == (2, DRAWS)
+    assert get_group(result, "log_likelihood")["obs"].shape == (2, DRAWS, 20)
     draws = posterior["mu"].values
     # Five standard errors of about 100 effective draws; the variational family holds the truth,
     # its optimization adds a bias of at most a fifth of a standard deviation.
@@ -62,10 +63,10 @@ def test_a_baseline_finds_a_gaussian_posterior(name):
     assert told["inference_library"] == "pymc"
     assert told["sampling_time"] > 0
     assert told["algorithm"] == name
-    expected = {"advi": 2000, "fullrank_advi": 2000, "svgd": 150 * 20}
+    expected = {"advi": 1000, "fullrank_advi": 1000, "svgd": 80 * 20}
     if name == "nuts":
         # At least one step for each of the draws, warm-up included.
-        assert told["num_gradient_evaluations"] >= 2 * (300 + 300)
+        assert told["num_gradient_evaluations"] >= 2 * (DRAWS + 100)
         assert not [group for group in group_names(result) if group.startswith("warmup")]
     else:
         assert told["num_gradient_evaluations"] == expected[name]

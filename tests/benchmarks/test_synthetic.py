@@ -9,13 +9,21 @@ N = 20_000
 SMOOTH = [name for name in synthetic.names() if name not in ("half_normal_wall",)]
 
 
+def thinned(names):
+    """Every third target; the others are long tests, because they go through the same code."""
+    return [
+        name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.long)
+        for place, name in enumerate(names)
+    ]
+
+
 def _evaluate(case, x):
     target = case.target(batch_size=1_000)
     return target.evaluate(x)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", thinned(SMOOTH))
 def test_scores_have_mean_zero_under_the_exact_draws(name):
     """E[∇ log π] = 0 and E[x_i ∂_i log π] = -1: draws and density belong together."""
     case = synthetic.load(name)
@@ -34,7 +42,7 @@ def test_scores_have_mean_zero_under_the_exact_draws(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in synthetic.names() if "2000" not in n])
+@pytest.mark.parametrize("name", thinned(n for n in synthetic.names() if "2000" not in n))
 def test_evidence_matches_importance_sampling(name):
     """Bridge sampling against a normal h inside one mode: Z = E_h[√(π̃/h)] / E_π[√(h/π̃)]."""
     case = synthetic.load(name)
@@ -80,7 +88,7 @@ def test_masses_of_the_modes(name):
     assert np.all(error <= 5 * np.sqrt(case.masses * (1 - case.masses) / N) + slack)
 
 
-@pytest.mark.parametrize("name", synthetic.names())
+@pytest.mark.parametrize("name", thinned(synthetic.names()))
 def test_exact_draws_score_at_the_noise_floor(name):
     case = synthetic.load(name)
     draws = case.draw(np.random.default_rng(4), 4_000).reshape(4, 1_000, case.dim)

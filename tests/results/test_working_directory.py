@@ -21,7 +21,7 @@ PROGRAM = """
     import isogmm
 
     model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2))
-    idata = isogmm.fit_isogmm(model, random_seed=0, progressbar=False)
+    idata = isogmm.fit_isogmm(model, random_seed=0, draws=50, refine=0, progressbar=False)
     print(idata.attrs["verdict"], len(isogmm.inference_data.summary(idata)))
 """
 
