@@ -28,7 +28,9 @@ def test_a_component_is_normalized_and_its_draws_follow_it(shape):
     assert abs(np.mean(draws[:, 0] < 1.0) - shares[0]) < 5 * standard_error + by_first[1_000]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 8))]
+)
 def test_scores_have_mean_zero_under_the_exact_draws(seed):
     """E[∇ log π] = 0 and E[x_i ∂_i log π] = -1: draws and density belong together."""
     case = random_target(seed)
@@ -41,6 +43,7 @@ def test_scores_have_mean_zero_under_the_exact_draws(seed):
         assert np.all(np.abs(values.mean(0) - truth) <= 6.0 * standard_error)
 
 
+@pytest.mark.long  # forty targets of the benchmarks
 def test_all_kinds_of_targets_occur():
     cases = [random_target(seed) for seed in range(40)]
     assert set().union(*(case.tags for case in cases)) == set(random_targets.SHAPES)

@@ -52,6 +52,7 @@ def test_a_density_without_an_edge_has_no_such_gaussian():
     assert gaussian_at_edge(target, generator, paths, 0) is None
 
 
+@pytest.mark.usefixtures("short_search")
 @pytest.mark.parametrize(
     "function",
     # The search for a Gaussian at the edge is tested for both above.

@@ -11,7 +11,7 @@ import isogmm
 from isogmm import inference_data as idt
 from isogmm.recipe.blas_threads import one_blas_thread
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 QUICK = {"random_seed": 0, "progressbar": False, "draws": 50, "refine": 0, "num_components": 3}
 
@@ -76,6 +76,7 @@ def draws(idata):
         pytest.param(pymc_model, marks=pytest.mark.pymc),
     ],
 )
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")  # of fits without chains
 def test_concurrent_fits_are_like_fits_alone(make):
     # The first fit also loads the libraries.
     (alone,) = together(lambda: isogmm.fit_isogmm(make(), **QUICK))

@@ -20,6 +20,8 @@ from isogmm.results.groups import attributes
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 OPTIONS = {"draws": 50, "chains": 2, "refine": 0, "random_seed": 3, "progressbar": False}
+# Few paths: an option and not the fixture, which worker processes do not have.
+OPTIONS["init"] = isogmm.Locate(num_starts=4, num_evaluations=0, num_candidate_paths=1)
 
 
 def data(seed, n=12):
