@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
 
 KNOWN = [name for name, s in SETTINGS.items() if "network" not in name]
 #: Cheap ones run whenever the suite runs, the others with the long tests.
-EVERY_TIME = ("mixture_20", "funnel", "skewed_tails", "wine")
+EVERY_TIME = ("skewed_tails", "wine")
 
 
 @functools.cache
@@ -159,7 +159,7 @@ def test_variances_that_move_are_worth_it(plane):
         assert by_method["ibw"] < by_method["gd"]
 
 
-@pytest.mark.slow
+@pytest.mark.long  # fast: recipe/test_fit.py
 def test_default_needs_no_tuning(plane):
     rows = methods.run_default(SETTINGS["mixture_2"].problem(), 0)
     assert rows[0]["kl"] < min(row["kl"] for row in plane)

@@ -45,7 +45,7 @@ def read_blocks():
         yield {"x": X[part].astype(np.float32), "y": Y[part]}
 
 
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_a_regression_from_a_sample_of_a_tenth_of_the_rows():
     idata = isogmm.fit_rows(regression(), read_blocks, sample_rows=2_000, **OPTIONS)
     mean, sd = exact_regression()
@@ -68,6 +68,7 @@ def test_a_regression_from_a_sample_of_a_tenth_of_the_rows():
     assert "observed_data" not in (idata.groups() if callable(idata.groups) else idata.children)
 
 
+@pytest.mark.long  # fast: the mode that the sample prefers, below, and draws/test_masses.py
 @pytest.mark.usefixtures("unchecked")
 def test_two_modes_with_the_mass_that_all_rows_give_them():
     y = RNG.normal(size=5_000) + 1.0
@@ -143,7 +144,8 @@ def test_a_sample_that_says_little_is_never_trusted_with_wrong_draws():
     assert trusted or "isogmm.fit_" in idata.attrs["advice"]
 
 
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.stack
+@pytest.mark.usefixtures("unchecked", "short_search")
 @pytest.mark.parametrize("error", [OSError("the disk is gone"), KeyboardInterrupt()])
 def test_a_failure_of_the_last_pass_does_not_lose_the_draws(error, monkeypatch):
     def fails(density, positions, blocks):
