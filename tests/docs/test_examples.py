@@ -10,7 +10,7 @@ import pytest
 import isogmm
 from helpers.sources import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked", "short_search")]
 
 FOLDER = ROOT / "docs" / "examples"
 LANGUAGES = [

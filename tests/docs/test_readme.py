@@ -68,7 +68,7 @@ def test_make_alone_begins_with_a_usage_line():
 
 @pytest.mark.slow
 @pytest.mark.numpyro
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_example_runs(capsys):
     (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names = {}

@@ -7,7 +7,7 @@ import pytest
 import isogmm
 from isogmm.model.jax_target import JaxPrograms
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 QUICK = {"random_seed": 0, "progressbar": False}
 

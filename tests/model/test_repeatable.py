@@ -8,7 +8,7 @@ from helpers.targets import make_target
 from isogmm.errors import ModelError
 
 pytestmark = [
-    pytest.mark.usefixtures("unchecked"),
+    pytest.mark.usefixtures("unchecked", "short_search"),
     pytest.mark.filterwarnings("ignore:isogmm. The fit reached max_iterations"),
 ]
 

@@ -40,7 +40,7 @@ def test_quickstart_numpyro_runs():
 
 @pytest.mark.slow
 @pytest.mark.pymc
-@pytest.mark.usefixtures("unchecked")
+@pytest.mark.usefixtures("unchecked", "short_search")
 def test_quickstart_pymc_runs():
     names = run(cells(NOTEBOOKS / "2_quickstart_pymc.ipynb"))
     assert names["idata"].attrs["verdict"] in ("good", "reweighted", "refined")

@@ -8,7 +8,7 @@ import pytest
 import isogmm
 from isogmm.recipe import summarize as module
 
-pytestmark = pytest.mark.usefixtures("unchecked")
+pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
 DIM = 3
 QUICK = {"random_seed": 0, "draws": 200, "chains": 2, "progressbar": False}
