@@ -72,15 +72,16 @@ def test_a_bias_discards_the_first_half_and_continues(monkeypatch):
 
 def test_a_large_error_alone_keeps_the_whole_recording(monkeypatch):
     def error(draws, groups):
-        # Below the limit from five planned lengths on; three are recorded before the judgment.
+        # Below the limit from five planned lengths on; three are recorded at first.
         error = 0.999 * LARGEST_OF_THREE * MAX_LOG_SD_ERROR
         return np.array([0.0, error * np.sqrt(5 * RECORDED / draws.shape[1]), 0.0])
 
     asked = bias_in_turn(monkeypatch, [0.0])
     monkeypatch.setattr(extension, "log_sd_error", error)
     found = refined()
-    assert asked == [(3 * RECORDED, WARMUP), (6 * RECORDED, WARMUP)]
-    assert found.num_transitions == WARMUP + 6 * RECORDED
+    # A quarter of 60 transitions, then quarters of 75 until there are 100 or more.
+    assert asked == [(3 * RECORDED, WARMUP), (75 + 18 + 18, WARMUP)]
+    assert found.num_transitions == WARMUP + 75 + 18 + 18
 
 
 @pytest.mark.parametrize(("share", "is_trusted"), [(0.99, True), (1.01, False)])

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from isogmm.draws.chains.convergence import Drift, drift, start_correlation
 from isogmm.draws.chains.extension import (
+    EXTENSIONS_PER_LENGTH,
     MAX_LOG_SD_ERROR,
     extend_until_accurate,
     spread_error,
@@ -178,10 +179,9 @@ def refine(
 
     The warm-up ends when the correlation across chains with the starting points has vanished for
     every coordinate, and as many transitions again have passed.  The recording is at least as
-    long as the warm-up, and is extended until tails and sds are accurate.  If this takes too long,
-    as many transitions again follow, as far as the budget allows.  If the halves differ, or if the
-    autocorrelation shows that the starting points still bias the recording, its first half counts
-    as warm-up.
+    long as the warm-up, and is extended until tails and sds are accurate, as far as the budget
+    allows.  If the halves differ, or if the autocorrelation shows that the starting points still
+    bias the recording, its first half counts as warm-up, and as many transitions as it had follow.
 
     Parameters
     ----------
@@ -261,7 +261,10 @@ def _record_until_stationary(
         length = len(recording)
         if depends_on_start:
             recording.discard_first_half()
-        recording.plan(len(recording) + length)
+            length += len(recording)
+        else:
+            length += max(length // EXTENSIONS_PER_LENGTH, 1)
+        recording.plan(length)
 
 
 def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:

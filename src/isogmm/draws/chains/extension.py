@@ -29,11 +29,11 @@ def extend_until_accurate(recording: Recording, length: int, min_length: int) ->
     recording
         A recording, empty or with the transitions that are kept.
     length
-        Number of transitions before the first judgment.
+        Planned number of transitions.
     min_length
         As for :meth:`isogmm.draws.chains.recording.Recording.extend`.
     """
-    recording.extend(length, min_length=min_length)
+    recording.extend(length - len(recording), min_length=min_length)
     extension = max(length // EXTENSIONS_PER_LENGTH, 1)
     while (
         len(recording) < MAX_RECORDING_FACTOR * length
