@@ -188,9 +188,16 @@ def test_invalid_options_and_data_are_errors():
         isogmm.fit_many(log_density().to_target(), [as_dict(DATA[0])])
 
 
-def test_ctrl_c_ends_the_study():
-    # A shell starts background jobs with this signal ignored.
+@pytest.fixture
+def _interruptible():
+    """A shell starts background jobs with this signal ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_ctrl_c_ends_the_study():
     calls = []
 
     def interrupt(check):
@@ -198,17 +205,15 @@ def test_ctrl_c_ends_the_study():
         if len(calls) == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    try:
-        with pytest.warns(FitWarning, match="the study was interrupted before this fit ended"):
-            results = isogmm.fit_many(
-                log_density(), [as_dict(pair) for pair in DATA], callback=interrupt, **OPTIONS
-            )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.warns(FitWarning, match="the study was interrupted before this fit ended"):
+        results = isogmm.fit_many(
+            log_density(), [as_dict(pair) for pair in DATA], callback=interrupt, **OPTIONS
+        )
     assert attributes(results[0])["stop_reason"] == "interrupted"
     assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_that_a_library_catches_at_the_end_of_a_fit_ends_the_study(monkeypatch):
     original = build_result.to_inference_data
 
