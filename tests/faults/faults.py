@@ -372,7 +372,7 @@ FAULTS = [
         LOCATE + "mode_search.py",
         "max(one.log_mass, one.reach) > lowest",
         "one.log_mass > lowest",
-        ("tests/locate/test_mode_search.py",),
+        ESTIMATES,
     ),
     Fault(
         "remaining bias: autocorrelation at half of the recording",

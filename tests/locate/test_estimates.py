@@ -13,7 +13,11 @@ from isogmm.locate.estimates import (
     check_estimates,
     without_slopes,
 )
+from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.locate import Locate
 from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.mode_search import ModeSearch
+from isogmm.model.fit_target import FitTarget
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -95,3 +99,17 @@ class TestElbos:
     def test_a_gaussian_that_diverges_has_no_mass(self, monkeypatch):
         maximum, _ = self.checked(monkeypatch, [-60.0, -np.inf])
         assert maximum.elbo == maximum.reach == -np.inf
+
+
+@pytest.mark.parametrize(("reach", "is_relevant"), [(-11.0, True), (-13.0, False)])
+def test_a_mode_is_relevant_while_its_elbo_may_reach_the_limit(reach, is_relevant):
+    means = np.array([[0.0, 0.0], [60.0, 0.0]])
+    target = FitTarget.of(isotropic_mixture(means, np.ones(2)).target())
+    first, rising = (LocalMaximum(mean, np.eye(2), -2.5, 0.0) for mean in means)
+    rising.laplace, rising.elbo, rising.reach = -60.0, -40.0, reach
+    best = Gaussians.start(means[:1], np.eye(2)[None])
+    best.elbo[:] = 0.0
+    search = ModeSearch(
+        target, np.random.default_rng(0), Locate(), best, [first, rising], num_paths=2
+    )
+    assert search.relevant() == ([first, rising] if is_relevant else [first])

@@ -215,20 +215,6 @@ def test_chains_lead_to_a_funnel_whose_laplace_estimate_is_far_too_low():
     assert new[0].position[0] < -5.0
 
 
-@pytest.mark.parametrize(("reach", "is_relevant"), [(-11.0, True), (-13.0, False)])
-def test_a_mode_is_relevant_while_its_elbo_may_reach_the_limit(reach, is_relevant):
-    means = np.array([[0.0, 0.0], [60.0, 0.0]])
-    target = FitTarget.of(isotropic_mixture(means, np.ones(2)).target())
-    first, rising = (LocalMaximum(mean, np.eye(2), -2.5, 0.0) for mean in means)
-    rising.laplace, rising.elbo, rising.reach = -60.0, -40.0, reach
-    best = Gaussians.start(means[:1], np.eye(2)[None])
-    best.elbo[:] = 0.0
-    search = ModeSearch(
-        target, np.random.default_rng(0), Locate(), best, [first, rising], num_paths=2
-    )
-    assert search.relevant() == ([first, rising] if is_relevant else [first])
-
-
 @pytest.mark.parametrize(
     ("dim", "counts", "expected"),
     [

@@ -111,8 +111,10 @@ class ModeSearch:
             new = [one for one in self._counted() if all(one is not other for other in known)]
             num_new = len(without_slopes(self.target, self.generator, new, known))
             num_quiet = 0 if num_new else num_quiet + 1
-            self.num_since_new = 0 if num_new else self.num_since_new
-            if not num_new and not self._has_several():
+            is_several = self._has_several()
+            if num_new and is_several:  # otherwise it takes the place of the only one
+                self.num_since_new = 0
+            if not is_several:
                 end = SearchEnd.ONE_MODE
             elif num_quiet >= num_quiet_rounds(self.target, self.relevant()):
                 end = SearchEnd.NO_NEW_MODE
