@@ -31,8 +31,8 @@ MAX_DRIFT_SD = 0.05
 #: had 0.025 to 0.18, and correct ones 0 to 0.07.
 MAX_REMAINING_BIAS = 0.03
 #: The same, and the standard error of a log standard deviation, in a result that is trusted if the
-#: budget allows no more.  Results with errors of 0.13 and 0.17 exceeded one of them.  Correct
-#: results of heavy tails, such as a hierarchy of four groups, had a standard error of 0.037.
+#: budget allows no further transitions.  Results with errors of 0.13 and 0.17 exceeded one.
+#: Correct results of heavy tails, as of a hierarchy of four groups, had a standard error of 0.037.
 MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR = 0.1, 0.05
 #: A recording is continued while this multiple of the gradients spent is within the budget.
 CONTINUED_COST_FACTOR = 2.0
