@@ -6,13 +6,14 @@ import pytest
 from jax.scipy.special import logsumexp
 
 import isogmm
-from isogmm.locate import mode_search, sphere_search, spheres
+from isogmm.locate import mode_search, sphere_centers, sphere_search, spheres
 from isogmm.locate.factors import map_of
 from isogmm.locate.locate import locate
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.quiet_rounds import num_quiet_rounds
-from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
+from isogmm.locate.sphere_centers import SphereCenter, typical_size, widest_centers
+from isogmm.locate.sphere_search import num_sphere_points, starts_from_spheres
 from isogmm.locate.spheres import RADII, directions, excess_on_sphere, most_unexpected
 from isogmm.locate.starts import follow_starts
 from isogmm.model.fit_target import FitTarget
@@ -63,14 +64,14 @@ def test_values_that_are_not_finite_have_no_excess():
     np.testing.assert_array_equal(np.isfinite(excess), np.isfinite(values))
     own = map_of(np.zeros(DIM), np.eye(DIM))
     none = np.full((len(RADII), len(UNITS)), -np.inf)
-    assert len(most_unexpected(own, np.stack([UNITS] * len(RADII)), none).points) == 0
+    assert len(most_unexpected(own, RADII, np.stack([UNITS] * len(RADII)), none).points) == 0
 
 
 def test_the_most_unexpected_points_are_those_toward_another_mode():
     own = map_of(np.arange(1.0, DIM + 1), np.diag(np.arange(1.0, DIM + 1)))
     values = -0.5 * RADII[:, None] ** 2 + np.where(UNITS[:, 0] > 0.8, 1.0, 0.0)
     units = np.stack([UNITS] * len(RADII))
-    points, log_density = most_unexpected(own, units, values)
+    points, log_density = most_unexpected(own, RADII, units, values)
     num_inside = (UNITS[:, 0] > 0.8).sum()
     z = own.inverse(points)
     is_inside = z[:, 0] > 0.8 * np.linalg.norm(z, axis=1)
@@ -85,7 +86,7 @@ def test_the_excess_counts_in_units_of_its_spread():
     values = 0.01 * np.random.default_rng(1).normal(size=(len(RADII), len(UNITS)))
     values[0] *= 1_000.0
     values[-1, 7] = 1.0
-    points, _ = most_unexpected(own, np.stack([UNITS] * len(RADII)), values)
+    points, _ = most_unexpected(own, RADII, np.stack([UNITS] * len(RADII)), values)
     np.testing.assert_allclose(points[0], RADII[-1] * UNITS[7])
 
 
@@ -101,7 +102,7 @@ def test_a_ray_through_one_mode_has_no_maximum_outside_it():
     target, scales, center = two_modes("gaussian", 0.4, 11.0)
     own = map_of(np.zeros(DIM), np.diag(scales))
     points = np.stack([0.8 * center, -0.8 * center])
-    reached, _, is_maximum = sphere_search._along_rays(target, own, points)
+    reached, _, is_maximum = sphere_search._along_rays(target, own, points, sphere_search.RAY_RADII)
     assert is_maximum.tolist() == [True, False]
     # Successive radii have the ratio 1.16: one of them differs from 11 by less than 0.9.
     assert np.linalg.norm((reached[0] - center) / scales) < 3 * 0.4
@@ -138,6 +139,85 @@ def test_a_narrow_mode_far_away_is_found(first, width, distance, monkeypatch):
     assert target.num_value_evaluations > sphere_search.MAX_POINTS
 
 
+def student(x, freedom):
+    return -0.5 * (freedom + DIM) * jnp.log1p(jnp.sum(x**2) / freedom)
+
+
+@pytest.mark.parametrize("freedom", [6.0, np.inf])
+def test_the_size_of_a_mode(freedom):
+    """A Student t has E r² / d = ν / (ν - 2), and the covariance ν / (ν + d) at its maximum."""
+
+    def log_density(x):
+        return -0.5 * jnp.sum(x**2) if np.isinf(freedom) else student(x, freedom)
+
+    shrinkage = 1.0 if np.isinf(freedom) else np.sqrt(freedom / (freedom + DIM))
+    target = FitTarget.of(isogmm.LogDensity(log_density, np.zeros(DIM)).to_target())
+    own = map_of(np.zeros(DIM), shrinkage * np.eye(DIM))
+    size = typical_size(target, np.random.default_rng(0), own)
+    exact = 1.0 if np.isinf(freedom) else np.sqrt((freedom + DIM) / (freedom - 2.0))
+    # The largest radius is 6 √d.  Without what lies beyond it, √(E r²) is smaller by 1.6 %.
+    np.testing.assert_allclose(size, exact, rtol=0.017)
+
+
+def test_a_value_that_is_finite_nowhere_leaves_the_size():
+    target = FitTarget.of(
+        isogmm.LogDensity(lambda x: jnp.log(-jnp.sum(x**2)), np.ones(DIM)).to_target()
+    )
+    own = map_of(np.zeros(DIM), np.eye(DIM))
+    assert typical_size(target, np.random.default_rng(0), own) == 1.0
+
+
+def test_spheres_around_a_heavy_tailed_mode_are_as_large_as_the_mode():
+    """A mode 17 sds of a Student t away is 62 sds of its Laplace approximation away."""
+    center, width = np.full(DIM, 30.0 / np.sqrt(DIM)), 1.5
+
+    def log_density(x):
+        narrow = -0.5 * jnp.sum((x - center) ** 2) / width**2 - DIM * np.log(width)
+        return jnp.logaddexp(student(x, 3.0), narrow)
+
+    target = FitTarget.of(isogmm.LogDensity(log_density, np.zeros(DIM)).to_target())
+    factor = np.sqrt(3.0 / (3.0 + DIM)) * np.eye(DIM)
+    # Coordinates that are known to some percent only, as from draws.
+    rough = np.sqrt(3.0) * np.diag(np.linspace(0.9, 1.1, DIM))
+    maximum = LocalMaximum(np.zeros(DIM), factor, 0.0, 0.0)
+    known = SphereCenter(map_of(np.zeros(DIM), rough), 0.0, maximum)
+    ((starts, own),) = starts_from_spheres(target, np.random.default_rng(0), [known], 65_536)
+    np.testing.assert_allclose(own.factor, factor, rtol=0.1, atol=0.01)
+    assert np.linalg.norm(starts - center, axis=1).min() < np.sqrt(DIM) * width
+
+
+def test_the_centers_of_spheres_are_the_widest_gaussians():
+    """The Laplace approximation at the mode of a funnel is narrower than the other mode."""
+
+    def log_density(x):
+        first, rest = x[0], x[1:]
+        funnel = (
+            -0.5 * first**2 - 0.5 * jnp.sum(rest**2) * jnp.exp(-first) - 0.5 * (DIM - 1) * first
+        )
+        other = -0.5 * jnp.sum((x - 20.0) ** 2) / 0.25**2 - DIM * np.log(0.25)
+        return jnp.logaddexp(funnel, other)
+
+    target = FitTarget.of(isogmm.LogDensity(log_density, np.zeros(DIM)).to_target())
+    neck = np.zeros(DIM)
+    neck[0] = -0.5 * (DIM - 1)
+    factor = np.exp(0.5 * neck[0]) * np.eye(DIM)
+    factor[0, 0] = 1.0
+    half = 0.5 * DIM * np.log(2.0 * np.pi)
+    maxima = [
+        LocalMaximum(np.full(DIM, 20.0), 0.25 * np.eye(DIM), -DIM * np.log(0.25), half),
+        LocalMaximum(neck, factor, 0.5 * neck[0] ** 2, half),
+    ]
+    centers = widest_centers(target, np.random.default_rng(0), maxima)
+    assert centers[0].maximum is maxima[1]
+    assert centers[1].maximum is maxima[0]
+    # The other mode is a Gaussian, for which every draw gives the exact ELBO.
+    log_density = centers[1].explained(np.full((1, DIM), 20.0))[0]
+    assert log_density == pytest.approx(-DIM * np.log(0.25), abs=1e-3)
+    before = target.num_gradient_evaluations
+    widest_centers(target, np.random.default_rng(0), maxima)
+    assert target.num_gradient_evaluations == before
+
+
 @pytest.mark.parametrize("kind", ["student", "banana"])
 def test_spheres_around_two_modes_lead_to_a_third(kind):
     """The third mode is narrow, and 9 sds away from both."""
@@ -156,7 +236,7 @@ def test_spheres_around_two_modes_lead_to_a_third(kind):
 
     target = FitTarget.of(isogmm.LogDensity(log_density, np.zeros(DIM)).to_target())
     known = [
-        SphereCenter(map_of(c, np.eye(DIM)), LocalMaximum(c, np.eye(DIM), 0.0, 0.0))
+        SphereCenter(map_of(c, np.eye(DIM)), 0.0, LocalMaximum(c, np.eye(DIM), 0.0, 0.0))
         for c in centers[:2]
     ]
     found = starts_from_spheres(target, np.random.default_rng(0), known, 65_536)
@@ -183,7 +263,7 @@ def test_one_mode_is_searched_once_by_values():
     assert located.num_screened == 2048 + sphere_search.MAX_POINTS
     num_further = sphere_search.NUM_CIRCLES * len(sphere_search.ANGLES)
     num_further += len(sphere_search.RAY_RADII)
-    largest = sphere_search.MAX_POINTS + 2 * sphere_search.NUM_TEST_POINTS
+    largest = sphere_search.MAX_POINTS + 2 * sphere_centers.NUM_TEST_POINTS
     largest += num_further * spheres.MAX_CANDIDATES
     assert sphere_search.MAX_POINTS < num_values <= largest
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates, without_slopes
-from isogmm.locate.factors import log_det, map_of
+from isogmm.locate.factors import map_of
 from isogmm.locate.found_modes import FoundModes
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.located import INCOMPLETE, SearchEnd
@@ -14,7 +14,8 @@ from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.options import Locate
 from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.screening import choose_starts, points_around
-from isogmm.locate.sphere_search import SphereCenter, num_sphere_points, starts_from_spheres
+from isogmm.locate.sphere_centers import SphereCenter, widest_centers
+from isogmm.locate.sphere_search import num_sphere_points, starts_from_spheres
 from isogmm.locate.starts import (
     DrawStarts,
     dispersed_positions,
@@ -35,9 +36,6 @@ MAX_POINT_NUMBERS = 10_000_000
 NUM_MODEL_POINTS, NUM_MODEL_PATHS = 2048, 48
 #: Smallest number of paths around each known Gaussian, and largest number of these Gaussians.
 MIN_PATHS_AROUND, MAX_CENTERS = 4, 48
-#: Largest number of modes around which spheres are searched if several are known.  Around wide
-#: modes more directions lead to others.
-MAX_SPHERE_CENTERS = 6
 #: Largest number of evaluations of one path of a round.  In the coordinates of a mode, paths to new
 #: modes had 6 to 35 iterates.
 NUM_PATH_EVALUATIONS = 100
@@ -206,13 +204,10 @@ class ModeSearch:
         """Paths from values on spheres around the only known mode, or around the widest ones."""
         if not (count := num_sphere_points(self.target)):
             return
-        centers = [SphereCenter(self.map, self._nearest())]
         if is_several:
-            widest = sorted(self.relevant(), key=lambda maximum: -log_det(maximum.factor))
-            centers = [
-                SphereCenter(map_of(maximum.position, maximum.factor), maximum)
-                for maximum in widest[:MAX_SPHERE_CENTERS]
-            ]
+            centers = widest_centers(self.target, self.generator, self.relevant())
+        else:
+            centers = [SphereCenter.of(self.map, self.elbo, self._nearest())]
         self.num_screened += count * len(centers)
         found = starts_from_spheres(self.target, self.generator, centers, count)
         for center, starts in zip(centers, found, strict=True):

@@ -1,15 +1,12 @@
 """Starting points for paths to narrow modes, from values on spheres around the known modes."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.locate.curvature import gradient_changes
-from isogmm.locate.factors import factor_of, map_of
-from isogmm.locate.maxima import LocalMaximum
-from isogmm.locate.spheres import RADII, directions, most_unexpected, spread
+from isogmm.locate.sphere_centers import SphereCenter, more_elliptical
+from isogmm.locate.spheres import RADII, directions, most_unexpected
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 
@@ -22,13 +19,6 @@ MIN_DIM, MAX_DIM = 6, 40
 #: searches, 61,440 in 31 of 36, and the points of a round alone in 4 of 45.  On the four hardest
 #: ones, 61,440 found another in 11 of 16, and 98,304 in 19 of 24.
 MAX_POINTS, MAX_NUMBERS, MIN_POINTS = 98_304, 4e8, 8_192
-#: Points on one sphere that choose between two maps, and its radius in standard deviations.
-NUM_TEST_POINTS, TEST_RADIUS = 256, 8.0
-#: Ratio of the spreads below which the second map replaces the first, and values that it needs.
-MAX_SPREAD_RATIO, MIN_TEST_VALUES = 0.5, 50
-#: Step of the differences of gradients at a maximum, in standard deviations.  With a smaller one,
-#: rounding errors of single precision change the shape of the map.
-STEP = 0.3
 #: Angles of the points on a great circle, and how many great circles follow each other.
 ANGLES, NUM_CIRCLES = np.array([0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.25, 1.5]), 2
 #: Radii of the points on a ray, in standard deviations, and the rise in nats that makes a maximum.
@@ -36,13 +26,6 @@ RAY_RADII, MIN_RISE = np.geomspace(1.5, 45.0, 24), 1e-3
 #: Largest number of starting points, and the cosine of the angle between two directions from which
 #: they count as one.
 MAX_STARTS, MAX_COSINE = 8, 0.8
-
-
-class SphereCenter(NamedTuple):
-    """Coordinates of a Gaussian of a mode, and the maximum of the mode."""
-
-    own: AffineMap
-    maximum: LocalMaximum
 
 
 def prepare_spheres(target: FitTarget) -> None:
@@ -83,7 +66,7 @@ def starts_from_spheres(
     # Own random numbers, which leave the generator and its later children as they are: where no
     # other mode is found, the rest of the fit is unchanged.
     generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
-    known = [center._replace(own=_more_elliptical(target, generator, center)) for center in centers]
+    known = [more_elliptical(target, generator, center) for center in centers]
     found = []
     for center in known:
         others = [other for other in known if other is not center]
@@ -99,59 +82,22 @@ def _starts_around(
     others: Sequence[SphereCenter],
 ) -> Float[np.ndarray, "k d"]:
     """Starting points from the spheres around one mode."""
-    own, size = center.own, count // len(RADII)
+    own, radii, size = center.own, center.size * RADII, count // len(RADII)
     units = directions(generator, size * len(RADII), target.dim).reshape(len(RADII), size, -1)
-    shells = [own.forward(radius * rows) for radius, rows in zip(RADII, units, strict=True)]
+    shells = [own.forward(radius * rows) for radius, rows in zip(radii, units, strict=True)]
     values = np.stack([target.values_alone(shell) for shell in shells])
-    explained = np.stack([_explained(others, shell) for shell in shells]) if others else None
-    points, log_density = most_unexpected(own, units, values, explained)
+    explained = None
+    if others:
+        explained = np.stack(
+            [np.max([other.explained(shell) for other in others], axis=0) for shell in shells]
+        )
+    points, log_density = most_unexpected(own, radii, units, values, explained)
     for _ in range(NUM_CIRCLES if len(points) else 0):
         points, log_density = _along_circles(target, own, points, log_density)
     if not len(points):
         return points
-    points, log_density, is_maximum = _along_rays(target, own, points)
+    points, log_density, is_maximum = _along_rays(target, own, points, center.size * RAY_RADII)
     return points[_distinct(own, points, log_density, is_maximum)]
-
-
-def _explained(
-    centers: Sequence[SphereCenter], points: Float[np.ndarray, "n d"]
-) -> Float[np.ndarray, " n"]:
-    """The largest log density of the Gaussians of known modes."""
-    heights = [
-        center.maximum.log_density - 0.5 * (center.own.inverse(points) ** 2).sum(axis=1)
-        for center in centers
-    ]
-    return np.max(heights, axis=0)
-
-
-def _more_elliptical(
-    target: FitTarget, generator: np.random.Generator, center: SphereCenter
-) -> AffineMap:
-    """The Gaussian, or the Laplace approximation if the values on its sphere vary much less.
-
-    The covariance of a Student t distribution is known from draws to some percent only, which
-    hides everything else on a sphere; its curvature at the maximum is accurate.
-    """
-    units = directions(generator, NUM_TEST_POINTS, target.dim)
-    spreads, maps = [], (center.own, _laplace_map(target, center.maximum))
-    for affine_map in maps:
-        values = target.values_alone(affine_map.forward(TEST_RADIUS * units))
-        values = values[np.isfinite(values)]
-        spreads.append(spread(values) if len(values) >= MIN_TEST_VALUES else np.inf)
-    return maps[1] if spreads[1] < MAX_SPREAD_RATIO * spreads[0] else maps[0]
-
-
-def _laplace_map(target: FitTarget, maximum: LocalMaximum) -> AffineMap:
-    """The Laplace approximation from differences over a part of a standard deviation."""
-    coordinates = map_of(maximum.position, maximum.factor)
-    shifts = coordinates.linear(STEP * np.eye(target.dim))
-    changes = gradient_changes(target, maximum.position, shifts, np.zeros(target.dim)).values
-    hessian = coordinates.pull_back(changes) / (2.0 * STEP)
-    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    if not values[0] > 0.0:
-        return coordinates
-    root = coordinates.linear((vectors / np.sqrt(values)).T).T
-    return map_of(maximum.position, factor_of(root @ root.T))
 
 
 def _along_circles(
@@ -185,19 +131,22 @@ def _along_circles(
 
 
 def _along_rays(
-    target: FitTarget, own: AffineMap, points: Float[np.ndarray, "k d"]
+    target: FitTarget,
+    own: AffineMap,
+    points: Float[np.ndarray, "k d"],
+    radii: Float[np.ndarray, " r"],
 ) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, " k"], Bool[np.ndarray, " k"]]:
     """The highest maximum inside each ray, its log density, and whether there is one."""
     z = own.inverse(points)
     units = z / np.linalg.norm(z, axis=1, keepdims=True)
-    rays = own.forward((RAY_RADII[None, :, None] * units[:, None]).reshape(-1, target.dim))
+    rays = own.forward((radii[None, :, None] * units[:, None]).reshape(-1, target.dim))
     values = target.values_alone(rays).reshape(len(points), -1)
     inner = values[:, 1:-1]
     with np.errstate(invalid="ignore"):  # two values of -inf
         rises = inner - values[:, :-2] > MIN_RISE
     heights = np.where(rises & (inner >= values[:, 2:]), inner, -np.inf)
     rows, best = np.arange(len(points)), heights.argmax(axis=1)
-    reached = rays.reshape(len(points), len(RAY_RADII), -1)[rows, best + 1]
+    reached = rays.reshape(len(points), len(radii), -1)[rows, best + 1]
     return reached, heights[rows, best], np.isfinite(heights[rows, best])
 
 

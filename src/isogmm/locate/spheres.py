@@ -14,8 +14,8 @@ from scipy.ndimage import median_filter, uniform_filter1d
 
 from isogmm.mixtures.affine_map import AffineMap
 
-#: Radii of the spheres, in standard deviations.  Of nine random targets whose search had found one
-#: mode of several, the others were 4 to 27 sds away.
+#: Radii of the spheres, in standard deviations of the mode.  Of nine random targets whose search
+#: had found one mode of several, the others were 4 to 27 sds away.
 RADII = np.geomspace(4.0, 28.0, 8)
 #: Points with the largest excess that are kept on each sphere, and on all of them.
 MAX_ON_SPHERE, MAX_CANDIDATES = 8, 32
@@ -127,6 +127,7 @@ def _without_trend(
 
 def most_unexpected(
     own: AffineMap,
+    radii: Float[np.ndarray, " s"],
     units: Float[np.ndarray, "s n d"],
     log_density: Float[np.ndarray, "s n"],
     others: Float[np.ndarray, "s n"] | None = None,
@@ -137,14 +138,14 @@ def most_unexpected(
     ----------
     own
         The coordinates of the mode.
-    units, log_density
-        (s, n, d), (s, n): directions, and the log densities at these directions times ``RADII``.
+    radii, units, log_density
+        (s,), (s, n, d), (s, n): radii of the spheres, directions, and the log densities there.
     others
         (s, n): log densities of the other known modes there; None if there are none.
     """
     most_on_sphere, most = (MAX_ON_SPHERE, MAX_CANDIDATES) if others is None else MAX_IF_SEVERAL
     scores, points, values = [], [], []
-    for index, (radius, rows, heights) in enumerate(zip(RADII, units, log_density, strict=True)):
+    for index, (radius, rows, heights) in enumerate(zip(radii, units, log_density, strict=True)):
         excess, scale = excess_on_sphere(rows, heights, None if others is None else others[index])
         top = np.argsort(-excess)[:most_on_sphere]
         top = top[np.isfinite(excess[top])]
