@@ -628,10 +628,31 @@ FAULTS = [
     ),
     Fault(
         "sphere search: Laplace approximations in place of fitted Gaussians",
-        LOCATE + "sphere_centers.py",
+        LOCATE + "local_gaussians.py",
         "if fitted.alive[index]:",
         "if False:",
         SPHERES,
+    ),
+    Fault(
+        "mode shape: no axes",
+        LOCATE + "mode_shape.py",
+        "full_matrices=False)[2][:NUM_AXES]",
+        "full_matrices=False)[2][:0]",
+        ("tests/locate/test_mode_shape.py",),
+    ),
+    Fault(
+        "mode shape: the part toward the center counts as an axis",
+        LOCATE + "mode_shape.py",
+        "scores - (scores * units).sum(axis=1, keepdims=True) * units",
+        "scores",
+        ("tests/locate/test_mode_shape.py",),
+    ),
+    Fault(
+        "mode shape: the axes do not explain anything",
+        LOCATE + "mode_shape.py",
+        "((along_axes**2).sum(axis=1) + inward * np.abs(inward)) / square",
+        "inward * np.abs(inward) / square",
+        ("tests/locate/test_mode_shape.py",),
     ),
     Fault(
         "sphere search: the narrowest modes in place of the widest",

@@ -8,6 +8,7 @@ from jax.scipy.special import logsumexp
 import isogmm
 from isogmm.locate import mode_search, sphere_centers, sphere_search, spheres
 from isogmm.locate.factors import map_of
+from isogmm.locate.local_gaussians import fit_shapes
 from isogmm.locate.locate import locate
 from isogmm.locate.located import SearchEnd
 from isogmm.locate.maxima import LocalMaximum
@@ -207,14 +208,17 @@ def test_the_centers_of_spheres_are_the_widest_gaussians():
         LocalMaximum(np.full(DIM, 20.0), 0.25 * np.eye(DIM), -DIM * np.log(0.25), half),
         LocalMaximum(neck, factor, 0.5 * neck[0] ** 2, half),
     ]
-    centers = widest_centers(target, np.random.default_rng(0), maxima)
+    generator = np.random.default_rng(0)
+    assert widest_centers(maxima) == []
+    fit_shapes(target, generator, maxima)
+    centers = widest_centers(maxima)
     assert centers[0].maximum is maxima[1]
     assert centers[1].maximum is maxima[0]
     # The other mode is a Gaussian, for which every draw gives the exact ELBO.
     log_density = centers[1].explained(np.full((1, DIM), 20.0))[0]
     assert log_density == pytest.approx(-DIM * np.log(0.25), abs=1e-3)
     before = target.num_gradient_evaluations
-    widest_centers(target, np.random.default_rng(0), maxima)
+    fit_shapes(target, generator, maxima)
     assert target.num_gradient_evaluations == before
 
 

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for
+from isogmm.locate.factors import map_of
 from isogmm.locate.gaussians import Gaussians
 from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.mode_shape import MAX_DIM, MIN_DIM, shape_of
 from isogmm.model.target import Target
 
 #: Iterations of batch and match for each mode, and its damping min(first, second / (t + 1)).
@@ -15,6 +17,8 @@ NUM_MODE_ITERATIONS, MAX_MODE_DAMPING, MODE_DAMPING = 24, 10.0, 20.0
 #: have twice as many, up to the second number.  After 24, 48, 96 and 192 iterations the ELBO in a
 #: funnel in d = 24 was 13.3, 7.1, 3.4 and 1.8 nats below the log mass.
 MIN_ELBO_RISE, MAX_MODE_ITERATIONS = 1.0, 192
+#: Largest number of modes whose shapes are fitted; others keep their Laplace approximations.
+MAX_SHAPES = 12
 
 
 def laplace_gaussians(maxima: Sequence[LocalMaximum]) -> Gaussians:
@@ -64,6 +68,27 @@ def fit_until_flat(
         rising = _rising(half, fitted, rising)
         num_iterations *= 2
     return fitted
+
+
+def fit_shapes(
+    target: Target, generator: np.random.Generator, maxima: Sequence[LocalMaximum]
+) -> None:
+    """Fit the shapes of the most likely modes that have none.
+
+    Where the Gaussian diverges, and in dimensions in which modes have no axes, the Laplace
+    approximation takes its place.
+    """
+    likely = sorted(maxima, key=lambda maximum: -maximum.log_mass)[:MAX_SHAPES]
+    new = [maximum for maximum in likely if maximum.shape is None]
+    if not new or not MIN_DIM <= target.dim <= MAX_DIM:
+        return
+    fitted = fit_local(target, generator, laplace_gaussians(new), 0, NUM_MODE_ITERATIONS)
+    for index, maximum in enumerate(new):
+        own, log_mass = map_of(maximum.position, maximum.factor), maximum.laplace
+        if fitted.alive[index]:
+            own = map_of(fitted.means[index], fitted.factors[index])
+            log_mass = float(fitted.elbo[index])
+        maximum.shape = shape_of(target, generator, own, log_mass)
 
 
 def _rising(before: Gaussians, after: Gaussians, index: np.ndarray) -> np.ndarray:

@@ -9,9 +9,10 @@ from jaxtyping import Float
 from isogmm.arrays import LOG_2PI
 from isogmm.locate.candidates import candidate_at_end
 from isogmm.locate.factors import Factor, log_det, map_of, standardize
+from isogmm.locate.mode_shape import ModeShape
 from isogmm.locate.paths import Path, follow_paths
 from isogmm.locate.roughness import is_rough
-from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
 #: Distance between two means below which they belong to one mode, in standard deviations.
@@ -55,9 +56,8 @@ class LocalMaximum:
         How many of the starting points lay around this maximum.
     reach
         Value that the ELBO may reach after more iterations.
-    gaussian
-        Coordinates of a Gaussian of the mode and its log mass, for the search on spheres; None
-        before they are computed.
+    shape
+        A fitted Gaussian and the axes along which the mode differs from it; None if not known.
     """
 
     position: Float[np.ndarray, " d"]
@@ -68,7 +68,7 @@ class LocalMaximum:
     elbo: float | None = None
     num_from_own: int = 0
     reach: float = -np.inf
-    gaussian: tuple[AffineMap, float] | None = None
+    shape: ModeShape | None = None
 
     @property
     def independent_count(self) -> int:

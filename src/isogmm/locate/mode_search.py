@@ -9,8 +9,10 @@ from isogmm.locate.estimates import MAX_LOG_MASS_GAP, check_estimates, without_s
 from isogmm.locate.factors import map_of
 from isogmm.locate.found_modes import FoundModes
 from isogmm.locate.gaussians import Gaussians
+from isogmm.locate.local_gaussians import fit_shapes
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
+from isogmm.locate.mode_shape import ModeShape, shape_of
 from isogmm.locate.options import Locate
 from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.screening import choose_starts, points_around
@@ -83,6 +85,7 @@ class ModeSearch:
         self.target, self.generator, self.options = target, generator, options
         self.maxima, self.elbo, self.mean = maxima, float(best.elbo[0]), best.means[0]
         self.map = map_of(self.mean, best.factors[0])
+        self.shape: ModeShape | None = None
         self.num_starts = Counter({"model": num_paths})
         self.num_screened = self.num_without_path = 0
         self.num_since_new = num_paths if len(self.relevant()) < 2 else 0
@@ -187,25 +190,42 @@ class ModeSearch:
         num_points = NUM_POINTS_SEVERAL if is_several else NUM_POINTS
         num_paths = NUM_PATHS_SEVERAL if is_several else NUM_PATHS
         centers = self._centers()
-        maps = [self.map, *(map_of(maximum.position, maximum.factor) for maximum in centers)]
-        share = min(num_points, MAX_POINT_NUMBERS // self.target.dim) // len(maps)
-        quota = max(num_paths // len(maps), MIN_PATHS_AROUND)
-        for own, maximum in zip(maps, [self._nearest(), *centers], strict=True):
-            points = points_around(own, self.generator, share)
+        if is_several:
+            fit_shapes(self.target, self.generator, centers)
+        known = [self._first_shape(), *map(self._shape, centers)]
+        share = min(num_points, MAX_POINT_NUMBERS // self.target.dim) // len(known)
+        quota = max(num_paths // len(known), MIN_PATHS_AROUND)
+        for shape, maximum in zip(known, [self._nearest(), *centers], strict=True):
+            points = points_around(shape.own, self.generator, share)
             log_density, gradients = self.target.evaluate(points)
             self.num_screened += len(points)
-            index = choose_starts(maps, own, points, log_density, gradients, quota, self.generator)
-            self._follow_around(maximum, points[index], own)
+            index = choose_starts(
+                known, shape, points, log_density, gradients, quota, self.generator
+            )
+            self._follow_around(maximum, points[index], shape.own)
         if is_several:
             self._from_model()
         self._from_spheres(is_several)
+
+    def _first_shape(self) -> ModeShape:
+        """The shape of the first Gaussian."""
+        if self.shape is None:
+            self.shape = shape_of(self.target, self.generator, self.map, self.elbo)
+        return self.shape
+
+    def _shape(self, maximum: LocalMaximum) -> ModeShape:
+        """The fitted shape of a mode, or its Laplace approximation."""
+        if maximum.shape is not None:
+            return maximum.shape
+        own = map_of(maximum.position, maximum.factor)
+        return ModeShape(own, maximum.laplace, np.zeros((0, self.target.dim)))
 
     def _from_spheres(self, is_several: bool) -> None:
         """Paths from values on spheres around the only known mode, or around the widest ones."""
         if not (count := num_sphere_points(self.target)):
             return
         if is_several:
-            centers = widest_centers(self.target, self.generator, self.relevant())
+            centers = widest_centers(self.relevant())
         else:
             centers = [SphereCenter.of(self.map, self.elbo, self._nearest())]
         self.num_screened += count * len(centers)

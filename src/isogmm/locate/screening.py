@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import median_filter
 
+from isogmm.locate.mode_shape import ModeShape, explained
 from isogmm.mixtures.affine_map import AffineMap
 
 #: Range of radii in standard deviations in which random directions lead into the narrow basins of
@@ -29,8 +30,6 @@ MAX_SPARSE_RADIUS_FACTOR = 3000.0
 PERIOD = 3
 #: Number of points with similar radii whose median log density is the expected one.
 MEDIAN_WINDOW = 129
-#: Smallest product of two lengths, against divisions by zero.
-TINY = 1e-300
 
 
 def points_around(
@@ -59,25 +58,6 @@ def points_around(
     return affine_map.center + linear
 
 
-def explained(
-    affine_maps: Sequence[AffineMap],
-    points: Float[np.ndarray, "n d"],
-    gradients: Float[np.ndarray, "n d"],
-) -> Float[np.ndarray, " n"]:
-    """How well the best of some Gaussians explains the direction of each gradient.
-
-    In its own coordinates z the score of a Gaussian is -z.  The value is the largest cosine of
-    the angle between the gradient and -z over all Gaussians.  It is 1 everywhere if the mode is
-    elliptical.
-    """
-    cosines = np.full(len(points), -1.0)
-    for affine_map in affine_maps:
-        z, scores = affine_map.inverse(points), affine_map.pull_back(gradients)
-        lengths = np.linalg.norm(z, axis=1) * np.linalg.norm(scores, axis=1)
-        cosines = np.maximum(cosines, -(z * scores).sum(axis=1) / np.maximum(lengths, TINY))
-    return cosines
-
-
 def excess(
     affine_map: AffineMap, points: Float[np.ndarray, "n d"], log_density: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
@@ -93,8 +73,8 @@ def excess(
 
 
 def choose_starts(
-    affine_maps: Sequence[AffineMap],
-    own: AffineMap,
+    known: Sequence[ModeShape],
+    own: ModeShape,
     points: Float[np.ndarray, "n d"],
     log_density: Float[np.ndarray, " n"],
     gradients: Float[np.ndarray, "n d"],
@@ -103,17 +83,17 @@ def choose_starts(
 ) -> Int[np.ndarray, " m"]:
     """Indices of the points around one Gaussian from which paths start.
 
-    A quarter of them has the gradients that the Gaussians together explain least, a quarter those
-    that the own Gaussian explains least, and a quarter the largest excess.  The others are random.
-    Each criterion alone misses modes that another one finds: a funnel explains the gradients of
-    narrow modes in its tail, and skewed modes leave the gradients of their own tails unexplained.
+    A quarter of them has the gradients that the known modes together explain least, a quarter those
+    that the own mode explains least, and a quarter the largest excess.  The others are random.
+    Each criterion alone misses modes that another one finds: a mode may explain the gradients of a
+    narrow mode in its tail.
 
     Parameters
     ----------
-    affine_maps
-        The coordinates of all known Gaussians.
+    known
+        All known modes.
     own
-        The coordinates of the Gaussian around which the points lie.
+        The mode around which the points lie.
     points, log_density, gradients
         (n, d), (n,), (n, d): the points and the result of ``target.evaluate``.
     count
@@ -126,9 +106,9 @@ def choose_starts(
         return finite
     points, gradients = points[finite], gradients[finite]
     scores = (
-        explained(affine_maps, points, gradients),
+        explained(known, points, gradients),
         explained([own], points, gradients),
-        -excess(own, points, log_density[finite]),
+        -excess(own.own, points, log_density[finite]),
     )
     chosen: dict[int, None] = {}  # a set in order of insertion
     for score in scores:

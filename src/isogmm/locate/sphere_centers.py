@@ -9,15 +9,14 @@ from jaxtyping import Float
 from isogmm.arrays import LOG_2PI
 from isogmm.locate.curvature import gradient_changes
 from isogmm.locate.factors import factor_of, map_of
-from isogmm.locate.local_gaussians import NUM_MODE_ITERATIONS, fit_local, laplace_gaussians
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.spheres import directions, spread
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 
-#: Largest number of modes around which spheres are searched, and of those whose Gaussians are
-#: fitted.  Around wide modes more directions lead to others.
-MAX_CENTERS, MAX_FITTED = 6, 12
+#: Largest number of modes around which spheres are searched if several are known.  Around wide
+#: modes more directions lead to others.
+MAX_CENTERS = 6
 #: Points on one sphere that choose between two maps, and its radius in standard deviations.
 NUM_TEST_POINTS, TEST_RADIUS = 256, 8.0
 #: Ratio of the spreads below which the second map replaces the first, and values that it needs.
@@ -60,39 +59,18 @@ class SphereCenter(NamedTuple):
         return self.height - 0.5 * (self.own.inverse(points) ** 2).sum(axis=1)
 
 
-def widest_centers(
-    target: FitTarget, generator: np.random.Generator, maxima: Sequence[LocalMaximum]
-) -> list[SphereCenter]:
-    """The widest of several modes, from Gaussians that batch and match has fitted to them.
+def widest_centers(maxima: Sequence[LocalMaximum]) -> list[SphereCenter]:
+    """The widest of several modes whose shapes are known.
 
     The Laplace approximation of a funnel is much narrower than the funnel.  In its units one mode
     of a random target was 1,216 sds away, and its fitted Gaussian showed the way to two others.
     """
-    likely = sorted(maxima, key=lambda maximum: -maximum.log_mass)[:MAX_FITTED]
-    _fit_gaussians(target, generator, likely)
     centers = [
-        SphereCenter.of(*maximum.gaussian, maximum)
-        for maximum in likely
-        if maximum.gaussian is not None
+        SphereCenter.of(maximum.shape.own, maximum.shape.log_mass, maximum)
+        for maximum in maxima
+        if maximum.shape is not None
     ]
     return sorted(centers, key=lambda center: -float(center.own.log_det()))[:MAX_CENTERS]
-
-
-def _fit_gaussians(
-    target: FitTarget, generator: np.random.Generator, maxima: Sequence[LocalMaximum]
-) -> None:
-    """Fit the Gaussians of the maxima that have none; one that diverges is not used."""
-    new = [maximum for maximum in maxima if maximum.gaussian is None]
-    if not new:
-        return
-    fitted = fit_local(target, generator, laplace_gaussians(new), 0, NUM_MODE_ITERATIONS)
-    for index, maximum in enumerate(new):
-        if fitted.alive[index]:
-            own = map_of(fitted.means[index], fitted.factors[index])
-            maximum.gaussian = own, float(fitted.elbo[index])
-        else:
-            own = map_of(maximum.position, maximum.factor)
-            maximum.gaussian = own, maximum.laplace
 
 
 def more_elliptical(
