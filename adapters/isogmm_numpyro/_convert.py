@@ -229,7 +229,9 @@ def _describe_elements(kind: str, array: np.ndarray) -> tuple[str, str] | None:
         return f"{kind} without entries", "Check where the data come from."
     elements = list(array.flat[:_MAX_ELEMENTS])
     types = list(dict.fromkeys(type(item).__name__ for item in elements))
-    if array.dtype.kind in "mM" or set(types) <= _DATES:
+    if array.dtype.kind == "m" or set(types) <= _DURATIONS:
+        return f"{kind} of durations", "Pass numbers, such as array / numpy.timedelta64(1, 'D')."
+    if array.dtype.kind == "M" or set(types) <= _DATES:
         return f"{kind} of dates", "Pass numbers, for example days since the first date."
     if any(isinstance(item, str) for item in elements):
         return (
@@ -248,8 +250,9 @@ def _describe_elements(kind: str, array: np.ndarray) -> tuple[str, str] | None:
     return f"{kind} with elements of type {', '.join(types)}", "Pass NumPy arrays of numbers."
 
 
-#: Types of dates and durations, of Python and pandas.
-_DATES = {"Timestamp", "Timedelta", "Period", "NaTType", "datetime", "date", "time", "timedelta"}
+#: Types of durations and of dates, of Python and pandas.
+_DURATIONS = {"Timedelta", "timedelta"}
+_DATES = _DURATIONS | {"Timestamp", "Period", "NaTType", "datetime", "date", "time"}
 
 
 def _name_of(value: object) -> str:

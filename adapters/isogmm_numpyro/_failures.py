@@ -47,7 +47,8 @@ def explained(
     """
     if message := _invalid_distribution(error):
         return ModelError(message)
-    if "integer or boolean type" in str(error):
+    is_of_strings = re.search(r"type [<|>]?[SU]\d", str(error)) is not None
+    if "integer or boolean type" in str(error) and not is_of_strings:
         return ModelError(_float_index(named, error))
     for name, value in {**_absent(model, named), **named}.items():
         blamed = describe(name, value)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.model.index_bounds import check_indices
+from isogmm.model.integer_overflow import check_integers
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import DensityOfData, ModelFields, Target
 from isogmm.results.groups import arviz_name
@@ -80,6 +81,7 @@ def to_target(
     read = read_model(model, args, kwargs)
     programs, validity = _programs(model, read)
     labels = read.labels()
+    check_integers(programs, read.data, read.input_names())
     notes = (*read.notes, *check_indices(programs, read.data, read.input_names()))
     fields: ModelFields = {
         **keep_alive(programs.bind(read.data), model),

@@ -140,6 +140,8 @@ REFUSED = {
         [pd.Series([0, None] * 6, dtype="Int64"), Y],
         "as indices. .*'group' has 6 missing values",
     ),
+    "labels as indices": (levels, [np.array(list("ab") * 6), Y], "'group' .* array of strings"),
+    "durations": (line, [pd.Series(pd.to_timedelta(X, "D")), Y], r"durations.*/ numpy.timedelta64"),
     "column": (columns, [TABLE.assign(x="a")], r"argument data\['x'\] .* strings"),
     "entry": (columns, [{"x": ["a"] * 12, "y": Y}], r"argument data\['x'\] .* strings"),
 }
@@ -165,6 +167,18 @@ def test_whole_numbers_beyond_32_bits():
         target_of(model, np.array([2**40, 5]))
     with jax.enable_x64(True):
         assert target_of(model, np.array([2**40, 5])) is not None
+
+
+def test_a_product_beyond_32_bits():
+    """The square of 60,000 would become negative."""
+    import jax
+
+    def model(income, y):
+        slope = numpyro.sample("slope", dist.Normal(0, 1))
+        numpyro.sample("y", dist.Normal(slope * (income**2).astype(float) / 1e9), obs=y)
+
+    with jax.enable_x64(False), pytest.raises(ModelError, match=r"size 3\.6e\+09 from 'income'"):
+        target_of(model, np.arange(1, 13) * 5_000, Y)
 
 
 def test_settings_of_the_model_are_not_blamed():

@@ -4,18 +4,18 @@ PyTensor and NumPy raise IndexError for such an index.  JAX reads the nearest en
 so that labels which begin at 1 give a finite log density of another model.
 """
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, JaxprEqn
 from jax.lax import GatherScatterMode
 from jaxtyping import PyTree
 
 from isogmm.errors import ModelError, warn_user
 from isogmm.model.jax_target import JaxPrograms
+from isogmm.model.known_values import Known, known_values
 
 #: Largest number of places in a program that are reported.
 MAX_PLACES = 3
@@ -56,13 +56,6 @@ class Beyond(NamedTuple):
         return f"{share} of {axis} are outside it, for example {index}"
 
 
-class _Known(NamedTuple):
-    """An array that is known before the program runs, and the inputs from which it is computed."""
-
-    compute: Callable[[], np.ndarray]
-    sources: frozenset[int]
-
-
 def indices_beyond(program: ClosedJaxpr, inputs: Sequence[object | None]) -> list[Beyond]:
     """The indices beyond the end of an array, as far as they are known before the program runs.
 
@@ -79,22 +72,18 @@ def indices_beyond(program: ClosedJaxpr, inputs: Sequence[object | None]) -> lis
         One entry for each place in the program, without repetitions.
     """
     found: list[Beyond] = []
-    known = [_of_array(value, frozenset([i])) for i, value in enumerate(inputs)]
+
+    def visit(equation: JaxprEqn, operands: Sequence[Known | None]) -> None:
+        if equation.primitive.name == "gather":
+            found.extend(_beyond_gather(equation, operands[1]))
+        elif equation.primitive.name == "dynamic_slice":
+            found.extend(_beyond_slice(equation, operands[1:]))
+
     try:
-        _run(program, known, found)
+        known_values(program, inputs, visit)
     except Exception:  # another version of JAX may have other parameters of an operation
         return []
     return list(dict.fromkeys(found))[:MAX_PLACES]
-
-
-def known_result(program: ClosedJaxpr, inputs: Sequence[object], index: int) -> np.ndarray | None:
-    """A result of a program that depends on its inputs by simple operations; None for others."""
-    known = [_of_array(value, frozenset([i])) for i, value in enumerate(inputs)]
-    try:
-        result = _run(program, known, [])[index]
-        return None if result is None else result.compute()
-    except Exception:  # see :func:`indices_beyond`
-        return None
 
 
 def check_indices(
@@ -139,61 +128,7 @@ def check_indices(
     return tuple(notes)
 
 
-def _of_array(value: Any, sources: frozenset[int]) -> _Known | None:
-    """An input or a constant; None if it has no real numbers or is not on this machine."""
-    if getattr(getattr(value, "dtype", None), "kind", "?") not in "biuf":
-        return None
-    if not getattr(value, "is_fully_addressable", True):
-        return None
-    return _Known(lambda: np.asarray(value), sources)
-
-
-def _run(
-    program: ClosedJaxpr, inputs: Sequence[_Known | None], found: list[Beyond]
-) -> list[_Known | None]:
-    """Add the places in a program, and in the functions that it calls; returns its results."""
-    jaxpr = program.jaxpr
-    values = dict(zip(map(id, jaxpr.invars), inputs, strict=True))
-    for variable, constant in zip(jaxpr.constvars, program.consts, strict=True):
-        values[id(variable)] = _of_array(constant, frozenset())
-
-    def read(variable: Any) -> _Known | None:
-        if isinstance(variable, Literal):
-            return _of_array(np.asarray(variable.val), frozenset())
-        return values.get(id(variable))
-
-    for equation in jaxpr.eqns:
-        operands = [read(variable) for variable in equation.invars]
-        name = equation.primitive.name
-        called = equation.params.get("jaxpr")
-        if name in _CALLS and isinstance(called, ClosedJaxpr):
-            values.update(
-                zip(map(id, equation.outvars), _run(called, operands, found), strict=True)
-            )
-            continue
-        if name == "gather":
-            found.extend(_beyond_gather(equation, operands[1]))
-        elif name == "dynamic_slice":
-            found.extend(_beyond_slice(equation, operands[1:]))
-        if all(operands) and len(equation.outvars) == 1 and not _has_functions(equation):
-            values[id(equation.outvars[0])] = _computed(equation, operands)
-    return [read(variable) for variable in jaxpr.outvars]
-
-
-def _computed(equation: JaxprEqn, operands: Sequence[_Known | None]) -> _Known:
-    """The result of an operation, computed when it is needed."""
-    known = [operand for operand in operands if operand is not None]
-    operation = _OPERATIONS.get(equation.primitive.name, _by_jax)
-
-    def compute() -> np.ndarray:
-        return np.asarray(operation(equation, *(operand.compute() for operand in known)))
-
-    return _Known(
-        functools.cache(compute), frozenset().union(*(operand.sources for operand in known))
-    )
-
-
-def _beyond_gather(equation: JaxprEqn, indices: _Known | None) -> list[Beyond]:
+def _beyond_gather(equation: JaxprEqn, indices: Known | None) -> list[Beyond]:
     """The indices of ``array[indices]``; other modes are those that a user chose."""
     if indices is None or equation.params["mode"] != GatherScatterMode.PROMISE_IN_BOUNDS:
         return []
@@ -207,7 +142,7 @@ def _beyond_gather(equation: JaxprEqn, indices: _Known | None) -> list[Beyond]:
     return [place for place in places if place is not None]
 
 
-def _beyond_slice(equation: JaxprEqn, starts: Sequence[_Known | None]) -> list[Beyond]:
+def _beyond_slice(equation: JaxprEqn, starts: Sequence[Known | None]) -> list[Beyond]:
     """The indices of ``array[index]``, a slice of one entry."""
     shape, sizes = equation.invars[0].aval.shape, equation.params["slice_sizes"]
     places = [
@@ -227,45 +162,3 @@ def _compared(indices: np.ndarray, size: int, sources: frozenset[int]) -> Beyond
         return None
     count = int(((indices < 0) | (indices >= size)).sum())
     return Beyond(size, smallest, largest, count, indices.size, sources)
-
-
-def _has_functions(equation: JaxprEqn) -> bool:
-    """Whether an operation calls functions, such as the body of a loop."""
-    parts = [
-        part
-        for value in equation.params.values()
-        for part in (value if isinstance(value, tuple | list) else [value])
-    ]
-    return any(hasattr(part, "jaxpr") or hasattr(part, "eqns") for part in parts)
-
-
-def _by_jax(equation: JaxprEqn, *arrays: np.ndarray) -> object:
-    """The result of an operation that NumPy does not have in the same form."""
-    return equation.primitive.bind(*map(jax.numpy.asarray, arrays), **equation.params)
-
-
-def _broadcast(equation: JaxprEqn, array: np.ndarray) -> np.ndarray:
-    shape = [1] * len(equation.params["shape"])
-    for axis, length in zip(equation.params["broadcast_dimensions"], array.shape, strict=True):
-        shape[axis] = length
-    return np.broadcast_to(array.reshape(shape), equation.params["shape"])
-
-
-def _of_numpy(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """An operation that has no parameters."""
-    return lambda equation, *arrays: function(*arrays)
-
-
-#: Primitives that call a function, which has the inputs and results of the primitive.
-_CALLS = frozenset({"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat"})
-#: The operations of ``array[indices]`` by the name of the primitive.  JAX would compile them, which
-#: takes 20 to 30 ms for each.
-_OPERATIONS: dict[str, Callable[..., np.ndarray]] = {
-    "lt": _of_numpy(np.less),
-    "add": _of_numpy(np.add),
-    "sub": _of_numpy(np.subtract),
-    "select_n": lambda equation, which, *cases: np.choose(which.astype(int), cases),
-    "convert_element_type": lambda equation, array: array.astype(equation.params["new_dtype"]),
-    "broadcast_in_dim": _broadcast,
-    "concatenate": lambda equation, *arrays: np.concatenate(arrays, equation.params["dimension"]),
-}

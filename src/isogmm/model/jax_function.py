@@ -10,6 +10,7 @@ from jaxtyping import Float, PyTree
 from isogmm.errors import ModelError
 from isogmm.model.generated import GeneratedQuantities
 from isogmm.model.index_bounds import check_indices
+from isogmm.model.integer_overflow import check_integers
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.precision import in_precision
 from isogmm.model.sharding import sharding_of
@@ -100,11 +101,12 @@ class JaxFunction:
             self._programs[structure, kinds] = programs
         return programs
 
-    def check_indices(self, arguments: tuple[PyTree, ...]) -> tuple[str, ...]:
-        """Raise an error or warn if indices in the data are beyond the end of an array."""
+    def check_data(self, arguments: tuple[PyTree, ...]) -> tuple[str, ...]:
+        """Raise an error or warn if indices or integers of the data are beyond their range."""
         programs, data = self._programs_for(arguments), arguments[0] if arguments else None
         paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(data)[0]]
         names = [f"data{jax.tree_util.keystr(path)}" for path in paths]
+        check_integers(programs, arguments, names)
         return check_indices(programs, arguments, names)
 
     def _log_density(self, position: jax.Array, arguments: tuple[PyTree, ...]) -> PyTree:

@@ -210,7 +210,7 @@ class LogDensity:
     def _notes(self, *, has_gradient: bool) -> tuple[str, ...]:
         """Sentences about the model for the report."""
         if isinstance(self._function, JaxFunction):
-            return self._function.check_indices(self._arguments)
+            return self._function.check_data(self._arguments)
         return () if has_gradient else (NO_GRADIENT,)
 
     @property
