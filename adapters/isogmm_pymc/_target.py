@@ -74,7 +74,7 @@ def to_target(
     center = np.concatenate(
         [np.ravel(np.asarray(point[value.name], dtype=np.float64)) for value in full.value_vars]
     )
-    fields = _model_fields(compiled, compilation, model, point, center)
+    fields, index_notes = _model_fields(compiled, compilation, model, point, center)
 
     target = Target(
         variables=dict(zip(compilation.graphs.names, compilation.graphs.shapes, strict=True)),
@@ -85,7 +85,7 @@ def to_target(
         constant_data=find_constants(full),
         library="pymc",
         library_version=version("pymc"),
-        notes=notes,
+        notes=(*notes, *index_notes),
         explain=functools.partial(_explain, full),
         **fields,
     )
@@ -156,11 +156,11 @@ def _model_fields(
     model: pm.Model,
     point: Mapping[str, np.ndarray],
     center: np.ndarray,
-) -> ModelFields:
-    """The fields of the target that contain the model, evaluated once at the initial point.
+) -> tuple[ModelFields, tuple[str, ...]]:
+    """The fields of the target that contain the model, and sentences about its indices.
 
-    The evaluation waits for the compilation.  This costs no time, because a fit begins with the
-    evaluation of its starting points.
+    The model is evaluated once at the initial point.  This waits for the compilation, but costs no
+    time, because a fit begins with the evaluation of its starting points.
 
     Parameters
     ----------
@@ -201,9 +201,10 @@ def _model_fields(
         warn_user(message)
     prior_of = functools.partial(_prior_positions, compilation.prior, full, center)
     fields["prior_positions"] = prior_of(data)
+    notes: tuple[str, ...] = ()
     if isinstance(compilation.programs, JaxModelPrograms):
         names = [str(shared.name) for shared in compilation.graphs.data]
-        check_indices(compilation.programs.jax, data, names, is_error=True)
+        notes = check_indices(compilation.programs.jax, data, names, is_error=True)
         if not compilation.programs.has_own_gradient:  # which has no derivative by the data
             fields["hyperparameters"] = functools.partial(
                 hyperparameters, compilation.programs, compilation.graphs, data, prior_of
@@ -212,7 +213,7 @@ def _model_fields(
             compilation.programs.jax.log_density,
             lambda args, kwargs: compilation.graphs.data_values(model.named_vars),
         )
-    return fields
+    return fields, notes
 
 
 def _use_own_gradient(

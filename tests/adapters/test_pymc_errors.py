@@ -193,3 +193,14 @@ def test_nan_in_a_predictor_is_named():
         ModelError, match=r"'obs' .* is nan in 1 of 6.*of shape \(6,\)\) contain NaN"
     ):
         to_target(model)
+
+
+@pytest.mark.parametrize("data", [np.asarray, lambda codes: pm.Data("group", codes)])
+def test_codes_of_missing_labels_are_a_warning_and_a_note(data):
+    """pandas.factorize gives -1 for a missing label, which reads the last entry."""
+    with pm.Model() as model:
+        level = pm.Normal("level", shape=3)
+        pm.Normal("obs", level[data(np.array([0, 1, 2, 0, -1, 1]))], 1, observed=Y)
+    with pytest.warns(FitWarning, match="1 of 6 indices of an array of 3 entries are -1"):
+        target = to_target(model)
+    assert any("are -1" in note for note in target.notes)

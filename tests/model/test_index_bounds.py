@@ -81,3 +81,17 @@ def test_padded_data_are_a_warning_and_a_note_of_the_report():
         target = density([0, 1, 2, 3, 3, 3]).to_target()
     assert any("3 of 6 indices" in note for note in target.notes)
     assert density([0, 1, 2, 0, 1, 2]).to_target().notes == ()
+
+
+@pytest.mark.parametrize("labels", [[-1, 0, 1, 2, 0, -1], np.array([-1, 0, 1, 2, 0, -1], np.int8)])
+def test_codes_of_missing_labels_are_a_warning(labels):
+    """pandas.factorize and Series.cat.codes give -1 for a missing label."""
+    message = r"2 of 6 indices of an array of 3 entries are -1 .*data\['group'\].*drop these rows"
+    with pytest.warns(FitWarning, match=message):
+        target = density(labels).to_target()
+    assert any("are -1" in note for note in target.notes)
+
+
+@pytest.mark.parametrize("labels", [[-1] * 6, [-1, -2, 0, 1, 2, 0]])
+def test_negative_indices_on_purpose(labels):
+    assert density(labels).to_target().notes == ()

@@ -56,6 +56,28 @@ class Beyond(NamedTuple):
         return f"{share} of {axis} are outside it, for example {index}"
 
 
+class Last(NamedTuple):
+    """Indices -1 among others, which read the last entry of an axis.
+
+    Parameters
+    ----------
+    size
+        Length of the axis.
+    num_last, total
+        Number of indices -1, and of all indices.
+    sources
+        Positions of the inputs of the program from which the indices are computed.
+    """
+
+    size: int
+    num_last: int
+    total: int
+    sources: frozenset[int]
+
+    def __str__(self) -> str:
+        return f"{self.num_last} of {self.total} indices of an array of {self.size} entries are -1"
+
+
 def indices_beyond(program: ClosedJaxpr, inputs: Sequence[object | None]) -> list[Beyond]:
     """The indices beyond the end of an array, as far as they are known before the program runs.
 
@@ -71,19 +93,27 @@ def indices_beyond(program: ClosedJaxpr, inputs: Sequence[object | None]) -> lis
     list of Beyond
         One entry for each place in the program, without repetitions.
     """
-    found: list[Beyond] = []
+    return _find(program, inputs)[0]
+
+
+def _find(program: ClosedJaxpr, inputs: Sequence[object | None]) -> tuple[list[Beyond], list[Last]]:
+    """The indices beyond the end, and the indices -1 among others."""
+    beyond: list[Beyond] = []
+    last: list[Last] = []
 
     def visit(equation: JaxprEqn, operands: Sequence[Known | None]) -> None:
         if equation.primitive.name == "gather":
-            found.extend(_beyond_gather(equation, operands[1]))
+            beyond.extend(_beyond_gather(equation, operands[1]))
         elif equation.primitive.name == "dynamic_slice":
-            found.extend(_beyond_slice(equation, operands[1:]))
+            beyond.extend(_beyond_slice(equation, operands[1:]))
+        elif equation.primitive.name == "select_n":
+            last.extend(_last_entries(operands))
 
     try:
         known_values(program, inputs, visit)
     except Exception:  # another version of JAX may have other parameters of an operation
-        return []
-    return list(dict.fromkeys(found))[:MAX_PLACES]
+        return [], []
+    return list(dict.fromkeys(beyond))[:MAX_PLACES], list(dict.fromkeys(last))[:MAX_PLACES]
 
 
 def check_indices(
@@ -112,19 +142,29 @@ def check_indices(
         Naming the data, the length of the array and the index.
     """
     notes = []
-    for beyond in indices_beyond(programs.point_program, [None, *jax.tree.leaves(data)]):
-        named = [names[i - 1] for i in sorted(beyond.sources) if i <= len(names)]
-        listed = " and ".join(map(repr, named))
+
+    def origin(sources: frozenset[int]) -> str:
+        named = [names[i - 1] for i in sorted(sources) if i <= len(names)]
+        return f" (computed from {' and '.join(map(repr, named))})" if named else ""
+
+    all_beyond, all_last = _find(programs.point_program, [None, *jax.tree.leaves(data)])
+    for beyond in all_beyond:
         note = (
-            f"{beyond}{f' (computed from {listed})' if listed else ''}. JAX reads the nearest "
+            f"{beyond}{origin(beyond.sources)}. JAX reads the nearest "
             "entry and raises no error. Indices begin at 0: subtract 1 from labels that begin at "
             "1, and check the size of the array. If the nearest entry is meant, write "
             "jnp.take(array, index, mode='clip')."
         )
         if is_error or beyond.begins_at_one:
             raise ModelError(note)
-        warn_user(note)
         notes.append(note)
+    notes.extend(
+        f"{last}{origin(last.sources)}, which reads the last entry. pandas codes missing labels as "
+        "-1: drop these rows. Ignore this warning if the last entry is meant."
+        for last in all_last
+    )
+    for note in notes:
+        warn_user(note)
     return tuple(notes)
 
 
@@ -151,6 +191,20 @@ def _beyond_slice(equation: JaxprEqn, starts: Sequence[Known | None]) -> list[Be
         if start is not None and sizes[axis] == 1
     ]
     return [place for place in places if place is not None]
+
+
+def _last_entries(operands: Sequence[Known | None]) -> list[Last]:
+    """The indices -1 in ``where(index < 0, index + size, index)``, which JAX makes of an index."""
+    known = [operand for operand in operands if operand is not None]
+    if len(operands) != 3 or len(known) != 3:
+        return []
+    is_negative, index, wrapped = (operand.compute() for operand in known)
+    if index.dtype.kind != "i" or not index.size or index.min() != -1 or index.max() < 0:
+        return []
+    size = np.unique(wrapped - index)
+    if len(size) > 1 or size[0] <= 0 or not np.array_equal(is_negative, index < 0):
+        return []
+    return [Last(int(size[0]), int((index == -1).sum()), index.size, known[1].sources)]
 
 
 def _compared(indices: np.ndarray, size: int, sources: frozenset[int]) -> Beyond | None:
