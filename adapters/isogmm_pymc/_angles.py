@@ -12,6 +12,9 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import CircularTransform
 from pytensor.graph.basic import Variable
 
+from isogmm.errors import ModelError
+from isogmm_pymc._nonfinite import explain_error
+
 #: Turns on each side whose weights are summed.  At this width the next one is below exp(-100).
 NUM_TURNS = 2
 #: Standard deviation, in radians, of the normal density that the weights are proportional to.  The
@@ -20,8 +23,17 @@ WIDTH = 1.0
 
 
 def log_density_of(model: pm.Model) -> Variable:
-    """``model.logp()``, and the log weights of the values of latent angles."""
-    total = model.logp()
+    """``model.logp()``, and the log weights of the values of latent angles.
+
+    Raises
+    ------
+    ModelError
+        If PyMC cannot write down the density, because shapes do not fit; names the variable.
+    """
+    try:
+        total = model.logp()
+    except (TypeError, ValueError) as error:
+        raise ModelError(explain_error(model, None, error)) from None
     for variable, transform in model.rvs_to_transforms.items():
         if isinstance(transform, CircularTransform) and variable in model.free_RVs:
             total = total + pt.sum(_log_weight(model.rvs_to_values[variable]))

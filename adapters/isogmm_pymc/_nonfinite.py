@@ -35,12 +35,18 @@ def explain_non_finite(model: pm.Model, point: Mapping[str, np.ndarray]) -> str 
     return "; ".join(sentences) + "." + _explain_data(model) if sentences else None
 
 
-def explain_error(model: pm.Model, point: Mapping[str, np.ndarray], error: Exception) -> str:
-    """The variables whose term cannot be computed at a point, with the error, as a sentence."""
+def explain_error(model: pm.Model, point: Mapping[str, np.ndarray] | None, error: Exception) -> str:
+    """The variables whose term cannot be computed at a point, with the error, as a sentence.
+
+    If the point is None, these are the variables whose term PyMC cannot write down.
+    """
     names = []
     for variable in [*model.basic_RVs, *model.potentials]:
         try:
-            _evaluate(model, _terms(model, [variable]), point)
+            if point is not None:
+                _evaluate(model, _terms(model, [variable]), point)
+            elif variable in model.rvs_to_values:  # model.logp writes down all terms
+                pm.logp(variable, model.rvs_to_values[variable])
         except Exception:
             names.append(f"'{variable.name}'")
     where = f"the log density of {' and '.join(names)}" if names else "the log density"

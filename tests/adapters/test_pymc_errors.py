@@ -85,9 +85,14 @@ def wrong_length():
     pm.Normal("obs", pm.Normal("slope") * pm.Data("x", Y[:4]), 1, observed=Y)
 
 
+def column_of_data():
+    pm.Normal("obs", pm.Normal("slope") * Y, 1, observed=Y[:, None])
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
+        (column_of_data, "log density of 'obs' cannot be computed.*shapes of the data"),
         (infinite_covariate, r"'obs' .* is nan in 1 of 6.*shape \(6,\)\) contain NaN or infinite"),
         (wrong_total, r"'votes' \(Multinomial\) is -inf in 1 of 2 .*the value \[3, 6\]"),
         (labels_from_one, "2 of 6 indices of an array of 3 entries .*begin at 0"),
