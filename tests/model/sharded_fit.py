@@ -3,7 +3,10 @@
 import os
 import warnings
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+# Added to the options of the test session, which make compilation cheaper; the last one counts.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+)
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +26,11 @@ y = x @ [1.0, -1.0, 0.5] + rng.normal(size=100)
 mesh = Mesh(np.array(jax.devices()), ("rows",))
 rows = NamedSharding(mesh, PartitionSpec("rows"))
 x_sharded, y_sharded = jax.device_put(x, rows), jax.device_put(y, rows)
+
+
+QUICK = {"random_seed": 0, "draws": 50, "chains": 2, "refine": 0, "progressbar": False}
+# The search for modes is not tested here.
+QUICK["init"] = isogmm.Locate(num_starts=4, num_evaluations=0, num_candidate_paths=1)
 
 
 def model(x, y):
@@ -45,9 +53,7 @@ def check(model, args, sharded_args, fits=True):
     assert result.sharding.is_fully_replicated
     if not fits:
         return
-    idata = isogmm.fit_isogmm(
-        model[1], *sharded_args, random_seed=0, draws=50, chains=2, refine=0, progressbar=False
-    )
+    idata = isogmm.fit_isogmm(model[1], *sharded_args, **QUICK)
     beta = idata["posterior"][next(iter(idata["posterior"].data_vars))].values.reshape(-1, 3)
     covariance = np.linalg.inv(x.T @ x + np.eye(3) / 4)
     error = (beta.mean(axis=0) - covariance @ x.T @ y) / np.sqrt(np.diag(covariance))
@@ -73,10 +79,7 @@ copies = tuple(jax.device_put(array, everywhere) for array in (x, y))
 copied = isogmm.LogDensity(density, np.zeros(3), data=dict(zip("xy", copies, strict=True)))
 divided = to_target(copied, (), {}, 0).evaluate_batch.__self__.programs.program("batch")
 assert divided.input_shardings[0][0].spec == PartitionSpec(("rows",))
-fits = [
-    isogmm.fit_isogmm(model, *args, random_seed=0, draws=50, chains=2, refine=0, progressbar=False)
-    for args in ((x, y), copies)
-]
+fits = [isogmm.fit_isogmm(model, *args, **QUICK) for args in ((x, y), copies)]
 one, two = (each["posterior"]["beta"].values for each in fits)
 np.testing.assert_allclose(one, two, rtol=1e-9)
 print("done")

@@ -14,7 +14,8 @@ from isogmm.errors import IsogmmError
 
 def fitted():
     model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2))
-    isogmm.fit_isogmm(model, random_seed=0, draws=20, refine=0, progressbar=False)
+    few = isogmm.Locate(num_starts=4, num_evaluations=0, num_candidate_paths=1)
+    isogmm.fit_isogmm(model, random_seed=0, draws=20, refine=0, init=few, progressbar=False)
 
 fitted()
 if os.fork() == 0:

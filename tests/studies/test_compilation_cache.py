@@ -12,7 +12,7 @@ if len(sys.argv) > 1:
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2))
-isogmm.fit_isogmm(model, draws=50, refine=0, random_seed=1, progressbar=False)
+model.to_target().prepare()
 print(sum(event == "/jax/compilation_cache/cache_hits" for event in hits))
 """
 
