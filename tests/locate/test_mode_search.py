@@ -34,7 +34,7 @@ def in_units(truth, scales, axes):
 @pytest.mark.parametrize(
     "scales",
     [
-        (1.0, 1.0, 1.0),
+        pytest.param((1.0, 1.0, 1.0), marks=pytest.mark.long),
         pytest.param((0.01, 1.0, 500.0), marks=pytest.mark.long),
         (0.001, 1.0, 1000.0),
     ],

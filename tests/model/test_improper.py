@@ -81,7 +81,7 @@ def test_chains_that_diverge_give_a_warning():
             isogmm.LogDensity(IMPROPER["flat on one side"][0], np.zeros(2)),
             random_seed=0,
             progressbar=False,
-            refine=isogmm.Refine(max_gradients=200_000),
+            refine=isogmm.Refine(max_gradients=50_000),
         )
     found = attributes(idata)
     assert found["verdict"] == "unreliable"

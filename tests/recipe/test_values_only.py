@@ -84,7 +84,7 @@ def test_two_modes():
 
 def test_batches_points_and_workers_give_the_same_draws():
     options = {**QUICK, "chains": 2, "draws": 100, "init": START, "num_components": 2}
-    options |= {"max_iterations": 50, "weights": "learned"}
+    options |= {"max_iterations": 15, "weights": "learned"}
     single = black_box(two_modes, 2)
     with ThreadPoolExecutor(2) as executor, pytest.warns(FitWarning):
         fits = [
@@ -99,7 +99,7 @@ def test_batches_points_and_workers_give_the_same_draws():
 def test_weights_that_fail_are_unreliable():
     model = black_box(funnel, 4, vectorized=True)
     with pytest.warns(FitWarning, match="HMC chains cannot correct it, because the log density"):
-        idata = isogmm.fit_isogmm(model, max_iterations=100, **QUICK)
+        idata = isogmm.fit_isogmm(model, max_iterations=50, draws=250, **QUICK)
     assert idata.attrs["verdict"] == "unreliable"
     assert "nuts_from" not in idata.attrs["advice"]
 

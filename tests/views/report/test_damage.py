@@ -14,6 +14,9 @@ from isogmm.results.groups import add_group
 from isogmm.views.report import trace
 from isogmm.views.report.damage import number_of
 
+# Annotations are checked by the tests of the report of a whole result.
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 DEEP = "[" * 100_000
 SEARCH = {
     "starts_by_source": '{"prior": 12}',

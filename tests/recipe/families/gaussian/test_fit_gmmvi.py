@@ -86,7 +86,7 @@ class TestPresets:
         truth = correlated_gaussian(3, 10.0)
         mixture = GaussianMixture.from_isotropic(scattered(3, 1, half_width=2.0), kind != "full")
         method = PRESETS[name](number=FixedNumber())
-        result = run(truth.target(), mixture, method, steps=300)
+        result = run(truth.target(), mixture, method, steps=150)
         found = result.mixture.covariances[:, 0]
         best = truth.covariances[0] if kind == "full" else 1.0 / np.diag(truth.precisions[0])
         # With full covariances the noise vanishes at the optimum; what is left is the way there.
