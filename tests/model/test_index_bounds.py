@@ -76,6 +76,11 @@ def test_labels_that_begin_at_one_are_an_error():
         density([1, 1, 2, 2, 3, 3]).to_target()
 
 
+def test_years_as_indices_are_an_error():
+    with pytest.raises(ModelError, match=r"6 of 6 .* of 3 entries.*example 2021 .*data\['group'\]"):
+        density([2019, 2020, 2021, 2019, 2020, 2021]).to_target()
+
+
 def test_padded_data_are_a_warning_and_a_note_of_the_report():
     with pytest.warns(FitWarning, match=r"3 of 6 indices .*from .*mode='clip'"):
         target = density([0, 1, 2, 3, 3, 3]).to_target()

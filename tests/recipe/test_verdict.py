@@ -148,6 +148,16 @@ def test_what_is_no_complaint(findings):
     assert decide(findings)[0] is not Verdict.UNRELIABLE
 
 
+def test_an_improper_posterior_has_no_other_remedy():
+    """Longer chains and more starting points do not make the integral finite."""
+    verdict, advice = decide(
+        replace(CHAINS, improper_direction="x", still_drifting=True, unseen_probability=1.0)
+    )
+    assert verdict is Verdict.UNRELIABLE
+    assert advice.startswith("The posterior is improper")
+    assert advice.endswith("Give these parameters proper priors.")
+
+
 def test_complaints_add_up():
     verdict, advice = decide(
         replace(CHAINS, stuck_share=0.5, elbo_gap=3.0, stopped_early="Stopped.")

@@ -128,8 +128,8 @@ def check_indices(
     names
         Names of the first leaves of the data.
     is_error
-        Whether every such index is an error.  If not, only labels that begin at 1 are, because
-        models with padded data can have other ones on purpose.
+        Whether every such index is an error.  If not, only labels that begin at 1 and data
+        without any valid index are, because models with padded data can have some on purpose.
 
     Returns
     -------
@@ -155,7 +155,8 @@ def check_indices(
             "1, and check the size of the array. If the nearest entry is meant, write "
             "jnp.take(array, index, mode='clip')."
         )
-        if is_error or beyond.begins_at_one:
+        is_nowhere_valid = beyond.num_outside == beyond.total and beyond.sources
+        if is_error or beyond.begins_at_one or is_nowhere_valid:
             raise ModelError(note)
         notes.append(note)
     notes.extend(

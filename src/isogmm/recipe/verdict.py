@@ -71,13 +71,13 @@ def _use(findings: Findings) -> str:
 def _problems(f: Findings) -> list[str]:
     """What is wrong, one sentence for each problem, with a remedy."""
     found = [f.stopped_early] if f.stopped_early else []
-    if f.improper_direction:
-        found.insert(
-            0,
+    if f.improper_direction:  # other problems follow from it, and their remedies do not help
+        return [
             "The posterior is improper: the log density decreases too slowly along "
             f"{f.improper_direction} to have a finite integral. Give these parameters proper "
             "priors.",
-        )
+            *found,
+        ]
     lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
     if f.single_precision and lost_precision:
         found.append(
