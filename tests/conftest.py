@@ -75,9 +75,12 @@ CORE = (
 #: Other files that run once: their PyMC models are examples of any model, and their results are
 #: read by functions that other tests cover with both sets of packages.
 ONCE = (
+    "adapters/test_pymc_posteriors.py",
     "docs/test_large_data.py",
+    "docs/test_many_fits.py",
     "recipe/test_threads.py",
     "results/test_working_directory.py",
+    "views/comparison/test_compare.py",
     "views/report/test_damage.py",
 )
 #: Whether programs are compiled without optimization.

@@ -76,7 +76,7 @@ def test_points_are_draws_of_the_mixture():
     assert_within_error(products.mean(), 0.0, standard_error(products))
 
 
-def test_gradients_are_those_of_a_quadrature_divergence():
+def test_gradients_are_those_of_a_quadrature_divergence(unchecked):
     truth = isotropic_mixture([[-1.0], [2.0]], [0.5, 1.5], [0.3, 0.7])
     means, variances = np.array([[-0.5], [0.4], [2.5]]), np.array([[0.6], [0.9], [0.4]])
     grid = np.linspace(-15, 15, 20_001)
@@ -105,7 +105,7 @@ def test_gradients_are_those_of_a_quadrature_divergence():
 
 
 @pytest.mark.parametrize("groups", [51, 50])
-def test_the_other_coordinates_come_from_the_whole_mixture(groups):
+def test_the_other_coordinates_come_from_the_whole_mixture(groups, unchecked):
     precision = np.array([[2.0, 0.9, -0.4], [0.9, 1.5, 0.3], [-0.4, 0.3, 1.0]])
     center = np.array([0.5, -1.0, 0.2])
     target = gaussian(center, np.linalg.inv(precision)).target()

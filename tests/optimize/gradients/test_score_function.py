@@ -184,7 +184,7 @@ START = IsotropicMixture(np.zeros((2, 1, 3)), np.ones((2, 1)), np.zeros((2, 1)))
 
 
 @pytest.mark.parametrize("backend", ["numpy", "jax"])
-def test_the_loop_needs_no_gradient(backend):
+def test_the_loop_needs_no_gradient(backend, unchecked):
     truth = isotropic_mixture([[1.0, -2.0, 0.5]], [0.25])
     target = without_gradient(truth)
     rule = updates.BuresWasserstein(0.1)
@@ -197,7 +197,7 @@ def test_the_loop_needs_no_gradient(backend):
         target.evaluate(np.zeros(3))
 
 
-def test_full_covariances_in_the_loop():
+def test_full_covariances_in_the_loop(unchecked):
     from isogmm.optimize.gaussian import FullBuresWasserstein
 
     truth = correlated_gaussian(3, condition=4.0)
