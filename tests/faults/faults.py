@@ -634,6 +634,27 @@ FAULTS = [
         SPHERES,
     ),
     Fault(
+        "open cone: no directions beside that of the maximum",
+        LOCATE + "open_cone.py",
+        "noise *= TANGENT /",
+        "noise *= 0.0 /",
+        ("tests/locate/test_open_cone.py",),
+    ),
+    Fault(
+        "open cone: the nearest maxima",
+        LOCATE + "open_cone.py",
+        "np.argsort(-distances)",
+        "np.argsort(distances)",
+        ("tests/locate/test_open_cone.py",),
+    ),
+    Fault(
+        "open cone: one pair of distances decides",
+        LOCATE + "open_cone.py",
+        "< np.log(10.0)).all(axis=(1, 2))",
+        "< np.log(10.0)).any(axis=2).all(axis=1)",
+        ("tests/locate/test_open_cone.py",),
+    ),
+    Fault(
         "mode shape: no axes",
         LOCATE + "mode_shape.py",
         "full_matrices=False)[2][:NUM_AXES]",

@@ -13,6 +13,7 @@ from isogmm.locate.local_gaussians import fit_shapes
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.maxima import LocalMaximum, unseen_probability
 from isogmm.locate.mode_shape import ModeShape, shape_of
+from isogmm.locate.open_cone import check_no_open_cone
 from isogmm.locate.options import Locate
 from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.screening import choose_starts, points_around
@@ -113,6 +114,8 @@ class ModeSearch:
             num_new = len(without_slopes(self.target, self.generator, new, known))
             num_quiet = 0 if num_new else num_quiet + 1
             is_several = self._has_several()
+            if is_several and not is_large:
+                check_no_open_cone(self.target, self.generator, self.map, self.maxima)
             if num_new and is_several:  # otherwise it takes the place of the only one
                 self.num_since_new = 0
             if not is_several:

@@ -52,7 +52,7 @@ def improper_direction(
         # The data determine the sum of two coordinates, and nothing determines their difference.
         rows = factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
         if 1.0 / np.linalg.cond(rows) < MIN_RECIPROCAL_CONDITION:
-            return _describe(axes[0], target.coordinate_labels)
+            return describe_direction(axes[0], target.coordinate_labels)
     axes = axes[widths > min_width]
     widths = widths[widths > min_width]
     if not len(axes):
@@ -64,7 +64,11 @@ def improper_direction(
         # Axes: principal axis, side, pair of distances, inner and outer distance.
         decay = -np.diff(log_density.reshape(len(axes), 2, 2, 2), axis=-1)[..., 0]
         is_slow = np.all(decay < np.log(10.0), axis=-1).any(axis=-1)
-    return _describe(axes[np.argmax(is_slow)], target.coordinate_labels) if is_slow.any() else None
+    return (
+        describe_direction(axes[np.argmax(is_slow)], target.coordinate_labels)
+        if is_slow.any()
+        else None
+    )
 
 
 def check_proper(target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarray) -> None:
@@ -82,12 +86,18 @@ def check_proper(target: Target, mean: Float[np.ndarray, " d"], factor: np.ndarr
     """
     direction = improper_direction(target, mean, factor)
     if direction is not None:
-        raise ModelError(
-            "the posterior is improper: the log density does not decrease fast enough along "
-            f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
-            "a flat prior on a parameter that the data do not inform, and parameters of which only "
-            "the sum enters the model. Give these parameters proper priors."
-        )
+        raise improper_error(direction)
+
+
+def improper_error(direction: str) -> ModelError:
+    """The error that names the direction and the remedy."""
+    return ModelError(
+        "the posterior is improper: the log density does not decrease fast enough along "
+        f"{direction} (unconstrained coordinates) to have a finite integral. Usual causes are "
+        "a flat prior on a parameter that the data do not inform, a logistic regression with "
+        "separable classes, and parameters of which only the sum enters the model. Give these "
+        "parameters proper priors."
+    )
 
 
 def _widest_axes(
@@ -103,7 +113,7 @@ def _widest_axes(
     return values[:MAX_AXES], left.T[:MAX_AXES]
 
 
-def _describe(axis: Float[np.ndarray, " d"], names: list[str]) -> str:
+def describe_direction(axis: Float[np.ndarray, " d"], names: list[str]) -> str:
     """The largest loadings of a direction with their names; a single one by its name alone."""
     largest = np.argsort(-np.abs(axis))[:MAX_NAMED_COORDINATES]
     order = [index for index in largest if abs(axis[index]) > MIN_LOADING]

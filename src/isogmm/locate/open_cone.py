@@ -1,0 +1,77 @@
+"""A test whether a density has no finite integral, by directions toward many distant maxima.
+
+A logistic regression with separable classes and flat priors has a likelihood that does not
+decrease in a cone of directions.  Paths of an optimizer end anywhere on this plateau, and each end
+looks like a mode.  The search would go on until a limit.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from isogmm.locate.maxima import LocalMaximum
+from isogmm.mixtures.affine_map import AffineMap
+from isogmm.model.improper import describe_direction, improper_error
+from isogmm.model.target import Target
+
+#: Number of maxima whose directions are tested, the most distant ones.
+NUM_MAXIMA = 8
+#: Number of directions beside each, and the tangent of their angles with it.  A ridge that becomes
+#: narrower, as near scale zero of a hierarchy, has a finite integral; beside it the density falls.
+NUM_BESIDE, TANGENT = 8, 0.01
+#: Multiples of the distance of a maximum: two pairs, a factor of ten apart in each.  The second
+#: pair is beyond priors that are wide but proper.
+MULTIPLES = np.array([1e1, 1e2, 1e7, 1e8])
+#: Smallest distance, against divisions by zero.
+TINY = 1e-300
+
+
+def check_no_open_cone(
+    target: Target,
+    generator: np.random.Generator,
+    own: AffineMap,
+    maxima: Sequence[LocalMaximum],
+) -> None:
+    """Raise an error if the density decays too slowly in a cone around the direction of a maximum.
+
+    A density with a finite integral over a cone in d dimensions decays faster than 1/r^d in most
+    of its directions.  The test is conservative: in each direction that is tested, the log density
+    must fall by less than log 10 from a distance to ten times that distance.  The mean of the
+    directions is tested too: it is inside a convex cone where the others may be at its edge.
+
+    Parameters
+    ----------
+    target, generator
+        The target, and random numbers, whose state does not change.
+    own
+        Coordinates of the first Gaussian, in which distances and angles are measured.
+    maxima
+        The known maxima.
+
+    Raises
+    ------
+    ModelError
+        Naming the direction and the remedy.
+    """
+    generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
+    positions = own.inverse(np.stack([maximum.position for maximum in maxima]))
+    distances = np.linalg.norm(positions, axis=1)
+    index = np.argsort(-distances)[:NUM_MAXIMA]
+    positions, distances = positions[index], np.maximum(distances[index, None], TINY)
+    middle = (positions / distances).mean(axis=0) * distances.mean()
+    positions = np.concatenate([positions, middle[None]])
+    noise = generator.standard_normal((len(positions), NUM_BESIDE, target.dim))
+    noise *= TANGENT / np.linalg.norm(noise, axis=-1, keepdims=True)
+    noise[:, 0] = 0.0
+    lengths = np.linalg.norm(positions, axis=-1)[:, None, None]
+    directions = positions[:, None] + noise * lengths
+    points = MULTIPLES[:, None] * directions[:, :, None]
+    log_density = target.values(own.forward(points.reshape(-1, target.dim)))
+    pairs = log_density.reshape(len(positions), NUM_BESIDE, len(MULTIPLES) // 2, 2)
+    with np.errstate(invalid="ignore"):
+        is_slow = (pairs[..., 0] - pairs[..., 1] < np.log(10.0)).all(axis=(1, 2))
+    if is_slow.any():
+        axis = own.linear(positions[np.argmax(is_slow)])
+        raise improper_error(
+            describe_direction(axis / np.linalg.norm(axis), target.coordinate_labels)
+        )
