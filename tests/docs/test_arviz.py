@@ -11,6 +11,7 @@ from isogmm.inference_data import is_first_generation
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.stack,
     pytest.mark.numpyro,
     pytest.mark.usefixtures("unchecked", "short_search"),
     pytest.mark.filterwarnings("ignore"),
