@@ -67,6 +67,13 @@ def test_proper_densities_have_no_open_cone(log_density):
     check(log_density, 8.0, 0.0)
 
 
+def test_maxima_at_the_center_and_on_both_sides_give_no_direction():
+    target = target_of(lambda x: -0.5 * jnp.sum((jnp.abs(x) - 5.0) ** 2))
+    maxima = [maximum_at(5.0, 5.0), maximum_at(-5.0, -5.0), maximum_at(0.0, 1e-12)]
+    check_no_open_cone(target, np.random.default_rng(0), OWN, maxima)
+    check_no_open_cone(target, np.random.default_rng(0), OWN, maxima[2:])
+
+
 def test_the_most_distant_maxima_are_tested():
     log_density = lambda x: -softplus(-x[0]) - softplus(-x[1])  # noqa: E731
     near = [maximum_at(-0.1 * k, 0.0) for k in range(1, 10)]

@@ -22,8 +22,9 @@ NUM_BESIDE, TANGENT = 8, 0.01
 #: Multiples of the distance of a maximum: two pairs, a factor of ten apart in each.  The second
 #: pair is beyond priors that are wide but proper.
 MULTIPLES = np.array([1e1, 1e2, 1e7, 1e8])
-#: Smallest distance, against divisions by zero.
-TINY = 1e-300
+#: Smallest distance of a maximum, in standard deviations, and smallest length of the mean of the
+#: unit directions, which is short if they point to different sides.
+MIN_DISTANCE, MIN_MEAN_LENGTH = 1.0, 0.5
 
 
 def check_no_open_cone(
@@ -57,9 +58,13 @@ def check_no_open_cone(
     positions = own.inverse(np.stack([maximum.position for maximum in maxima]))
     distances = np.linalg.norm(positions, axis=1)
     index = np.argsort(-distances)[:NUM_MAXIMA]
-    positions, distances = positions[index], np.maximum(distances[index, None], TINY)
-    middle = (positions / distances).mean(axis=0) * distances.mean()
-    positions = np.concatenate([positions, middle[None]])
+    index = index[distances[index] >= MIN_DISTANCE]
+    if not len(index):
+        return
+    positions, distances = positions[index], distances[index, None]
+    mean = (positions / distances).mean(axis=0)
+    if np.linalg.norm(mean) >= MIN_MEAN_LENGTH:
+        positions = np.concatenate([positions, distances.mean() * mean[None]])
     noise = generator.standard_normal((len(positions), NUM_BESIDE, target.dim))
     noise *= TANGENT / np.linalg.norm(noise, axis=-1, keepdims=True)
     noise[:, 0] = 0.0
