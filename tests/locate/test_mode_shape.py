@@ -58,6 +58,8 @@ def test_gaussians_explain_their_own_scores_and_no_others():
     scores = OWN.pull_back_inverse(-OWN.inverse(points) / 3.0)
     np.testing.assert_allclose(explained([plain(OWN)], points, scores), 1.0)
     np.testing.assert_allclose(explained([plain(OWN)], points, -scores), -1.0)
+    # The squares of these scores are not finite.
+    np.testing.assert_allclose(explained([plain(OWN)], points, 1e200 * scores), 1.0)
     other = map_of(MEAN + 10 * FACTOR[:, 0], 0.3 * FACTOR)
     near = other.forward(np.random.default_rng(4).standard_normal((300, DIM)))
     scores = other.pull_back_inverse(-other.inverse(near))

@@ -7,6 +7,7 @@ from jax.scipy.special import logsumexp
 
 import isogmm
 from isogmm.locate import mode_search, sphere_centers, sphere_search, spheres
+from isogmm.locate.directions import directions
 from isogmm.locate.factors import map_of
 from isogmm.locate.local_gaussians import fit_shapes
 from isogmm.locate.locate import locate
@@ -15,7 +16,7 @@ from isogmm.locate.maxima import LocalMaximum
 from isogmm.locate.quiet_rounds import num_quiet_rounds
 from isogmm.locate.sphere_centers import SphereCenter, typical_size, widest_centers
 from isogmm.locate.sphere_search import num_sphere_points, starts_from_spheres
-from isogmm.locate.spheres import RADII, directions, excess_on_sphere, most_unexpected
+from isogmm.locate.spheres import RADII, excess_on_sphere, most_unexpected
 from isogmm.locate.starts import follow_starts
 from isogmm.model.fit_target import FitTarget
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.locate.directions import directions, separate
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
 
@@ -17,7 +18,7 @@ RADIUS_FACTOR = 1.5
 #: Range of dimensions in which modes have axes.  In fewer, little of a gradient would be left; in
 #: more, too few points of a round are in narrow modes.
 MIN_DIM, MAX_DIM = 6, 40
-#: Smallest length and square of it, against divisions by zero.
+#: Smallest length, against divisions by zero.
 TINY = 1e-300
 
 
@@ -51,15 +52,11 @@ def shape_of(
     dim = target.dim
     if not MIN_DIM <= dim <= MAX_DIM:
         return ModeShape(own, log_mass, np.zeros((0, dim)))
-    # Own random numbers: where no other mode is found, the rest of the fit is unchanged.
-    generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
-    units = generator.standard_normal((NUM_POINTS, dim))
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    units = directions(separate(generator), NUM_POINTS, dim)
     _, gradients = target.evaluate(own.forward(RADIUS_FACTOR * np.sqrt(dim) * units))
     scores = own.pull_back(gradients)
     finite = np.isfinite(scores).all(axis=1)
-    scores, units = scores[finite], units[finite]
-    scores /= np.maximum(np.linalg.norm(scores, axis=1, keepdims=True), TINY)
+    scores, units = _unit(scores[finite]), units[finite]
     rest = scores - (scores * units).sum(axis=1, keepdims=True) * units
     return ModeShape(own, log_mass, np.linalg.svd(rest, full_matrices=False)[2][:NUM_AXES])
 
@@ -78,11 +75,15 @@ def explained(
     """
     found = np.full(len(points), -1.0)
     for own, _, axes in shapes:
-        z, scores = own.inverse(points), own.pull_back(gradients)
-        square = np.maximum((scores**2).sum(axis=1), TINY)
+        z, scores = own.inverse(points), _unit(own.pull_back(gradients))
         along_axes = scores @ axes.T
         z, scores = z - z @ axes.T @ axes, scores - along_axes @ axes
         inward = -(z * scores).sum(axis=1) / np.maximum(np.linalg.norm(z, axis=1), TINY)
-        share = ((along_axes**2).sum(axis=1) + inward * np.abs(inward)) / square
-        found = np.maximum(found, share)
+        found = np.maximum(found, (along_axes**2).sum(axis=1) + inward * np.abs(inward))
     return found
+
+
+def _unit(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Vectors of unit length.  Squares of scores can be too large for double precision."""
+    scaled = vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), TINY)
+    return scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), TINY)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from isogmm.locate.directions import directions, separate
 from isogmm.locate.maxima import LocalMaximum
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.improper import describe_direction, improper_error
@@ -54,7 +55,6 @@ def check_no_open_cone(
     ModelError
         Naming the direction and the remedy.
     """
-    generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
     positions = own.inverse(np.stack([maximum.position for maximum in maxima]))
     distances = np.linalg.norm(positions, axis=1)
     index = np.argsort(-distances)[:NUM_MAXIMA]
@@ -65,12 +65,13 @@ def check_no_open_cone(
     mean = (positions / distances).mean(axis=0)
     if np.linalg.norm(mean) >= MIN_MEAN_LENGTH:
         positions = np.concatenate([positions, distances.mean() * mean[None]])
-    noise = generator.standard_normal((len(positions), NUM_BESIDE, target.dim))
-    noise *= TANGENT / np.linalg.norm(noise, axis=-1, keepdims=True)
+    count = len(positions) * NUM_BESIDE
+    noise = TANGENT * directions(separate(generator), count, target.dim)
+    noise = noise.reshape(len(positions), NUM_BESIDE, target.dim)
     noise[:, 0] = 0.0
     lengths = np.linalg.norm(positions, axis=-1)[:, None, None]
-    directions = positions[:, None] + noise * lengths
-    points = MULTIPLES[:, None] * directions[:, :, None]
+    rays = positions[:, None] + noise * lengths
+    points = MULTIPLES[:, None] * rays[:, :, None]
     log_density = target.values(own.forward(points.reshape(-1, target.dim)))
     pairs = log_density.reshape(len(positions), NUM_BESIDE, len(MULTIPLES) // 2, 2)
     with np.errstate(invalid="ignore"):

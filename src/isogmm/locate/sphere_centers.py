@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from isogmm.arrays import LOG_2PI
 from isogmm.locate.curvature import gradient_changes
+from isogmm.locate.directions import directions
 from isogmm.locate.factors import factor_of, map_of
 from isogmm.locate.maxima import LocalMaximum
-from isogmm.locate.spheres import directions, spread
+from isogmm.locate.spheres import spread
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from isogmm.locate.directions import directions, separate
 from isogmm.locate.sphere_centers import SphereCenter, more_elliptical
-from isogmm.locate.spheres import RADII, directions, most_unexpected
+from isogmm.locate.spheres import RADII, most_unexpected
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.fit_target import FitTarget
 
@@ -63,9 +64,7 @@ def starts_from_spheres(
     count
         Number of points on all spheres around one mode.
     """
-    # Own random numbers, which leave the generator and its later children as they are: where no
-    # other mode is found, the rest of the fit is unchanged.
-    generator = np.random.Generator(generator.bit_generator.jumped())  # type: ignore[attr-defined]
+    generator = separate(generator)
     known = [more_elliptical(target, generator, center) for center in centers]
     found = []
     for center in known:

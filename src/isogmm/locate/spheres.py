@@ -48,12 +48,6 @@ class Candidates(NamedTuple):
     log_density: Float[np.ndarray, " k"]
 
 
-def directions(generator: np.random.Generator, count: int, dim: int) -> Float[np.ndarray, "n d"]:
-    """Uniform directions of unit length."""
-    normal = generator.standard_normal((count, dim))
-    return normal / np.linalg.norm(normal, axis=1, keepdims=True)
-
-
 def spread(values: Float[np.ndarray, " n"]) -> float:
     """Median absolute deviation."""
     return float(np.median(np.abs(values - np.median(values))))

@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 
 from isogmm.errors import ModelError, warn_user
 from isogmm.model.jax_target import JaxPrograms
-from isogmm.model.known_values import Known, known_values
+from isogmm.model.known_values import Known, known_values, names_of
 
 #: Largest number of places in a program that are reported.
 MAX_PLACES = 3
@@ -144,8 +144,8 @@ def check_indices(
     notes = []
 
     def origin(sources: frozenset[int]) -> str:
-        named = [names[i - 1] for i in sorted(sources) if i <= len(names)]
-        return f" (computed from {' and '.join(map(repr, named))})" if named else ""
+        listed = names_of(sources, names)
+        return f" (computed from {listed})" if listed else ""
 
     all_beyond, all_last = _find(programs.point_program, [None, *jax.tree.leaves(data)])
     for beyond in all_beyond:

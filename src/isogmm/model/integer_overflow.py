@@ -14,7 +14,7 @@ from jaxtyping import PyTree
 
 from isogmm.errors import ModelError
 from isogmm.model.jax_target import JaxPrograms
-from isogmm.model.known_values import Known, known_values
+from isogmm.model.known_values import Known, known_values, names_of
 
 
 class Overflow(NamedTuple):
@@ -82,8 +82,7 @@ def check_integers(programs: JaxPrograms, data: PyTree, names: Sequence[str] = (
     overflow = first_overflow(programs.point_program, [None, *jax.tree.leaves(data)])
     if overflow is None:
         return
-    named = [names[i - 1] for i in sorted(overflow.sources) if i <= len(names)]
-    listed = " and ".join(map(repr, named)) or "its data"
+    listed = names_of(overflow.sources, names) or "its data"
     raise ModelError(
         f"the model computes integers of size {overflow.value:.4g} from {listed}, beyond the range "
         f"of {overflow.dtype}, in which JAX computes. JAX keeps the last bits and raises no error. "

@@ -47,6 +47,11 @@ def known_result(program: ClosedJaxpr, inputs: Sequence[object], index: int) -> 
         return None
 
 
+def names_of(sources: frozenset[int], names: Sequence[str]) -> str:
+    """The names of the data among the inputs, of which the first is the position; or ''."""
+    return " and ".join(repr(names[i - 1]) for i in sorted(sources) if i <= len(names))
+
+
 def _of_array(value: Any, sources: frozenset[int]) -> Known | None:
     """An input or a constant; None if it has no real numbers or is not on this machine."""
     if getattr(getattr(value, "dtype", None), "kind", "?") not in "biuf":
