@@ -49,22 +49,27 @@ def test_the_error_names_the_direction_of_a_plateau():
 
 
 @pytest.mark.parametrize(
-    "log_density",
+    ("log_density", "position"),
     [
         # Along x[1] = 0 the density is constant, and around this line it becomes narrower.
         pytest.param(
-            lambda x: -0.5 * (x[1] * jnp.exp(x[0])) ** 2 - 3.0 * softplus(-x[0]), id="ridge"
+            lambda x: -0.5 * (x[1] * (1.0 + x[0] ** 2)) ** 2 - 3.0 * softplus(-x[0]),
+            (8.0, 0.0),
+            id="ridge",
         ),
         pytest.param(
             lambda x: -softplus(-x[0]) - softplus(-x[1]) - 0.5 * jnp.sum((x / 1e6) ** 2),
+            (8.0, 6.0),
             id="wide prior",
         ),
-        pytest.param(lambda x: -jnp.sum(jnp.log1p((x / 2.5) ** 2)), id="Cauchy"),
-        pytest.param(lambda x: jnp.where(jnp.sum(x**2) < 1e4, 0.0, -jnp.inf), id="support"),
+        pytest.param(lambda x: -jnp.sum(jnp.log1p((x / 2.5) ** 2)), (8.0, 6.0), id="Cauchy"),
+        pytest.param(
+            lambda x: jnp.where(jnp.sum(x**2) < 1e4, 0.0, -jnp.inf), (8.0, 6.0), id="support"
+        ),
     ],
 )
-def test_proper_densities_have_no_open_cone(log_density):
-    check(log_density, 8.0, 0.0)
+def test_proper_densities_have_no_open_cone(log_density, position):
+    check(log_density, *position)
 
 
 def test_maxima_at_the_center_and_on_both_sides_give_no_direction():
