@@ -21,11 +21,11 @@ from picture import BLUE, GRAY, IMAGE, INK, ellipse
 import isogmm
 import isogmm.draws.refine
 from isogmm.draws.chains.convergence import independence_threshold, start_correlation
-from isogmm.locate.batch_and_match import batch_and_match_step, batch_size_for, damping
-from isogmm.locate.candidates import candidates_from
-from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.paths import follow_paths
-from isogmm.locate.race import KEPT_SHARES
+from isogmm.locate.gaussian.batch_and_match import batch_and_match_step, batch_size_for, damping
+from isogmm.locate.gaussian.gaussians import Gaussians
+from isogmm.locate.paths.candidates import candidates_from
+from isogmm.locate.paths.lbfgs import follow_paths
+from isogmm.locate.race.race import KEPT_SHARES
 
 WIDTH = 7.4  # inches; pages show it at about that size
 ORANGE, GREEN, PINK = "#D55E00", "#009E73", "#CC79A7"

@@ -6,7 +6,7 @@ from typing import Any
 from isogmm.model.keywords import explains_keywords
 from isogmm.optimize.check import Check
 from isogmm.recipe.families.auto.family import read_family
-from isogmm.recipe.families.factorized.api import fit_factorized as fit_factorized
+from isogmm.recipe.fit_factorized import fit_factorized as fit_factorized
 from isogmm.recipe.options import CHAINS
 from isogmm.recipe.run import run
 from isogmm.results.groups import Result

@@ -23,13 +23,13 @@ class Fault:
 
 LOCATE, DRAWS, CHAINS = "src/isogmm/locate/", "src/isogmm/draws/", "src/isogmm/draws/chains/"
 RECIPE, OPTIMIZE = "src/isogmm/recipe/", "src/isogmm/optimize/"
-MATCH = ("tests/locate/test_batch_and_match.py",)
+MATCH = ("tests/locate/gaussian/test_batch_and_match.py",)
 REJECTION = ("tests/draws/chains/test_delayed_rejection.py",)
 MASSES = ("tests/draws/test_masses.py",)
 WARMUP = ("tests/draws/chains/test_warmup.py",)
 CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
 REMAINING_BIAS = ("tests/draws/chains/test_remaining_bias.py",)
-ESTIMATES = ("tests/locate/test_estimates.py",)
+ESTIMATES = ("tests/locate/modes/test_estimates.py",)
 RECORDING = ("tests/draws/chains/test_recording.py",)
 REPEATS = ("tests/draws/test_refine_repeats.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
@@ -38,7 +38,7 @@ HMC_MIDDLES = ("tests/draws/chains/test_hmc.py",)
 STEIN = ("tests/draws/test_stein.py",)
 SUBSET = ("tests/draws/test_balanced_subset.py",)
 RULES = ("tests/optimize/updates/test_rules.py",)
-SPHERES = ("tests/locate/test_spheres.py",)
+SPHERES = ("tests/locate/spheres/test_spheres.py",)
 POOLED = ("tests/draws/chains/test_learn_pooled.py",)
 UNIFORM = ("tests/studies/test_uniformity.py",)
 ROWS = "src/isogmm/rows/"
@@ -54,49 +54,49 @@ FAULTS = [
     ),
     Fault(
         "batch and match: weight of the mean term is 1",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "weight = damping_factor / (1.0 + damping_factor)\n    draws, draw_mean",
         "weight = 1.0\n    draws, draw_mean",
         MATCH,
     ),
     Fault(
         "batch and match: no term of the mean gradient",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "np.sqrt(weight) * scores.gradient_mean[:, None]",
         "0.0 * scores.gradient_mean[:, None]",
         MATCH,
     ),
     Fault(
         "batch and match: constant late damping",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "return CONSTANT_DAMPING / max(1.0, float(iteration - CONSTANT_UNTIL))",
         "return CONSTANT_DAMPING",
         MATCH,
     ),
     Fault(
         "batch and match: width kept outside the support",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "SHRINKAGE * candidates.factors[is_too_wide]",
         "candidates.factors[is_too_wide]",
         MATCH,
     ),
     Fault(
         "batch and match: diagonal covariance halved",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "covariance = 2.0 * v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))",
         "covariance = v / (1.0 + np.sqrt(1.0 + 4.0 * u * v))",
         MATCH,
     ),
     Fault(
         "batch and match: undamped mean",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "shift = weight * (pulled + scores.draw_mean)",
         "shift = pulled + scores.draw_mean",
         MATCH,
     ),
     Fault(
         "batch and match: variances for standard deviations",
-        LOCATE + "batch_and_match.py",
+        LOCATE + "gaussian/batch_and_match.py",
         "candidates.factors * np.sqrt(covariance)",
         "candidates.factors * covariance",
         MATCH,
@@ -355,21 +355,21 @@ FAULTS = [
     ),
     Fault(
         "search: an ELBO that still rises counts as final",
-        LOCATE + "estimates.py",
+        LOCATE + "modes/estimates.py",
         "fitted.elbo + MAX_RISE_FACTOR * np.maximum(rise, 0.0)",
         "fitted.elbo + 0.0 * rise",
         ESTIMATES,
     ),
     Fault(
         "search: all ELBOs below the limit have all iterations",
-        LOCATE + "estimates.py",
+        LOCATE + "modes/estimates.py",
         "np.flatnonzero((fitted.elbo <= limit) & (limit < reach))",
         "np.flatnonzero(fitted.elbo <= limit)",
         ESTIMATES,
     ),
     Fault(
         "search: modes whose ELBO still rises are dropped",
-        LOCATE + "mode_search.py",
+        LOCATE + "modes/mode_search.py",
         "max(one.log_mass, one.reach) > lowest",
         "one.log_mass > lowest",
         ESTIMATES,
@@ -572,133 +572,133 @@ FAULTS = [
     ),
     Fault(
         "spheres: no trend along a direction",
-        LOCATE + "spheres.py",
+        LOCATE + "spheres/excess.py",
         "rest = _without_trend(units @ slope / length, rest)",
         "pass",
         SPHERES,
     ),
     Fault(
         "spheres: slope of the local fit ignored",
-        LOCATE + "spheres.py",
+        LOCATE + "spheres/excess.py",
         "y - level - slope * (x - center)",
         "y - level",
         SPHERES,
     ),
     Fault(
         "spheres: known modes explain nothing",
-        LOCATE + "spheres.py",
+        LOCATE + "spheres/excess.py",
         "finite &= others < log_density - MIN_UNEXPLAINED",
         "pass",
         SPHERES,
     ),
     Fault(
         "spheres: excess not in units of its spread",
-        LOCATE + "spheres.py",
+        LOCATE + "spheres/excess.py",
         "scores.append(excess[top] / scale)",
         "scores.append(excess[top])",
         SPHERES,
     ),
     Fault(
         "sphere search: gradient not made tangential",
-        LOCATE + "sphere_search.py",
+        LOCATE + "spheres/sphere_search.py",
         "scores - (scores * units).sum(axis=1, keepdims=True) * units",
         "scores",
         SPHERES,
     ),
     Fault(
         "sphere search: the Laplace approximation is never chosen",
-        LOCATE + "sphere_centers.py",
+        LOCATE + "spheres/sphere_centers.py",
         "if spreads[1] >= MAX_SPREAD_RATIO * spreads[0]:",
         "if True:",
         SPHERES,
     ),
     Fault(
         "sphere search: radii in the units of the Laplace approximation",
-        LOCATE + "sphere_search.py",
+        LOCATE + "spheres/sphere_search.py",
         "center.size * RADII",
         "RADII",
         SPHERES,
     ),
     Fault(
         "sphere search: the volume of a sphere is left out of its share",
-        LOCATE + "sphere_centers.py",
+        LOCATE + "spheres/sphere_centers.py",
         "on_spheres + target.dim * np.log(radii)",
         "on_spheres",
         SPHERES,
     ),
     Fault(
         "sphere search: Laplace approximations in place of fitted Gaussians",
-        LOCATE + "local_gaussians.py",
+        LOCATE + "modes/local_gaussians.py",
         "if fitted.alive[index]:",
         "if False:",
         SPHERES,
     ),
     Fault(
         "open cone: no directions beside that of the maximum",
-        LOCATE + "open_cone.py",
+        LOCATE + "modes/open_cone.py",
         "noise = TANGENT * directions(",
         "noise = 0.0 * directions(",
-        ("tests/locate/test_open_cone.py",),
+        ("tests/locate/modes/test_open_cone.py",),
     ),
     Fault(
         "open cone: opposite directions have a mean",
-        LOCATE + "open_cone.py",
+        LOCATE + "modes/open_cone.py",
         "if np.linalg.norm(mean) >= MIN_MEAN_LENGTH:",
         "if True:",
-        ("tests/locate/test_open_cone.py",),
+        ("tests/locate/modes/test_open_cone.py",),
     ),
     Fault(
         "open cone: the nearest maxima",
-        LOCATE + "open_cone.py",
+        LOCATE + "modes/open_cone.py",
         "np.argsort(-distances)",
         "np.argsort(distances)",
-        ("tests/locate/test_open_cone.py",),
+        ("tests/locate/modes/test_open_cone.py",),
     ),
     Fault(
         "open cone: one pair of distances decides",
-        LOCATE + "open_cone.py",
+        LOCATE + "modes/open_cone.py",
         "< np.log(10.0)).all(axis=(1, 2))",
         "< np.log(10.0)).any(axis=2).all(axis=1)",
-        ("tests/locate/test_open_cone.py",),
+        ("tests/locate/modes/test_open_cone.py",),
     ),
     Fault(
         "mode shape: no axes",
-        LOCATE + "mode_shape.py",
+        LOCATE + "paths/mode_shape.py",
         "full_matrices=False)[2][:NUM_AXES]",
         "full_matrices=False)[2][:0]",
-        ("tests/locate/test_mode_shape.py",),
+        ("tests/locate/paths/test_mode_shape.py",),
     ),
     Fault(
         "mode shape: the part toward the center counts as an axis",
-        LOCATE + "mode_shape.py",
+        LOCATE + "paths/mode_shape.py",
         "scores - (scores * units).sum(axis=1, keepdims=True) * units",
         "scores",
-        ("tests/locate/test_mode_shape.py",),
+        ("tests/locate/paths/test_mode_shape.py",),
     ),
     Fault(
         "mode shape: the axes do not explain anything",
-        LOCATE + "mode_shape.py",
+        LOCATE + "paths/mode_shape.py",
         "(along_axes**2).sum(axis=1) + inward * np.abs(inward)",
         "inward * np.abs(inward)",
-        ("tests/locate/test_mode_shape.py",),
+        ("tests/locate/paths/test_mode_shape.py",),
     ),
     Fault(
         "sphere search: the narrowest modes in place of the widest",
-        LOCATE + "sphere_centers.py",
+        LOCATE + "spheres/sphere_centers.py",
         "-float(center.own.log_det())",
         "float(center.own.log_det())",
         SPHERES,
     ),
     Fault(
         "sphere search: starting points may repeat",
-        LOCATE + "sphere_search.py",
+        LOCATE + "spheres/sphere_search.py",
         "np.all(units[kept] @ units[index] < MAX_COSINE)",
         "True",
         SPHERES,
     ),
     Fault(
         "sphere search: a ray without a maximum gives a start",
-        LOCATE + "sphere_search.py",
+        LOCATE + "spheres/sphere_search.py",
         "rises & (inner >= values[:, 2:])",
         "inner > -np.inf",
         SPHERES,

@@ -15,12 +15,12 @@ from helpers.targets import (
     rotation,
 )
 from isogmm.errors import DeadlineReachedError, ModelError
-from isogmm.locate.curvature import laplace_factor
-from isogmm.locate.factors import factor_of
+from isogmm.locate.gaussian.curvature import laplace_factor
+from isogmm.locate.gaussian.factors import factor_of
 from isogmm.locate.locate import Locate, locate
-from isogmm.locate.maxima import LocalMaximum, add_path, unseen_probability
-from isogmm.locate.paths import Path, follow_paths
-from isogmm.locate.starts import NUM_FIRST, follow_starts
+from isogmm.locate.paths.lbfgs import Path, follow_paths
+from isogmm.locate.paths.maxima import LocalMaximum, add_path, unseen_probability
+from isogmm.locate.paths.starts import NUM_FIRST, follow_starts
 from isogmm.model import fit_target, time_limit
 from isogmm.model.fit_target import FitTarget
 from isogmm.results.stop_reason import StopReason

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from isogmm.locate.factors import inverse_hessian, inverse_hessian_scales
+from isogmm.locate.gaussian.factors import inverse_hessian, inverse_hessian_scales
 from isogmm.locate.locate import locate
 from isogmm.locate.options import Locate
-from isogmm.locate.paths import MAX_KEPT_LARGE, follow_paths
+from isogmm.locate.paths.lbfgs import MAX_KEPT_LARGE, follow_paths
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.log_density import LogDensity

@@ -162,11 +162,37 @@ def test_no_file_imports_itself_through_others(graph):
     assert cycle_of(graph) == []
 
 
+def within(package: str, graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The graph of the modules and packages directly inside a package."""
+    start = package + "."
+    inner: dict[str, set[str]] = {}
+    for module, imported in graph.items():
+        if module.startswith(start):
+            own = module.removeprefix(start).partition(".")[0]
+            others = {
+                other.removeprefix(start).partition(".")[0]
+                for other in imported
+                if other.startswith(start)
+            }
+            inner.setdefault(own, set()).update(others - {own})
+    return inner
+
+
+PACKAGES = sorted({module.rpartition(".")[0] for module in ALL} - {""})
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_parts_of_a_package_import_in_one_direction(package, graph):
+    assert cycle_of(within(package, graph)) == []
+
+
 def test_violations_and_cycles_are_found(graph):
     """The negative control: the checks fail where they should."""
     bad = {**graph, "isogmm.errors": {"isogmm.recipe.fit"}}
     assert ("isogmm.errors", "isogmm.recipe.fit") in violations(bad)
     assert "isogmm.errors" in cycle_of(bad)
+    upwards = {**graph, "isogmm.locate.paths.lbfgs": {"isogmm.locate.modes.extend"}}
+    assert "paths" in cycle_of(within("isogmm.locate", upwards))
     assert violations({**graph, "isogmm_numpyro._dims": {"isogmm.recipe.fit"}})
 
 

@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.errors import ModelError, OptionError
-from isogmm.locate.curvature import dense_at, diagonal_at
+from isogmm.locate.gaussian.curvature import dense_at, diagonal_at
+from isogmm.locate.gaussian.low_rank import low_rank_at
 from isogmm.locate.located import Located
-from isogmm.locate.low_rank import low_rank_at
 from isogmm.locate.options import Whitening
-from isogmm.locate.paths import follow_paths
+from isogmm.locate.paths.lbfgs import follow_paths
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.model.target import Target
 

@@ -3,13 +3,13 @@
 import numpy as np
 
 from isogmm.errors import DeadlineReachedError
-from isogmm.locate.best_gaussian import check_alive
-from isogmm.locate.by_values import locate_by_values
-from isogmm.locate.candidates import candidate_at_end, candidate_of
 from isogmm.locate.located import Located
 from isogmm.locate.options import Locate
-from isogmm.locate.paths import Path, follow_paths
+from isogmm.locate.paths.candidates import candidate_at_end, candidate_of
+from isogmm.locate.paths.lbfgs import Path, follow_paths
+from isogmm.locate.race.best_gaussian import check_alive
 from isogmm.locate.search import Search
+from isogmm.locate.values.by_values import locate_by_values
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.results.interruption import interruptible

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.locate.candidates import Candidate
-from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.paths.candidates import Candidate
+from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.results.stop_reason import StopReason
 
@@ -45,7 +45,8 @@ class Located:
     elbo, elbo_se
         ELBO of the best Gaussian, and its standard error.
     origin
-        Where the best Gaussian comes from, a value of :class:`isogmm.locate.candidates.Place`.
+        Where the best Gaussian comes from, a value of
+        :class:`isogmm.locate.paths.candidates.Place`.
     num_diverged
         Number of candidates that diverged.
     num_starts

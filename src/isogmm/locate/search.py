@@ -5,19 +5,19 @@ from typing import NamedTuple
 import numpy as np
 
 from isogmm.errors import ModelError
-from isogmm.locate.best_gaussian import best_gaussian
-from isogmm.locate.candidates import Place
+from isogmm.locate.gaussian.low_rank import elbo_of, low_rank_at
 from isogmm.locate.located import Located
-from isogmm.locate.low_rank import elbo_of, low_rank_at
-from isogmm.locate.maxima import LocalMaximum
-from isogmm.locate.mode_search import ModeSearch
-from isogmm.locate.modes import fit_modes
+from isogmm.locate.modes.fit_modes import fit_modes
+from isogmm.locate.modes.mode_search import ModeSearch
 from isogmm.locate.options import Locate
-from isogmm.locate.paths import Path
-from isogmm.locate.race import Outcome
-from isogmm.locate.sphere_search import prepare_spheres
-from isogmm.locate.starts import paths_from
-from isogmm.locate.state import SearchState
+from isogmm.locate.paths.candidates import Place
+from isogmm.locate.paths.lbfgs import Path
+from isogmm.locate.paths.maxima import LocalMaximum
+from isogmm.locate.paths.starts import paths_from
+from isogmm.locate.race.best_gaussian import best_gaussian
+from isogmm.locate.race.race import Outcome
+from isogmm.locate.race.state import SearchState
+from isogmm.locate.spheres.sphere_search import prepare_spheres
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target

@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from isogmm.locate.extend import new_maxima
 from isogmm.locate.located import Located, SearchEnd
-from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.modes.extend import new_maxima
+from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.deliver import Delivery

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isogmm.draws.refine import Refined
-from isogmm.locate.factors import map_of
+from isogmm.locate.gaussian.factors import map_of
 from isogmm.locate.located import Located
 from isogmm.mixtures.abstract import AbstractMixture
 

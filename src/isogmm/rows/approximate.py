@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from isogmm.locate.gaussians import Gaussians
-from isogmm.locate.local_gaussians import fit_until_flat
+from isogmm.locate.gaussian.gaussians import Gaussians
+from isogmm.locate.modes.local_gaussians import fit_until_flat
 from isogmm.locate.options import Locate
 from isogmm.locate.search import Search
 from isogmm.model.fit_target import FitTarget

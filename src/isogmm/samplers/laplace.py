@@ -5,7 +5,7 @@ import time
 import numpy as np
 from scipy.optimize import minimize
 
-from isogmm.locate.curvature import dense_at
+from isogmm.locate.gaussian.curvature import dense_at
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 from isogmm.results.from_draws import result_of_draws

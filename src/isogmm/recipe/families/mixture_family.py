@@ -9,10 +9,10 @@ import numpy as np
 
 from isogmm.draws.pool import Pool, draw_pool, draw_pool_in_time
 from isogmm.locate.coordinates import geometric_scale
-from isogmm.locate.extend import extend
 from isogmm.locate.located import Located
-from isogmm.locate.maxima import LocalMaximum
+from isogmm.locate.modes.extend import extend
 from isogmm.locate.options import Locate
+from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import PARTS, AffineMap
 from isogmm.mixtures.initialization.base import AbstractInitialization

@@ -1,0 +1,1 @@
+"""Gaussians of the search: factors, curvature, ELBO, and batch and match."""

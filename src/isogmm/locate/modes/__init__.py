@@ -1,0 +1,1 @@
+"""The search for further modes, and one Gaussian for each of them."""

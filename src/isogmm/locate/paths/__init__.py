@@ -1,0 +1,1 @@
+"""Optimization paths from dispersed starting points, and the local maxima where they end."""

@@ -1,0 +1,1 @@
+"""The best Gaussian: candidates along the paths compete by their ELBOs."""

@@ -1,0 +1,1 @@
+"""The search without gradients, from values of the log density alone."""
