@@ -79,7 +79,7 @@ ONCE = (
     "docs/test_large_data.py",
     "docs/test_many_fits.py",
     "recipe/test_threads.py",
-    "results/test_working_directory.py",
+    "results/arviz/test_working_directory.py",
     "views/comparison/test_compare.py",
     "views/report/test_damage.py",
 )

@@ -17,8 +17,8 @@ from isogmm.errors import ModelError, OptionError
 from isogmm.mixtures.affine_map import AffineMap, dense_map, diagonal_map, identity_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.results.datasets import dataset
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.datasets import dataset
+from isogmm.results.building.fit_result import FitResult
 
 matplotlib.use("Agg")
 FIRST = int(version("arviz").split(".")[0]) < 1
@@ -489,7 +489,7 @@ import sys
 import numpy as np
 from isogmm import inference_data as idt
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 from isogmm.model.target import Target
 
 def fail(positions):

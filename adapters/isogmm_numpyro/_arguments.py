@@ -9,7 +9,7 @@ import numpy as np
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
-from isogmm.model.sharding import sharding_of
+from isogmm.model.programs.sharding import sharding_of
 from isogmm_numpyro._types import Model
 
 #: Kinds of NumPy data types that a compiled program accepts: booleans and numbers.

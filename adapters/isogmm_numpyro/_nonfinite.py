@@ -7,7 +7,7 @@ import numpyro
 from numpyro import handlers
 
 from isogmm.arrays import Array
-from isogmm.model.sharding import gathered
+from isogmm.model.programs.sharding import gathered
 from isogmm_numpyro._arguments import named_arrays
 from isogmm_numpyro._distributions import is_factor, mask_of, transform_of, unwrap
 from isogmm_numpyro._functions import ModelFunctions

@@ -11,7 +11,7 @@ from numpyro.infer.hmc import HMCState
 from numpyro.infer.mcmc import MCMCKernel
 
 from isogmm.arrays import split
-from isogmm.model.keywords import names_of, passes_on
+from isogmm.model.checks.keywords import names_of, passes_on
 from isogmm.results.groups import Result
 from isogmm_numpyro._inference import inference_arguments, inference_model
 from isogmm_numpyro._read import read_model

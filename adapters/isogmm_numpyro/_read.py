@@ -12,9 +12,9 @@ import numpyro
 from jax.extend.core import ClosedJaxpr
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.model.sharding import gathered
+from isogmm.model.programs.sharding import gathered
 from isogmm.model.target import ModelFields
-from isogmm.results.from_draws import Labels
+from isogmm.results.building.from_draws import Labels
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import (
     Arguments,

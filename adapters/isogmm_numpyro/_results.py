@@ -7,9 +7,9 @@ import jax
 import numpy as np
 import xarray as xr
 
-from isogmm.results.arviz_versions import from_groups
-from isogmm.results.constrained import by_chain, is_left_out
-from isogmm.results.from_draws import groups_of_draws, library_attributes
+from isogmm.results.arviz.versions import from_groups
+from isogmm.results.building.constrained import by_chain, is_left_out
+from isogmm.results.building.from_draws import groups_of_draws, library_attributes
 from isogmm.results.groups import Result, plain
 from isogmm_numpyro._functions import Generated
 from isogmm_numpyro._read import ReadModel

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.model.index_bounds import check_indices
-from isogmm.model.integer_overflow import check_integers
+from isogmm.model.checks.index_bounds import check_indices
+from isogmm.model.checks.integer_overflow import check_integers
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import DensityOfData, ModelFields, Target
 from isogmm.results.groups import arviz_name

@@ -9,7 +9,7 @@ from numpyro import handlers
 
 from isogmm.arrays import Array
 from isogmm.errors import ModelError
-from isogmm.model.sharding import gathered
+from isogmm.model.programs.sharding import gathered
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._arguments import Arguments
 from isogmm_numpyro._distributions import mask_of

@@ -13,7 +13,7 @@ from numpyro.infer import SVI, Trace_ELBO, TraceEnum_ELBO
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.infer.elbo import ELBO
 
-from isogmm.model.keywords import passes_on
+from isogmm.model.checks.keywords import passes_on
 from isogmm.results.groups import Result
 from isogmm_numpyro._inference import inference_arguments, inference_model
 from isogmm_numpyro._read import ReadModel, read_model

@@ -10,7 +10,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from isogmm.errors import warn_user
-from isogmm.model.known_values import known_result
+from isogmm.model.checks.known_values import known_result
 from isogmm_numpyro._arguments import Arguments, joined, never_input
 from isogmm_numpyro._find_sites import find_sites
 from isogmm_numpyro._sites import Sites

@@ -7,7 +7,7 @@ import pymc as pm
 from pymc.backends.arviz import find_observations
 
 from isogmm.errors import OptionError
-from isogmm.results.constrained import is_left_out
+from isogmm.results.building.constrained import is_left_out
 from isogmm.results.groups import Result, add_group, get_group, group_names
 from isogmm_pymc import _bambi
 from isogmm_pymc._jax import jax_dispatcher

@@ -8,8 +8,8 @@ import pymc as pm
 import pytensor
 from pymc.step_methods import STEP_METHODS
 
-from isogmm.model.keywords import check_keywords, names_of, passes_on
-from isogmm.model.precision import in_precision
+from isogmm.model.checks.keywords import check_keywords, names_of, passes_on
+from isogmm.model.programs.precision import in_precision
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm_pymc._baseline_results import add_log_likelihood, pymc_model_of, with_attributes
 from isogmm_pymc._languages import BambiModel, is_bambi

@@ -13,7 +13,7 @@ from pytensor.graph.fg import FunctionGraph
 from pytensor.link.utils import fgraph_to_python
 
 from isogmm.arrays import Array
-from isogmm.results.warning_filters import ignore, kept_filters
+from isogmm.results.arviz.warning_filters import ignore, kept_filters
 from isogmm_pymc._jax_operations import Dispatcher, register_missing
 from isogmm_pymc._known_checks import remove_known_checks
 

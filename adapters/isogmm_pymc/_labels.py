@@ -6,7 +6,7 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import DTypeLike
 
-from isogmm.results.label_index import NUMBER_KINDS, label_index
+from isogmm.results.labeling.label_index import NUMBER_KINDS, label_index
 
 #: Texts of missing labels, in memory and in files.
 MISSING = {"", "None", "nan", "NaT", "<NA>"}

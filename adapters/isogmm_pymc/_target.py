@@ -12,7 +12,7 @@ from pymc.backends.arviz import find_constants, find_observations
 
 from isogmm.arrays import Array, split
 from isogmm.errors import ModelError, warn_user
-from isogmm.model.index_bounds import check_indices
+from isogmm.model.checks.index_bounds import check_indices
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.target import DensityOfData, DrawPositions, ModelFields, Target
 from isogmm.results.groups import Result

@@ -10,7 +10,7 @@ import xarray as xr
 from pymc.variational.inference import Inference
 from pymc.variational.opvi import ObjectiveFunction
 
-from isogmm.model.keywords import names_of, passes_on
+from isogmm.model.checks.keywords import names_of, passes_on
 from isogmm.results.groups import Result, add_group, get_group
 from isogmm_pymc import _bambi
 from isogmm_pymc._baseline_results import add_log_likelihood, pymc_model_of, with_attributes

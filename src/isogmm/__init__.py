@@ -29,7 +29,7 @@ _MODULE_OF = {
     "FailedFit": "isogmm.studies.work",
     "sampling_wrapper": "isogmm.studies.sampling_wrapper",
     "enable_compilation_cache": "isogmm.studies.compilation_cache",
-    "LogDensity": "isogmm.model.log_density",
+    "LogDensity": "isogmm.model.functions.log_density",
     "Target": "isogmm.model.target",
     "IsotropicMixture": "isogmm.mixtures.isotropic",
     "GaussianMixture": "isogmm.mixtures.gaussian",

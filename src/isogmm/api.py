@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.optimize.check import Check
 from isogmm.recipe.families.auto.family import read_family
 from isogmm.recipe.fit_factorized import fit_factorized as fit_factorized

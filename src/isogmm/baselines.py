@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isogmm.model.adapter import find_adapter
-from isogmm.model.keywords import check_options
-from isogmm.model.log_density import LogDensity
+from isogmm.model.checks.keywords import check_options
+from isogmm.model.functions.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
-from isogmm.results.check_result import check_result
+from isogmm.results.building.check_result import check_result
 from isogmm.results.groups import Result
 from isogmm.samplers.density_methods import METHODS
 from isogmm.validation import seed_of

@@ -14,16 +14,16 @@ from scipy.optimize import minimize
 from isogmm.api import fit_isogmm
 from isogmm.arrays import Array, split
 from isogmm.errors import FitWarning, OptionError, warn_user
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.model.target import Hyperparameters, Maximize, Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
-from isogmm.results.check_result import check_result
-from isogmm.results.datasets import dataset
-from isogmm.results.fit_group import positions_from
+from isogmm.results.arviz.warning_filters import ignore, kept_filters
+from isogmm.results.building.check_result import check_result
+from isogmm.results.building.datasets import dataset
+from isogmm.results.building.fit_group import positions_from
+from isogmm.results.building.result_options import ResultOptions
 from isogmm.results.groups import Result, add_group, attributes, get_group
-from isogmm.results.result_options import ResultOptions
-from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.validation import real_number, seed_of, whole_number
 
 #: Draws of q that estimate the expected log joint density, in two chains.

@@ -7,20 +7,21 @@ import numpy as np
 
 from isogmm.mixtures.stored import mixture_from as mixture_from
 from isogmm.mixtures.stored import resume_mixture as resume_mixture
-from isogmm.results.arviz_loo import Loo as Loo
-from isogmm.results.arviz_loo import loo as loo
-from isogmm.results.arviz_versions import ess as ess
-from isogmm.results.arviz_versions import from_groups as from_groups
-from isogmm.results.arviz_versions import is_first_generation as is_first_generation
-from isogmm.results.arviz_versions import preload as preload
-from isogmm.results.arviz_versions import psis as psis
-from isogmm.results.arviz_versions import summary as summary
+from isogmm.results.arviz.loo import Loo as Loo
+from isogmm.results.arviz.loo import loo as loo
+from isogmm.results.arviz.versions import ess as ess
+from isogmm.results.arviz.versions import from_groups as from_groups
+from isogmm.results.arviz.versions import is_first_generation as is_first_generation
+from isogmm.results.arviz.versions import preload as preload
+from isogmm.results.arviz.versions import psis as psis
+from isogmm.results.arviz.versions import summary as summary
+from isogmm.results.building.fit_group import HOLDERS
+from isogmm.results.building.fit_group import positions_from as positions_from
+from isogmm.results.building.fit_result import FitResult
+from isogmm.results.building.from_fit import result_groups
+from isogmm.results.building.result_options import ResultOptions
 from isogmm.results.files import load as load
 from isogmm.results.files import save as save
-from isogmm.results.fit_group import HOLDERS
-from isogmm.results.fit_group import positions_from as positions_from
-from isogmm.results.fit_result import FitResult
-from isogmm.results.from_fit import result_groups
 from isogmm.results.groups import SAMPLE_DIMS as SAMPLE_DIMS
 from isogmm.results.groups import Result
 from isogmm.results.groups import add_group as add_group
@@ -28,9 +29,8 @@ from isogmm.results.groups import arviz_name as arviz_name
 from isogmm.results.groups import attributes as attributes
 from isogmm.results.groups import get_group as get_group
 from isogmm.results.groups import group_names as group_names
-from isogmm.results.prediction_labels import with_original_labels as with_original_labels
-from isogmm.results.prediction_labels import with_stored_labels as with_stored_labels
-from isogmm.results.result_options import ResultOptions
+from isogmm.results.labeling.prediction_labels import with_original_labels as with_original_labels
+from isogmm.results.labeling.prediction_labels import with_stored_labels as with_stored_labels
 from isogmm.results.rhat import rhat as rhat
 
 

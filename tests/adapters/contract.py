@@ -16,7 +16,7 @@ from scipy import stats
 from isogmm import inference_data as idt
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 
 MakeTarget = Callable[[], Target]
 #: A quantity of the posterior group with its known distribution under the prior.

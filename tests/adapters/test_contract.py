@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adapters import contract
-from isogmm.model.log_density import LogDensity
+from isogmm.model.functions.log_density import LogDensity
 
 Y = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
 SIGMA = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])

@@ -35,7 +35,7 @@ from helpers.numpyro_models import (  # noqa: E402
 )
 from helpers.posteriors import some_of  # noqa: E402
 from isogmm.errors import FitWarning, MissingPackageError, ModelError  # noqa: E402
-from isogmm.model.precision import in_precision  # noqa: E402
+from isogmm.model.programs.precision import in_precision  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
 

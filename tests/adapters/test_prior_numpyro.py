@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from adapters.contract import check_prior
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 
 numpyro = pytest.importorskip("numpyro")
 import numpyro.distributions as dist  # noqa: E402

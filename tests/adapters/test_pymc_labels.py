@@ -20,8 +20,8 @@ from isogmm.inference_data import (
     with_stored_labels,
 )
 from isogmm.model.to_target import to_target
-from isogmm.results.arviz_versions import read_netcdf
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.arviz.versions import read_netcdf
+from isogmm.results.building.from_draws import result_of_draws
 
 pytestmark = pytest.mark.pymc
 ALL = {**LABELS, **OF_PARTS, **WITH_MISSING}
@@ -116,7 +116,7 @@ def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
     model = model_with(LABELS[kind])
     idata = result_of(model)
     check_predictions(idata, model, kind)
-    # A zarr store restores the same labels: see results/test_labels.py.
+    # A zarr store restores the same labels: see results/labeling/test_labels.py.
     for medium in ("netCDF", "zarr") if kind in THROUGH_ZARR else ("netCDF",):
         check_predictions(through(idata, medium, tmp_path), model_with(LABELS[kind]), kind)
 

@@ -18,7 +18,7 @@ from pytensor.graph.op import Op  # noqa: E402
 from scipy.sparse import csr_matrix  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
-from isogmm.model.program_size import BATCH_ROWS_OF_LOOPS  # noqa: E402
+from isogmm.model.programs.size import BATCH_ROWS_OF_LOOPS  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
 
 pytestmark = pytest.mark.pymc

@@ -98,7 +98,7 @@ class Synthetic:
 
     def model(self, x64: bool | None = None) -> Any:
         """The target as a user passes it to ``fit_isogmm``."""
-        from isogmm.model.log_density import LogDensity
+        from isogmm.model.functions.log_density import LogDensity
 
         return LogDensity(
             self.log_density_of_variables,

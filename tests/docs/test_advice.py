@@ -8,7 +8,7 @@ import pytest
 
 import isogmm
 from docs.test_pages import BAD, GOOD
-from isogmm.recipe.verdict import decide
+from isogmm.recipe.judgment.verdict import decide
 
 
 def calls(advice: str) -> list[ast.Call]:

@@ -122,7 +122,7 @@ def test_hyperparameters(language, script):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning", "ignore:Consolidated metadata:UserWarning")
-@pytest.mark.long  # three processes; fast: recipe/test_resume.py and test_saved_files.py
+@pytest.mark.long  # three processes; fast: tests of recipe/resuming, test_saved_files.py
 @each_language
 def test_save_and_resume(language, script, tmp_path):
     elbos = script("save_and_resume").main(language, tmp_path)

@@ -24,7 +24,7 @@ OTHERS = ("whitening", "window", "funnel", "neck", "superchain", "log sd", "trus
 
 def text() -> str:
     """All strings and comments of the report and of the recipe."""
-    files = [file for folder in FOLDERS for file in (SRC / "isogmm" / folder).glob("*.py")]
+    files = [file for folder in FOLDERS for file in (SRC / "isogmm" / folder).rglob("*.py")]
     return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 

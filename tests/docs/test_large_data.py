@@ -5,7 +5,8 @@ import pytest
 
 from helpers.pages import blocks, run
 from isogmm.model import time_limit
-from isogmm.results import constrained, loo
+from isogmm.results import loo
+from isogmm.results.building import constrained
 
 
 @pytest.mark.numpyro

@@ -14,9 +14,9 @@ from helpers.sources import ADAPTERS, ROOT, SRC
 from isogmm.draws.refine import MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe import thresholds
-from isogmm.recipe.findings import Findings
-from isogmm.recipe.verdict import decide
-from isogmm.results.labels import DrawSource, Verdict
+from isogmm.recipe.judgment.findings import Findings
+from isogmm.recipe.judgment.verdict import decide
+from isogmm.results.labeling.labels import DrawSource, Verdict
 from isogmm.results.stop_reason import StopReason
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
@@ -220,7 +220,7 @@ def test_verdict_page_has_the_sentence_about_a_neck():
 def test_no_problem_is_without_a_case():
     functions = [
         node
-        for node in ast.parse((SRC / "isogmm/recipe/verdict.py").read_text()).body
+        for node in ast.parse((SRC / "isogmm/recipe/judgment/verdict.py").read_text()).body
         if isinstance(node, ast.FunctionDef)
         and (node.name == "_problems" or node.name.startswith("_of_"))
     ]

@@ -11,8 +11,8 @@ from isogmm.draws.evidence import Evidence, bridge, evidence_by_mode
 from isogmm.draws.importance import systematic
 from isogmm.draws.pool import Pool
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.recipe.run_chains import _starting_weights
-from isogmm.recipe.select_draws import from_chains
+from isogmm.recipe.delivery.run_chains import _starting_weights
+from isogmm.recipe.delivery.select_draws import from_chains
 
 
 def test_the_bridge_solves_its_equation_with_effective_draws():

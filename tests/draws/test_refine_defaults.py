@@ -4,8 +4,8 @@ import jax
 import pytest
 
 from isogmm.draws.refine import Refine
-from isogmm.model.program_cost import Cost
-from isogmm.model.program_size import max_single_points
+from isogmm.model.programs.cost import Cost
+from isogmm.model.programs.size import max_single_points
 from isogmm.recipe.options import common_options, refinement
 
 

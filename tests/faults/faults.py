@@ -33,7 +33,7 @@ ESTIMATES = ("tests/locate/modes/test_estimates.py",)
 RECORDING = ("tests/draws/chains/test_recording.py",)
 REPEATS = ("tests/draws/test_refine_repeats.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
-VERDICT = ("tests/recipe/test_verdict.py",)
+VERDICT = ("tests/recipe/judgment/test_verdict.py",)
 HMC_MIDDLES = ("tests/draws/chains/test_hmc.py",)
 STEIN = ("tests/draws/test_stein.py",)
 SUBSET = ("tests/draws/test_balanced_subset.py",)
@@ -236,21 +236,21 @@ FAULTS = [
     ),
     Fault(
         "delivered chains are not weighted by the masses of their modes",
-        RECIPE + "select_draws.py",
+        RECIPE + "delivery/select_draws.py",
         "masses[region] / share",
         "1.0",
         MASSES,
     ),
     Fault(
         "uncertain masses are used",
-        RECIPE + "select_draws.py",
+        RECIPE + "delivery/select_draws.py",
         "<= MAX_USABLE_MASS_SE",
         "<= np.inf",
         MASSES,
     ),
     Fault(
         "tempering equalizes the masses of the starts",
-        RECIPE + "run_chains.py",
+        RECIPE + "delivery/run_chains.py",
         "weights[members] *= full[members].sum() / full.sum() / weights[members].sum()",
         "weights[members] *= 1.0",
         MASSES,
@@ -537,28 +537,28 @@ FAULTS = [
     ),
     Fault(
         "seed of later chunks not advanced",
-        "src/isogmm/model/chunks.py",
+        "src/isogmm/model/programs/chunks.py",
         "np.uint32((seed + begin) % 2**32)",
         "np.uint32(seed % 2**32)",
-        ("tests/model/test_chunks.py",),
+        ("tests/model/programs/test_chunks.py",),
     ),
     Fault(
         "PSIS of ArviZ 0.x with half the relative efficiency",  # detected on Python 3.11
-        "src/isogmm/results/arviz_versions.py",
+        "src/isogmm/results/arviz/versions.py",
         "arviz.psislw(flat, reff=1.0)",
         "arviz.psislw(flat, reff=0.5)",
-        ("tests/results/test_arviz_versions.py",),
+        ("tests/results/arviz/test_versions.py",),
     ),
     Fault(
         "PSIS with half the relative efficiency",
-        "src/isogmm/results/arviz_versions.py",
+        "src/isogmm/results/arviz/versions.py",
         "array_stats.psislw(-flat, r_eff=1.0)",
         "array_stats.psislw(-flat, r_eff=0.5)",
-        ("tests/results/test_arviz_versions.py",),
+        ("tests/results/arviz/test_versions.py",),
     ),
     Fault(
         "R-hat without the noise of few draws",
-        RECIPE + "verdict.py",
+        RECIPE + "judgment/verdict.py",
         "f.rhat > MAX_RHAT + RHAT_NOISE / f.num_draws",
         "f.rhat > MAX_RHAT",
         VERDICT,

@@ -8,7 +8,7 @@ from isogmm import inference_data as idt
 from isogmm.mixtures.affine_map import dense_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 
 CHAINS, DRAWS, COMPONENTS, DIM = 4, 250, 6, 4
 

@@ -9,7 +9,7 @@ from isogmm.locate.options import Locate
 from isogmm.locate.paths.lbfgs import MAX_KEPT_LARGE, follow_paths
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.log_density import LogDensity
+from isogmm.model.functions.log_density import LogDensity
 from isogmm.model.target import Target
 
 GROUPS, ERROR, TAU = 518, 0.5, 0.5

@@ -71,9 +71,9 @@ ALLOWED_ADAPTERS = {"arrays", "errors", "model", "results"}
 DYNAMIC_IMPORTS = {
     "isogmm": "public names and modules, loaded on first use",
     "isogmm.errors": "optional packages, by `require`",
-    "isogmm.model.precision": "JAX under either of its names",
+    "isogmm.model.programs.precision": "JAX under either of its names",
     "isogmm.progress.line": "IPython, which only notebooks have",
-    "isogmm.results.arviz_versions": "either generation of ArviZ",
+    "isogmm.results.arviz.versions": "either generation of ArviZ",
 }
 #: Packages and root modules on the longest chain of imports.
 MAX_DEPTH = 10
@@ -255,7 +255,10 @@ def test_two_files_import_arviz():
         for name, file in ISOGMM.items()
         if any(package.startswith("arviz") for package in of_others(name, file))
     }
-    assert importing == {"isogmm.results.arviz_loo", "isogmm.results.arviz_versions"}
+    assert importing == {
+        "isogmm.results.arviz.loo",
+        "isogmm.results.arviz.versions",
+    }
 
 
 def test_the_core_imports_no_language():

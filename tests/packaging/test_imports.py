@@ -126,7 +126,7 @@ def test_a_target_works_in_the_precision_of_the_session():
     import jax.numpy as jnp
     import numpy as np
 
-    from isogmm.model.log_density import LogDensity
+    from isogmm.model.functions.log_density import LogDensity
 
     center = np.array([1.0, -2.0, 0.5])
     model = LogDensity(

@@ -10,8 +10,8 @@ from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
 from isogmm.recipe import build_result as module
 from isogmm.recipe.build_result import build_result
-from isogmm.results import constrained
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building import constrained
+from isogmm.results.building.fit_result import FitResult
 
 CHAINS, DRAWS = 2, 20
 POSITIONS = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 3))

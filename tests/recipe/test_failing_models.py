@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.recipe import summarize as module
+from isogmm.recipe.judgment import summarize as module
 
 pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 

@@ -25,8 +25,8 @@ from isogmm.locate.locate import Locate
 from isogmm.mixtures.initialization import UniformMeans
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.log_density import LogDensity
-from isogmm.model.precision import in_precision
+from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.programs.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
 from isogmm.recipe.families.isotropic import growth
 from isogmm.recipe.fit import fit
@@ -198,7 +198,7 @@ class TestTheRecipe:
             return replace(pool, log_density=pool.log_density + noise)
 
         monkeypatch.setattr("isogmm.recipe.families.mixture_family.draw_pool", noisy)
-        monkeypatch.setattr("isogmm.recipe.deliver.draw_pool", noisy)
+        monkeypatch.setattr("isogmm.recipe.delivery.deliver.draw_pool", noisy)
         truth = gaussian(np.zeros(2), np.eye(2))
         options = QUICK | {"draws": 1000, "refine": 0, "num_components": 1}
         draws = draws_of(fit_isogmm(truth.target(), **options)).reshape(4000, 2)

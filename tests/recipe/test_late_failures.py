@@ -11,7 +11,7 @@ import isogmm
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.errors import FitWarning
-from isogmm.recipe import deliver
+from isogmm.recipe.delivery import deliver
 from isogmm.recipe.families import mixture_family
 from isogmm.results.interruption import is_lack_of_memory
 

@@ -15,7 +15,7 @@ from isogmm.optimize.check import Check
 from isogmm.progress.progress import Progress
 from isogmm.recipe.families.isotropic.family import Isotropic
 from isogmm.recipe.progress import FitProgress
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -20,8 +20,8 @@ from isogmm.errors import DeadlineReachedError, FitWarning
 from isogmm.mixtures.affine_map import identity_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model import fit_target, time_limit
-from isogmm.model.chunks import in_chunks
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.chunks import in_chunks
 from isogmm.recipe.families import mixture_family
 from isogmm.recipe.families.histories import joined
 from isogmm.results.groups import get_group

@@ -9,10 +9,10 @@ from scipy.special import digamma, polygamma
 import isogmm
 from helpers.tolerances import assert_within_error
 from isogmm.errors import FitWarning, ModelError, OptionError
-from isogmm.model.log_density import NO_GRADIENT
-from isogmm.recipe.findings import Findings
-from isogmm.recipe.verdict import decide
-from isogmm.results.labels import DrawSource, Verdict
+from isogmm.model.functions.log_density import NO_GRADIENT
+from isogmm.recipe.judgment.findings import Findings
+from isogmm.recipe.judgment.verdict import decide
+from isogmm.results.labeling.labels import DrawSource, Verdict
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 

@@ -8,9 +8,9 @@ import pytest
 
 import isogmm
 from isogmm.model.fit_target import FitTarget
-from isogmm.results import constrained_in_time as module
-from isogmm.results.constrained import MAX_ENTRIES_PER_CALL, constrained, draws_per_call
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building import constrained_in_time as module
+from isogmm.results.building.constrained import MAX_ENTRIES_PER_CALL, constrained, draws_per_call
+from isogmm.results.building.fit_result import FitResult
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # results without a mixture
 

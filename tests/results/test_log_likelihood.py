@@ -11,8 +11,8 @@ import isogmm
 from isogmm import inference_data as idt
 from isogmm.errors import FitWarning, OptionError
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.results import constrained
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building import constrained
+from isogmm.results.building.fit_result import FitResult
 
 X = np.linspace(-1.0, 1.0, 7)
 Y = 0.5 + X
@@ -195,7 +195,7 @@ def test_other_methods_have_the_same_limit(name, language, monkeypatch):
     remedy = {"numpyro": r"numpyro\.infer\.log_likelihood", "pymc": r"pm\.compute_log_likelihood"}
     is_own = (name, language) == ("laplace", "pymc")  # which PyMC does not have
     if is_own:
-        module, message = "isogmm.results.from_draws", r"isogmm\.log_likelihood"
+        module, message = "isogmm.results.building.from_draws", r"isogmm\.log_likelihood"
     else:
         module, message = adapter[language], remedy[language]
 

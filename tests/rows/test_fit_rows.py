@@ -7,7 +7,7 @@ import pytest
 
 import isogmm
 from isogmm import ModelError, OptionError
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import RowDensity
 from isogmm.rows.sample import sampled

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from isogmm.results.fit_group import positions_from
+from isogmm.results.building.fit_group import positions_from
 from isogmm.results.groups import attributes
 from isogmm.rows.judge import judged
 

@@ -17,7 +17,7 @@ from isogmm.draws.importance import effective_sample_size, systematic
 from isogmm.draws.refine import Refined
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.target import Target
-from isogmm.results.arviz_versions import psis
+from isogmm.results.arviz.versions import psis
 
 #: The tails are heavy if, at more than this share of the draws of the chains, log π - log q exceeds
 #: its median by more than this number of nats.

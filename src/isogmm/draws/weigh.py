@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.draws.pool import Pool
-from isogmm.results.arviz_versions import psis
+from isogmm.results.arviz.versions import psis
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.draws.differences import STATISTICS, differences_of
-from isogmm.results.arviz_versions import psis
+from isogmm.results.arviz.versions import psis
 
 #: Difference that is ignored, in Monte Carlo standard errors of the weighted estimate.  A bias of
 #: this size adds at most 41 % to the error of an estimate from the draws.

@@ -16,7 +16,7 @@ from isogmm.mixtures.balanced_noise import balanced_noise
 from isogmm.mixtures.chunks import chunks_of, concatenate
 from isogmm.mixtures.describe import describe
 from isogmm.mixtures.tables import read_tables, tables_of
-from isogmm.results.fit_result import Tables
+from isogmm.results.building.fit_result import Tables
 from isogmm.results.groups import Result
 from isogmm.validation import generator_of, whole_number
 

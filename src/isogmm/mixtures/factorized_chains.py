@@ -7,7 +7,7 @@ import numpy as np
 
 from isogmm.mixtures.describe import describe
 from isogmm.mixtures.factorized import FactorizedMixture
-from isogmm.results.fit_result import Tables
+from isogmm.results.building.fit_result import Tables
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,7 +7,7 @@ import numpy as np
 from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import PARTS, AffineMap
-from isogmm.results.fit_result import Tables
+from isogmm.results.building.fit_result import Tables
 from isogmm.results.groups import Dataset, Result, attributes, get_group, group_names
 
 #: Dimension names of the arrays of a mixture, in order.

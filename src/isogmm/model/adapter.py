@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from isogmm.errors import ModelError, OptionError, how_to_install, warn_user
-from isogmm.model.not_a_model import what_to_pass
+from isogmm.model.checks.not_a_model import what_to_pass
 from isogmm.model.simulation import Simulations
 from isogmm.model.target import Target
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from isogmm.arrays import Array
-from isogmm.model.value_program import ValueProgram
+from isogmm.model.programs.value_program import ValueProgram
 
 #: Arrays by group and variable: ``{"posterior": {"mu": array}, ...}``.
 Groups: TypeAlias = dict[str, dict[str, np.ndarray]]

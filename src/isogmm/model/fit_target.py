@@ -11,7 +11,7 @@ from jaxtyping import Float
 from isogmm.errors import DeadlineReachedError
 from isogmm.model.interrupts import check_interrupt
 from isogmm.model.processes import agreed_seconds
-from isogmm.model.program_size import BATCH_ROWS
+from isogmm.model.programs.size import BATCH_ROWS
 from isogmm.model.target import MAX_PENDING_CHUNKS, Chunk, Groups, Target
 from isogmm.model.time_limit import TimeLimit, checked_by
 

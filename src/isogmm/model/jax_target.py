@@ -14,21 +14,21 @@ from jax.stages import Compiled
 from jaxtyping import Float, PyTree
 
 from isogmm.arrays import Array, size_of
-from isogmm.model.background import compile_in_background
-from isogmm.model.chunks import in_chunks
-from isogmm.model.precision import in_precision
 from isogmm.model.prior import draws_or_nan
-from isogmm.model.program_cost import Cost, cost_of, largest_bytes
-from isogmm.model.program_size import (
+from isogmm.model.programs.background import compile_in_background
+from isogmm.model.programs.chunks import in_chunks
+from isogmm.model.programs.cost import Cost, cost_of, largest_bytes
+from isogmm.model.programs.precision import in_precision
+from isogmm.model.programs.sharding import jitted, on_device, placed, shapes_of, spans_processes
+from isogmm.model.programs.size import (
     batch_rows,
     compiler_options,
     constrain_rows,
     max_single_points,
 )
-from isogmm.model.sharding import jitted, on_device, placed, shapes_of, spans_processes
+from isogmm.model.programs.tracing import TRACING
+from isogmm.model.programs.value_program import CompiledValues
 from isogmm.model.target import BatchEvaluation, Groups, ModelFields, PointEvaluation, Target
-from isogmm.model.tracing import TRACING
-from isogmm.model.value_program import CompiledValues
 
 #: The programs of a model.
 Program: TypeAlias = Literal["point", "batch", "constrain", "prior"]

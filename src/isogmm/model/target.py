@@ -20,7 +20,7 @@ from isogmm.model.fields import Hyperparameters as Hyperparameters
 from isogmm.model.fields import Maximize as Maximize
 from isogmm.model.fields import ModelFields as ModelFields
 from isogmm.model.fields import PointEvaluation as PointEvaluation
-from isogmm.model.value_program import ValueProgram
+from isogmm.model.programs.value_program import ValueProgram
 
 #: Rows of a batch with their log densities and gradients, padding included.
 Chunk: TypeAlias = tuple[slice, float | np.floating | Array, Array]

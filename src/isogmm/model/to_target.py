@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter
-from isogmm.model.log_density import LogDensity
+from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.programs.tracing import TRACING
 from isogmm.model.target import Target
-from isogmm.model.tracing import TRACING
 
 
 def to_target(

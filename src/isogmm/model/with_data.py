@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter
-from isogmm.model.log_density import LogDensity
+from isogmm.model.functions.log_density import LogDensity
 from isogmm.model.target import Target
 
 #: A model with the positional and keyword arguments that contain one data set.

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 from isogmm.optimize.iteration import Iterate, Rules, advance
 
 #: Arrays in any nesting of tuples.

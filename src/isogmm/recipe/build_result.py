@@ -8,10 +8,10 @@ from isogmm.errors import FitWarning, in_words, warn_user
 from isogmm.inference_data import to_inference_data
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
+from isogmm.results.building.minimal_result import as_unconstrained, minimal_result
 from isogmm.results.groups import Result
 from isogmm.results.interruption import interruptible
-from isogmm.results.minimal_result import as_unconstrained, minimal_result
 
 
 def build_result(result: FitResult, idata_kwargs: Mapping[str, object] | None) -> Result:

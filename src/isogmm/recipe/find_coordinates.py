@@ -9,8 +9,8 @@ from isogmm.locate.locate import locate
 from isogmm.locate.located import Located
 from isogmm.locate.options import Locate
 from isogmm.mixtures.affine_map import AffineMap, identity_map
+from isogmm.model.checks.improper import check_proper
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.improper import check_proper
 from isogmm.recipe.options import Options
 from isogmm.results.interruption import interruptible
 from isogmm.results.stop_reason import StopReason

@@ -9,8 +9,8 @@ from isogmm.recipe.context import FitContext, Save
 from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.start import Start
-from isogmm.results.fit_result import FitResult
-from isogmm.results.labels import Stage
+from isogmm.results.building.fit_result import FitResult
+from isogmm.results.labeling.labels import Stage
 
 
 def fit(

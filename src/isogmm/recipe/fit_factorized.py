@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.optimize.check import Check
 from isogmm.recipe.run import run
 from isogmm.results.groups import Result

@@ -6,7 +6,7 @@ from isogmm.optimize.check import Check
 from isogmm.progress.progress import Progress, percent
 from isogmm.recipe.options import Options
 from isogmm.recipe.stage_costs import StageCosts
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 
 #: Stages that the option ``max_seconds`` limits.
 _LIMITED = (Stage.LOCATE, Stage.MIXTURE, Stage.JUDGE, Stage.REFINE)

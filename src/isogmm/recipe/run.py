@@ -18,19 +18,19 @@ from isogmm.optimize.check import Check, asks_to_end
 from isogmm.progress.progress import Progress
 from isogmm.recipe.blas_threads import one_blas_thread
 from isogmm.recipe.check_arguments import check_arguments, warn_of_many_samples
-from isogmm.recipe.checkpoint_file import checked_path
 from isogmm.recipe.families import FAMILIES
 from isogmm.recipe.families.base import AbstractFamily
 from isogmm.recipe.fit import fit
 from isogmm.recipe.memory import check_memory
 from isogmm.recipe.options import Arguments
 from isogmm.recipe.progress import FitProgress
-from isogmm.recipe.resume import Checkpoint, resume_start
+from isogmm.recipe.resuming.checkpoint_file import checked_path
+from isogmm.recipe.resuming.resume import Checkpoint, resume_start
 from isogmm.recipe.values_only import values_only
-from isogmm.results.arviz_versions import preload
-from isogmm.results.fit_result import FitResult
+from isogmm.results.arviz.versions import preload
+from isogmm.results.building.fit_result import FitResult
 from isogmm.results.groups import Result, add_attributes
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 from isogmm.validation import seed_of
 
 
@@ -72,8 +72,8 @@ def run(family_name: str, given: Arguments) -> Result:
         # process.
         preload()
         from isogmm.recipe.build_result import build_result
-        from isogmm.results.check_result import check_result
-        from isogmm.results.result_options import ResultOptions
+        from isogmm.results.building.check_result import check_result
+        from isogmm.results.building.result_options import ResultOptions
 
         check_result(target, ResultOptions.of(given["idata_kwargs"]))
         target = _labelled(target, given["idata_kwargs"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from isogmm.model.fit_target import FitTarget
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 
 
 @dataclass

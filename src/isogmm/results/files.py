@@ -4,10 +4,10 @@ import importlib.util
 import os
 
 from isogmm.errors import MissingPackageError
-from isogmm.results.arviz_versions import from_groups, is_first_generation, read_netcdf
+from isogmm.results.arviz.versions import from_groups, is_first_generation, read_netcdf
+from isogmm.results.arviz.warning_filters import ignore, kept_filters
 from isogmm.results.groups import Result
-from isogmm.results.prediction_labels import with_original_labels, with_stored_labels
-from isogmm.results.warning_filters import ignore, kept_filters
+from isogmm.results.labeling.prediction_labels import with_original_labels, with_stored_labels
 
 #: Storage engine of netCDF files; both generations of ArviZ have it.
 FILE_ENGINE = "h5netcdf"

@@ -10,9 +10,10 @@ from jaxtyping import Float
 from isogmm.errors import OptionError
 from isogmm.model.target import Target, names_of_coordinates
 from isogmm.model.to_target import to_target
-from isogmm.results.constrained import constrained, seed_of_model
-from isogmm.results.fit_group import positions_from
-from isogmm.results.from_draws import COMMON_ATTRIBUTES, Labels, groups_of_draws
+from isogmm.results.building.constrained import constrained, seed_of_model
+from isogmm.results.building.fit_group import positions_from
+from isogmm.results.building.from_draws import COMMON_ATTRIBUTES, Labels, groups_of_draws
+from isogmm.results.building.result_options import known_names
 from isogmm.results.groups import (
     SAMPLE_DIMS,
     Result,
@@ -22,7 +23,6 @@ from isogmm.results.groups import (
     get_group,
     group_names,
 )
-from isogmm.results.result_options import known_names
 
 #: Groups of a model that the log likelihood does not need.
 UNWANTED = frozenset({"posterior", "log_prior"})

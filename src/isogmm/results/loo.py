@@ -7,9 +7,9 @@ import numpy as np
 from isogmm.errors import OptionError, warn_user
 from isogmm.model.target import Groups
 from isogmm.model.to_target import to_target
-from isogmm.results.arviz_loo import Elpd, joined_loo, loo_of_rows
-from isogmm.results.arviz_versions import ess
-from isogmm.results.constrained import constrained, seed_of_model
+from isogmm.results.arviz.loo import Elpd, joined_loo, loo_of_rows
+from isogmm.results.arviz.versions import ess
+from isogmm.results.building.constrained import constrained, seed_of_model
 from isogmm.results.groups import SAMPLE_DIMS, Result, attributes, get_group
 from isogmm.results.log_likelihood import NO_LOG_LIKELIHOOD, UNWANTED, labelled, positions_of
 from isogmm.validation import real_number

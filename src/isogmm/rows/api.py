@@ -11,15 +11,15 @@ from jaxtyping import Float
 
 from isogmm.api import fit_isogmm
 from isogmm.errors import FitWarning, IsogmmError, OptionError, warn_user
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.model.fit_target import FitTarget
-from isogmm.model.keywords import explains_keywords
 from isogmm.progress.progress import Progress
-from isogmm.results.fit_group import positions_from
+from isogmm.results.arviz.warning_filters import ignore, kept_filters
+from isogmm.results.building.fit_group import positions_from
 from isogmm.results.groups import Result, add_attributes, attributes, get_group
 from isogmm.results.interruption import interruptible
-from isogmm.results.labels import Verdict
+from isogmm.results.labeling.labels import Verdict
 from isogmm.results.stop_reason import StopReason
-from isogmm.results.warning_filters import ignore, kept_filters
 from isogmm.rows.approximate import MAX_CENTERS, Approximation, approximate
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.calibrate import calibrated

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, PyTree
 
 from isogmm.arrays import Array
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 from isogmm.rows.blocks import Block
 
 #: Positions, or columns of a Hessian, that are evaluated together: arrays of 8 positions and a

@@ -11,7 +11,7 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.model.interrupts import interrupt_is_pending
 from isogmm.model.target import Target
 from isogmm.recipe.thresholds import MAX_PARETO_K, MIN_RELIABLE_IMPORTANCE_ESS
-from isogmm.results.arviz_versions import psis
+from isogmm.results.arviz.versions import psis
 from isogmm.results.groups import (
     SAMPLE_DIMS,
     Result,
@@ -22,7 +22,7 @@ from isogmm.results.groups import (
     group_names,
 )
 from isogmm.results.interruption import interruptible
-from isogmm.results.labels import DrawSource, Verdict
+from isogmm.results.labeling.labels import DrawSource, Verdict
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import RowDensity
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.model.adapter import find_adapter
-from isogmm.model.log_density import LogDensity
-from isogmm.model.precision import in_precision
+from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.programs.precision import in_precision
 from isogmm.model.target import Groups, Target
 from isogmm.model.to_target import to_target
 from isogmm.model.with_data import bound
-from isogmm.results.warning_filters import ignore, kept_filters
+from isogmm.results.arviz.warning_filters import ignore, kept_filters
 from isogmm.rows.blocks import Blocks
 from isogmm.rows.density import FEW, MANY, RowDensity
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from isogmm.arrays import Array
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 from isogmm.rows.density import FEW, Copies, Expansion, RowDensity
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.model.target import Target
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result
 from isogmm.samplers.blackjax_nuts import TARGET_ACCEPTANCE, run_nuts
 from isogmm.samplers.gaussian_vi import GaussianVI

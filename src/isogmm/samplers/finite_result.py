@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.model.target import Target
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result
 
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from isogmm.locate.gaussian.curvature import dense_at
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result
 from isogmm.samplers.jax_density import starting_points
 

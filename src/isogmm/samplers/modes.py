@@ -12,7 +12,7 @@ from isogmm.mixtures.abstract import AbstractMixture, mixture_of
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
-from isogmm.results.fit_group import positions_from
+from isogmm.results.building.fit_group import positions_from
 from isogmm.results.groups import Result, get_group
 
 #: Weight of the covariance of the mixture, as a number of draws per dimension.

@@ -10,13 +10,13 @@ import xarray as xr
 from jaxtyping import Float
 
 from isogmm.model.adapter import find_adapter
-from isogmm.model.keywords import explains_keywords
-from isogmm.model.log_density import LogDensity
+from isogmm.model.checks.keywords import explains_keywords
+from isogmm.model.functions.log_density import LogDensity
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
-from isogmm.results.check_result import check_result
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.building.check_result import check_result
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result, add_group, attributes, get_group, group_names
 from isogmm.samplers.blackjax_nuts import run_nuts
 from isogmm.samplers.modes import Mode, modes_of, shares

@@ -8,8 +8,8 @@ import numpy as np
 from isogmm.draws.importance import chosen
 from isogmm.errors import require
 from isogmm.model.target import Target
-from isogmm.results.arviz_versions import psis
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.arviz.versions import psis
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result
 from isogmm.samplers.jax_density import jax_density, starting_points
 

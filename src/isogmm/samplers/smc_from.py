@@ -7,11 +7,11 @@ import numpy as np
 
 from isogmm.errors import OptionError
 from isogmm.mixtures.stored import resume_mixture
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.model.to_target import to_target
 from isogmm.progress.progress import Progress
-from isogmm.results.check_result import check_result
-from isogmm.results.from_draws import result_of_draws
+from isogmm.results.building.check_result import check_result
+from isogmm.results.building.from_draws import result_of_draws
 from isogmm.results.groups import Result, attributes
 from isogmm.samplers.modes import modes_of
 from isogmm.samplers.tempering import tempered

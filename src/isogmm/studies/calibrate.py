@@ -15,11 +15,11 @@ from isogmm.api import fit_isogmm
 from isogmm.arrays import entry_names
 from isogmm.errors import ModelError, OptionError, warn_user
 from isogmm.model.adapter import find_adapter
-from isogmm.model.keywords import explains_keywords
-from isogmm.model.log_density import LogDensity
+from isogmm.model.checks.keywords import explains_keywords
+from isogmm.model.functions.log_density import LogDensity
 from isogmm.model.simulation import Simulations
 from isogmm.model.target import Target
-from isogmm.results.arviz_versions import from_groups
+from isogmm.results.arviz.versions import from_groups
 from isogmm.results.groups import SAMPLE_DIMS, Result, attributes, get_group
 from isogmm.studies.datasets import jobs_of
 from isogmm.studies.pit import PIT, PitOfTruth

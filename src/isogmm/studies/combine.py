@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from isogmm.errors import ModelError, warn_user
-from isogmm.results.arviz_versions import from_groups
+from isogmm.results.arviz.versions import from_groups
 from isogmm.results.groups import Result, attributes, get_group, group_names
 from isogmm.studies.work import FailedFit
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from isogmm.api import fit_isogmm
 from isogmm.errors import OptionError
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.results.groups import Result
 from isogmm.studies.combine import combine as combined
 from isogmm.studies.datasets import jobs_of

@@ -13,8 +13,8 @@ import numpy as np
 from isogmm.errors import OptionError
 from isogmm.model.to_target import to_target
 from isogmm.model.with_data import bound
+from isogmm.results.building.fit_group import positions_from
 from isogmm.results.files import load, save
-from isogmm.results.fit_group import positions_from
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm.studies.datasets import Job
 from isogmm.studies.work import Work

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from isogmm.results.arviz_versions import from_groups
+from isogmm.results.arviz.versions import from_groups
 from isogmm.results.groups import Result, attributes, get_group
 from isogmm.studies.datasets import Job
 

@@ -9,13 +9,13 @@ import xarray as xr
 
 from isogmm.api import fit_isogmm
 from isogmm.errors import OptionError, warn_user
-from isogmm.model.keywords import explains_keywords
+from isogmm.model.checks.keywords import explains_keywords
 from isogmm.model.to_target import to_target
 from isogmm.model.with_data import bound
-from isogmm.results.arviz_versions import sampling_wrapper_class
-from isogmm.results.constrained import constrained, seed_of_model
+from isogmm.results.arviz.versions import sampling_wrapper_class
+from isogmm.results.building.constrained import constrained, seed_of_model
 from isogmm.results.groups import SAMPLE_DIMS, Result, attributes, get_group
-from isogmm.results.labels import Verdict
+from isogmm.results.labeling.labels import Verdict
 from isogmm.results.log_likelihood import UNWANTED, positions_of
 from isogmm.results.loo import observed_variable
 from isogmm.validation import seed_of

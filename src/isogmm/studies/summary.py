@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from isogmm.errors import warn_user
 from isogmm.results.groups import attributes
-from isogmm.results.labels import Verdict
+from isogmm.results.labeling.labels import Verdict
 from isogmm.studies.work import FailedFit, Outcome
 
 #: Names of data sets, and messages, that a warning shows.

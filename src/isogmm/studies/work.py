@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from isogmm.errors import FitWarning, OptionError
 from isogmm.model.with_data import bound
+from isogmm.results.arviz.warning_filters import in_main_thread
 from isogmm.results.groups import Result
-from isogmm.results.warning_filters import in_main_thread
 from isogmm.studies.datasets import Job
 
 #: Modeling languages have global state: the threads of a process fit one after another.

@@ -14,8 +14,8 @@ import jax
 
 from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter, installed_adapters
-from isogmm.model.log_density import LogDensity
-from isogmm.model.precision import in_precision
+from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.programs.precision import in_precision
 from isogmm.model.workers.recipe import pickled
 from isogmm.studies.compilation_cache import cache_folder, enable_compilation_cache
 from isogmm.studies.datasets import Job

@@ -53,7 +53,7 @@ def autocorrelation(draws: np.ndarray) -> np.ndarray:
 
 def criteria(draws: np.ndarray) -> dict[str, Any]:
     """The criteria for draws (c, n, k): the worst value of each, and whether all are satisfied."""
-    from isogmm.results.arviz_versions import ess
+    from isogmm.results.arviz.versions import ess
     from isogmm.results.rhat import rhat
 
     row: dict[str, Any] = {

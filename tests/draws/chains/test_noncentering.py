@@ -16,7 +16,7 @@ from isogmm.draws.chains.noncentering import NonCenteredTarget, NonCentering
 from isogmm.draws.chains.sampler import Sampler
 from isogmm.draws.chains.state import start_chains
 from isogmm.mixtures.affine_map import AffineMap, dense_map
-from isogmm.model.precision import in_precision
+from isogmm.model.programs.precision import in_precision
 
 NUM_DRAWS = 3_000
 

@@ -12,7 +12,7 @@ import numpy as np
 from isogmm.locate.directions import directions, separate
 from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.model.improper import describe_direction, improper_error
+from isogmm.model.checks.improper import describe_direction, improper_error
 from isogmm.model.target import Target
 
 #: Number of maxima whose directions are tested, the most distant ones.

@@ -12,7 +12,7 @@ from isogmm.errors import DeadlineReachedError
 from isogmm.locate.gaussian.factors import factor_of, inverse_hessian, inverse_hessian_scales
 from isogmm.locate.paths.lockstep import Evaluate, in_lockstep
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
-from isogmm.model.program_size import BATCH_ROWS
+from isogmm.model.programs.size import BATCH_ROWS
 from isogmm.model.target import Target
 
 #: Largest number of evaluations of one path, up to ``MAX_DENSE_DIM`` dimensions and beyond.  Paths

@@ -14,7 +14,7 @@ from isogmm.locate.paths.candidates import Candidate, Place
 from isogmm.locate.race.race import MAX_EXACT_ELBO_SE, MIN_KEPT, Outcome, Race, better
 from isogmm.locate.race.state import SearchState
 from isogmm.mixtures.affine_map import AffineMap
-from isogmm.model.improper import improper_direction
+from isogmm.model.checks.improper import improper_direction
 from isogmm.model.target import Target
 
 #: Number of chains, of the most distant ones that give the width of the candidates, and of those

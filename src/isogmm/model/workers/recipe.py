@@ -22,8 +22,8 @@ from jaxtyping import Float
 
 from isogmm.errors import OptionError
 from isogmm.model.adapter import find_adapter, installed_adapters
-from isogmm.model.log_density import LogDensity
-from isogmm.model.precision import in_precision
+from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.programs.precision import in_precision
 from isogmm.model.target import BatchEvaluation, Target
 from isogmm.model.to_target import to_target
 

@@ -15,7 +15,7 @@ from isogmm.optimize.stopping import AbstractStopping
 from isogmm.recipe.context import FitContext
 from isogmm.recipe.options import CHAINS, Arguments, Options
 from isogmm.recipe.start import Start
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 from isogmm.results.groups import Result
 
 #: What the family fits: the mixture of all chains.

@@ -21,18 +21,18 @@ from isogmm.mixtures.stored import resume_mixture
 from isogmm.model.target import Target
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.runner import WhiteningAdaptation
-from isogmm.recipe.chain_modes import modes_of_chains
 from isogmm.recipe.context import FitContext
-from isogmm.recipe.deliver import deliver
+from isogmm.recipe.delivery.chain_modes import modes_of_chains
+from isogmm.recipe.delivery.deliver import deliver
 from isogmm.recipe.families.base import AbstractFamily, AbstractRounds, Round
 from isogmm.recipe.families.histories import joined
 from isogmm.recipe.find_coordinates import Coordinates, coordinates_of, find_coordinates
+from isogmm.recipe.judgment.summarize import Fitted, summarize
 from isogmm.recipe.start import Start
-from isogmm.recipe.summarize import Fitted, summarize
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 from isogmm.results.groups import Result
 from isogmm.results.interruption import interruptible, is_lack_of_memory, warn_of_memory
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 from isogmm.results.stop_reason import StopReason
 
 Mixture = TypeVar("Mixture", bound=AbstractMixture)

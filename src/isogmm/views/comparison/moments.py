@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from isogmm.results.arviz_versions import ess
+from isogmm.results.arviz.versions import ess
 
 #: Levels of the quantiles.
 LEVELS = np.array([0.05, 0.25, 0.50, 0.75, 0.95])

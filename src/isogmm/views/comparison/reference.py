@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from isogmm.errors import OptionError
-from isogmm.results.arviz_versions import ess
+from isogmm.results.arviz.versions import ess
 from isogmm.results.rhat import rhat
 from isogmm.views.comparison import distances, moments
 from isogmm.views.comparison.draws import Draws

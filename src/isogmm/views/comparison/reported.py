@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from isogmm.results.arviz_loo import loo
-from isogmm.results.arviz_versions import psis
+from isogmm.results.arviz.loo import loo
+from isogmm.results.arviz.versions import psis
 from isogmm.results.groups import Result, attributes, get_group, group_names
 
 

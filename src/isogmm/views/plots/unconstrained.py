@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from scipy import special
 
 from isogmm.errors import OptionError
-from isogmm.results.fit_group import coordinate_labels, holders, positions_from
+from isogmm.results.building.fit_group import coordinate_labels, holders, positions_from
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm.views.plots.style import shorten
 from isogmm.views.selection import Coords, Entries, VarNames, select

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from isogmm.results.arviz_versions import ess
+from isogmm.results.arviz.versions import ess
 from isogmm.results.groups import Result, get_group, group_names
 from isogmm.results.rhat import rhat
 from isogmm.views.report.formatting import clean, number

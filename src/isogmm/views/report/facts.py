@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from isogmm.results.labels import Verdict
+from isogmm.results.labeling.labels import Verdict
 from isogmm.views.report.formatting import change
 
 #: Rows shown in the table of modes.

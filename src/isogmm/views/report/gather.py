@@ -9,8 +9,8 @@ import xarray as xr
 
 from isogmm.errors import OptionError
 from isogmm.results.groups import Result, attributes, get_group, group_names
-from isogmm.results.labels import DrawSource
-from isogmm.results.labels import Stage as FitStage
+from isogmm.results.labeling.labels import DrawSource
+from isogmm.results.labeling.labels import Stage as FitStage
 from isogmm.results.stop_reason import StopReason
 from isogmm.views.elbo_range import without_noisy_end
 from isogmm.views.report.convergence import convergence_rows

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from isogmm.results.fit_group import coordinate_labels
+from isogmm.results.building.fit_group import coordinate_labels
 from isogmm.views.report.damage import Damage, column
 from isogmm.views.report.facts import Mode
 from isogmm.views.report.formatting import clean, short_name

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from isogmm.results.fit_group import coordinate_labels
+from isogmm.results.building.fit_group import coordinate_labels
 from isogmm.views.report.damage import column
 from isogmm.views.report.facts import Variable
 from isogmm.views.report.formatting import clean

@@ -24,7 +24,7 @@ from isogmm.recipe.thresholds import (
     MIN_REWEIGHT_RELATIVE_ESS,
 )
 from isogmm.results.interruption import interruptible
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 from isogmm.results.stop_reason import StopReason
 
 #: Draws of each chain that compare starts.

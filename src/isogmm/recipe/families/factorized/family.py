@@ -13,8 +13,8 @@ from isogmm.mixtures.check_parameters import check_parameters
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.mixtures.stored import STORED, check_coordinates
+from isogmm.model.checks.repeatable import check_repeatable
 from isogmm.model.processes import agreed_seconds
-from isogmm.model.repeatable import check_repeatable
 from isogmm.model.target import Target
 from isogmm.optimize.factorized.runner import FactorizedAlgorithm
 from isogmm.optimize.loop import OptimizeResult
@@ -35,9 +35,9 @@ from isogmm.recipe.options import (
     stopping_for,
 )
 from isogmm.recipe.start import Start
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 from isogmm.results.groups import Result, get_group
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 from isogmm.results.stop_reason import StopReason
 from isogmm.validation import real_number, whole_number
 

@@ -7,9 +7,9 @@ import numpy as np
 from isogmm.mixtures.factorized_chains import FactorizedChains
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.recipe.context import FitContext
-from isogmm.results.fit_result import FitResult
+from isogmm.results.building.fit_result import FitResult
 from isogmm.results.interruption import interruptible
-from isogmm.results.labels import Stage
+from isogmm.results.labeling.labels import Stage
 
 #: Fresh draws of each chain for the ELBO where the result stores fewer.
 MIN_ELBO_DRAWS = 50

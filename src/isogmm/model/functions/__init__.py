@@ -1,0 +1,1 @@
+"""Log densities that are given as functions."""

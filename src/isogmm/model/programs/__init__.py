@@ -1,0 +1,1 @@
+"""Compiled programs of a model: sizes, costs, precision, devices."""

@@ -1,0 +1,1 @@
+"""The draws that a fit delivers: of the mixture, reweighted, or of HMC chains."""

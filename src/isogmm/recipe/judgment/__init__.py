@@ -1,0 +1,1 @@
+"""The verdict of a fit, from the quantities that its stages measure."""

@@ -1,0 +1,1 @@
+"""Fits that continue earlier fits, and their checkpoints."""

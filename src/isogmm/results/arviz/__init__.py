@@ -1,0 +1,1 @@
+"""Calls of ArviZ, the same for both generations."""

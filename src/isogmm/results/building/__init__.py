@@ -1,0 +1,1 @@
+"""The groups of a result, built from draws and from fits."""

@@ -1,0 +1,1 @@
+"""Labels of dimensions: in indices, in files and in predictions."""
