@@ -80,13 +80,13 @@ def fit_isogmm(
         ``"auto"``, an :class:`isogmm.Locate` with other budgets, or an initialization such as
         ``isogmm.initialization.UniformMeans(...)``.
     max_iterations
-        Largest number of iterations of the mixture.
+        Largest number of iterations of the mixture; 10,000 by default.
     max_seconds
         Time limit in seconds, without the compilation.  The fit returns its current result at most
         30 % or 1.5 seconds later.
     tolerance
         The optimization stops when the ELBO improves by less than this, in nats, from one window
-        of iterations to the next.
+        of iterations to the next.  The default is 0.25, or 0.01 with ``refine=0``.
     num_samples
         Samples of each component in an iteration; 2 by default, an antithetic pair.
     importance
@@ -99,8 +99,8 @@ def fit_isogmm(
     progressbar
         Show a line with the stage, budget and time, on terminals and in notebooks only.
     idata_kwargs
-        ``log_likelihood``, ``log_prior``, ``include_transformed``, ``dims``, ``coords``: see
-        :func:`isogmm.inference_data.to_inference_data`.
+        A dict with ``log_likelihood``, ``log_prior``, ``include_transformed``, ``dims``, ``coords``
+        or ``max_log_likelihood_bytes``: see :func:`isogmm.inference_data.to_inference_data`.
     resume
         An earlier result of the same model, whose mixture is continued with the same chains and
         components.

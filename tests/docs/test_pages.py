@@ -293,16 +293,16 @@ def test_verdict_page_has_the_thresholds():
         assert sentence in others
 
 
-def test_options_page_has_every_option():
+def test_reference_has_every_option():
     import inspect
 
     import isogmm
 
-    rows = re.findall(r"^\| (`.*?`) \|", page("options.md"), re.MULTILINE)
-    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    options = set(inspect.signature(isogmm.fit_isogmm).parameters)
-    assert options - named - {"model", "model_args", "model_kwargs", "progressbar"} == set()
-    assert named <= options
+    for function in (isogmm.fit_isogmm, isogmm.fit_gmmvi):
+        section = inspect.getdoc(function).partition("Parameters\n")[2].partition("\nReturns\n")[0]
+        rows = re.findall(r"^(\*?\w+(?:, \*?\w+)*)$", section, re.MULTILINE)
+        named = {name.strip(" *") for row in rows for name in row.split(",")}
+        assert named == set(inspect.signature(function).parameters)
 
 
 # --- what pages show runs -----------------------------------------------------------------------
