@@ -20,7 +20,7 @@ def shown() -> str:
     programs = [block for path in pages for block in CODE.findall(path.read_text("utf-8"))]
     programs += [cell for path in NOTEBOOKS.glob("*.ipynb") for cell in cells(path)]
     programs += [script.read_text("utf-8") for script in (DOCS / "examples").glob("*.py")]
-    return "\n".join([*programs, page("building_blocks.md")])
+    return "\n".join(programs)
 
 
 def public_names() -> set[str]:
@@ -79,11 +79,11 @@ def test_the_parts_run():
             '{"estimator": by_values, "stopping": stopping.MaxIterations(20)}'
         ),
     }
-    programs = blocks("building_blocks.md")
+    program = (DOCS / "examples" / "parts.py").read_text(encoding="utf-8")
     for old, new in shorter.items():
-        assert sum(old in program for program in programs) == 1
-        programs = [program.replace(old, new) for program in programs]
-    names = run(programs)
+        assert program.count(old) == 1
+        program = program.replace(old, new)
+    names = run([program])
     # The posterior is Gaussian with mean 3; the steps and the samples leave some noise.
     np.testing.assert_allclose(names["result"].mixture.mean()[0], 3.0, atol=0.1)
     np.testing.assert_allclose(names["optimized"].mixture.means.mean(0), 3.0, atol=0.5)
@@ -91,6 +91,16 @@ def test_the_parts_run():
         assert names[name].attrs["verdict"] in ("good", "reweighted", "refined")
     assert names["step"].means.shape == names["mixture"].means.shape
     assert names["arrays"].means.shape == names["start"].means.shape
+
+
+@pytest.mark.slow
+@pytest.mark.weak_dtypes
+@pytest.mark.usefixtures("unchecked", "short_search")
+def test_the_page_on_parts_runs():
+    names = run(blocks("building_blocks.md"))
+    np.testing.assert_allclose(names["result"].mixture.mean()[0], 3.0, atol=0.1)
+    assert names["own"].attrs["verdict"] in ("good", "reweighted", "refined")
+    assert names["changed"].number == names["gmmvi"].FixedNumber()
 
 
 @pytest.mark.slow
