@@ -1,31 +1,45 @@
-# Writing a family of mixtures
+"""A family of mixtures of your own: isotropic components that share one variance in each chain.
 
-A family is a set of mixtures that the library can fit. To add one, write a folder in `src/isogmm/recipe/families/` and a row in
-`FAMILIES`. Search, HMC chains, verdict, storage and resumption then work for the family. In the example, isotropic components share
-one variance.
+    python docs/examples/shared_variance.py
 
-## 1. Write the mixture
+A family has a mixture, an algorithm, a class that reads the options, and a row in ``FAMILIES``.
+Files go to the working directory.
+"""
 
-The docstrings of `AbstractMixture` define each method. The first axes of an array are the chains, and the next axis is the component.
-`fits` decides whether stored arrays belong to the class. It must be true for one class only.
-
-```python
+import inspect
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+import isogmm
 from isogmm.errors import OptionError
 from isogmm.mixtures.abstract import AbstractMixture
 from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.initialization.over_modes import OverModes
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.optimize.algorithm import Algorithm
+from isogmm.optimize.backends import ARRAY_BACKENDS
+from isogmm.optimize.gradient_runner import GradientRunner
+from isogmm.optimize.gradients import MonteCarlo
+from isogmm.optimize.iteration import Rules
+from isogmm.optimize.schedules import ConstantThenLinearDecay
+from isogmm.optimize.updates import RelativeStep, TrustRegion, find_rule
+from isogmm.recipe.families import FAMILIES
+from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
+from isogmm.recipe.options import common_options, default_tolerance, estimator, stopping_for
+from isogmm.recipe.run import run
+
+# --- 1. The mixture -------------------------------------------------------------------------------
+# The docstrings of AbstractMixture define each method.  The first axes of an array are the chains,
+# and the next axis is the component.
 
 
 @dataclass(frozen=True)
 class SharedVarianceMixture(AbstractMixture):
     """q(x) = Σ_k w_k N(x; c + L m_k, v L Lᵀ), with one v for each chain."""
 
-    means: np.ndarray        # (..., k, d), in the coordinates of the map
-    variance: np.ndarray     # (...)
+    means: np.ndarray  # (..., k, d), in the coordinates of the map
+    variance: np.ndarray  # (...)
     log_weights: np.ndarray  # (..., k)
     affine_map: AffineMap
 
@@ -43,7 +57,7 @@ class SharedVarianceMixture(AbstractMixture):
         return {"means": self.means, "variance": self.variance, "log_weights": self.log_weights}
 
     @classmethod
-    def fits(cls, arrays):
+    def fits(cls, arrays):  # true for the stored arrays of this class only
         return "variance" in arrays
 
     @classmethod
@@ -77,18 +91,11 @@ class SharedVarianceMixture(AbstractMixture):
 
     def _mean_of_covariances(self):
         return self.isotropic()._mean_of_covariances()
-```
 
-## 2. Write the algorithm
 
-The algorithm creates a runner, which performs the iterations. If the update rule needs other arrays, it names their class in
-`arrays_type` (see `src/isogmm/optimize/gaussian/arrays.py`).
-
-```python
-from isogmm.optimize.algorithm import Algorithm
-from isogmm.optimize.backends import ARRAY_BACKENDS
-from isogmm.optimize.gradient_runner import GradientRunner
-from isogmm.optimize.iteration import Rules
+# --- 2. The algorithm -----------------------------------------------------------------------------
+# It makes a runner, which performs the iterations.  If the update rule needs other arrays, the
+# algorithm names their class in arrays_type (see src/isogmm/optimize/gaussian/arrays.py).
 
 
 class SharedVarianceRunner(GradientRunner):
@@ -103,19 +110,11 @@ class SharedVarianceAlgorithm(Algorithm):
         backend = make_backend(rules, mixture.means.dtype)
         start = mixture.isotropic()
         return SharedVarianceRunner(target, start, self.estimator, rules, backend, generator)
-```
 
-## 3. Write the family
 
-It reads the options, places the components around the modes, and converts mixtures of other families.
-
-```python
-from isogmm.mixtures.initialization.over_modes import OverModes
-from isogmm.optimize.gradients import MonteCarlo
-from isogmm.optimize.schedules import ConstantThenLinearDecay
-from isogmm.optimize.updates import RelativeStep, TrustRegion, find_rule
-from isogmm.recipe.families.mixture_family import MixtureFamily, modes_of
-from isogmm.recipe.options import common_options, default_tolerance, estimator, stopping_for
+# --- 3. The family --------------------------------------------------------------------------------
+# It reads the options, places the components around the modes, and converts mixtures of other
+# families.  A family without an affine map is a subclass of AbstractFamily.
 
 
 @dataclass(frozen=True)
@@ -144,18 +143,9 @@ class SharedVariance(MixtureFamily[SharedVarianceMixture]):
         if isinstance(mixture, IsotropicMixture):
             return SharedVarianceMixture.of(mixture)
         raise OptionError("the initial mixture has covariances, but this family has none")
-```
 
-A family without an affine map is a subclass of `AbstractFamily`. `MixtureFamily` has optional methods, for example to add components.
 
-## 4. Add one row, and fit
-
-```python
-import inspect
-
-import isogmm
-from isogmm.recipe.families import FAMILIES
-from isogmm.recipe.run import run
+# --- 4. The row, and fits -------------------------------------------------------------------------
 
 FAMILIES["shared_variance"] = SharedVariance
 
@@ -176,11 +166,3 @@ saved = isogmm.inference_data.load("fit.nc")
 mixture = SharedVarianceMixture.from_idata(saved)
 resumed = fit_shared_variance(model, random_seed=1, resume=saved)
 continued = fit_shared_variance(model, random_seed=2, checkpoint="fit.npz")
-```
-
-In the repository, also change
-
-- `FAMILIES` in `src/isogmm/recipe/families/__init__.py`;
-- for a public function, `_MODULE_OF` in `src/isogmm/__init__.py`, `docs/api.md`, and, if it has more than eight parameters,
-  `WITH_MANY_PARAMETERS` in `tests/packaging/test_sources.py`;
-- `src/isogmm/mixtures/__init__.py`, if programs should read saved mixtures without importing the family.
