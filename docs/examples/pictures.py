@@ -1,8 +1,7 @@
-"""The pictures of "How it works": every stage of the recipe on a posterior one can look at.
+"""The pictures of "How it works": stages of a fit on a posterior one can look at.
 
-Writes ``pipeline``, ``locate``, ``whitening``, ``windows`` and ``refine`` as SVG files into
-``docs/images``; ``python docs/examples/pictures.py locate`` writes that one alone.  Everything but
-the first shows a real run of the library.
+Writes ``locate``, ``whitening`` and ``refine`` as SVG files into ``docs/images``;
+``python docs/examples/pictures.py locate`` writes that one alone.  Each shows a run of the library.
 """
 
 import functools
@@ -15,7 +14,6 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from picture import BLUE, GRAY, IMAGE, INK, ellipse
 
 import isogmm
@@ -79,56 +77,6 @@ def draw_components(axes, mixture, color=BLUE, in_whitened: bool = False) -> Non
             ellipse(mean, variance * shape, fc="none", ec=color, lw=1.0, alpha=0.8 * strength)
         )
         axes.plot(*mean, ".", color=color, ms=3.0, alpha=strength)
-
-
-# --- the whole road -----------------------------------------------------------------------------
-
-STAGES = [
-    ("model", "NumPyro, PyMC\nor a function", INK),
-    ("target", "log density\nand gradient", INK),
-    ("locate", "paths, modes\nand Gaussians", BLUE),
-    ("whiten", "coordinates of\nequal scale", BLUE),
-    ("mixture", "optimized while\nthe ELBO improves", BLUE),
-    ("judge", "new draws and\ntheir weights", BLUE),
-    ("refine", "HMC chains, until\nindependent", BLUE),
-    ("verdict", "one word\nand the advice", GREEN),
-    ("ArviZ", "draws, evidence\nand mixture", GREEN),
-]
-
-
-def pipeline() -> None:
-    """Five stages to the right, four back to the left."""
-    figure = plt.figure(figsize=(WIDTH, 2.6))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 8.4), ylim=(0, 2.75))
-    axes.axis("off")
-    width, height, gap = 1.42, 0.95, 0.26
-    places = []
-    for index, (title, words, color) in enumerate(STAGES):
-        left = 0.12 + (index if index < 5 else 9 - index) * (width + gap)
-        bottom = 1.7 if index < 5 else 0.1
-        box = FancyBboxPatch((left, bottom), width, height, fc=color + "14", ec=color, lw=1.2,
-                             boxstyle="round,pad=0,rounding_size=0.1")  # fmt: skip
-        axes.add_patch(box)
-        places.append((left, bottom))
-        axes.text(left + width / 2, bottom + 0.71, title, ha="center", va="center", fontsize=11.5,
-                  fontweight="bold", color=color)  # fmt: skip
-        axes.text(left + width / 2, bottom + 0.31, words, ha="center", va="center", fontsize=8.6)
-
-    def arrow(start, end, **style) -> None:
-        style = {"color": INK, "lw": 1.2, "shrinkA": 1, "shrinkB": 1, **style}
-        axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, **style))
-
-    for index in (0, 1, 2, 3, 5, 6, 7):
-        (left, bottom), (other, _) = places[index], places[index + 1]
-        middle = bottom + height / 2
-        arrow((left + width * (other > left), middle), (other + width * (other < left), middle))
-    left, top, bottom = places[4][0], places[4][1], places[5][1] + height
-    arrow((left + 0.95, top), (left + 0.95, bottom))
-    arrow((left + 0.45, bottom), (left + 0.45, top), ls=(0, (3, 2)), color=BLUE)
-    axes.text(left + 0.33, (top + bottom) / 2, "more components,\nif the ELBO improves", ha="right",
-              va="center", fontsize=8.6, color=BLUE)  # fmt: skip
-    save(figure, "pipeline")
 
 
 # --- locate: a hierarchy whose mode is no place to be -------------------------------------------
@@ -304,57 +252,19 @@ class Watched(isogmm.draws.refine.Sampler):
 
 @functools.cache
 def banana_fit():
-    """Result, checks, positions of the chains (t, m, d), which of them were recorded (t,)."""
+    """Result, positions of the chains (t, m, d), which of them were recorded (t,)."""
     isogmm.draws.refine.Sampler = Watched
-    checks: list = []
     idata = isogmm.fit_isogmm(
         isogmm.LogDensity(banana, np.zeros(2), names="x"),
-        random_seed=0, progressbar=False, callback=checks.append,
+        random_seed=0, progressbar=False,
     )  # fmt: skip
     print("banana:", idata.attrs["verdict"], "with", idata.attrs["num_components"], "components")
     tunes, positions = zip(*Watched.runs[-1], strict=True)
-    return idata, checks, np.stack(positions), ~np.array(tunes)
-
-
-def windows() -> None:
-    _, checks, _, _ = banana_fit()
-    last = [check for check in checks if not check.in_tail][-1]
-    figure = plt.figure(figsize=(WIDTH, 4.9), layout="constrained")
-    grid = figure.add_gridspec(2, 4, height_ratios=(1.25, 1.0))
-    for column, check in enumerate((checks[0], checks[1], last, checks[-1])):
-        panel = figure.add_subplot(grid[0, column])
-        shade(panel, banana, (-4.2, 4.2), (-3.4, 6.6))
-        draw_components(panel, check.mixture[0])
-        panel.set(aspect="equal", xticks=[], yticks=[])
-        panel.set_title(f"after {check.iteration} iterations")
-        panel.spines[["left", "bottom"]].set_visible(False)
-    axes = figure.add_subplot(grid[1, :])
-    iterations = np.array([check.iteration for check in checks])
-    elbos, errors = (np.array([getattr(c, n) for c in checks]) for n in ("elbo", "elbo_se"))
-    starts = np.concatenate([[0], iterations[:-1]])
-    for chain in range(elbos.shape[1]):
-        color = (BLUE, ORANGE, GREEN, PINK)[chain % 4]
-        axes.errorbar(0.5 * (starts + iterations), elbos[:, chain], yerr=2 * errors[:, chain],
-                      fmt="o-", color=color, lw=1.1, ms=3.5, elinewidth=0.9)  # fmt: skip
-    for check, start in zip(checks, starts, strict=True):
-        if check.in_tail:
-            axes.axvspan(start, check.iteration, color=GREEN, alpha=0.1, lw=0)
-        else:
-            axes.axvline(check.iteration, color=GRAY, lw=0.8, zorder=0)
-            length = check.iteration - start
-            words = f"window of {length} iterations" if length >= 100 else f"{length}"
-            axes.text(0.5 * (start + check.iteration), 0.03, words, ha="center", va="bottom",
-                      fontsize=8)  # fmt: skip
-    axes.text(0.5 * (last.iteration + iterations[-1]), 0.03, "tail: the step size falls to 0",
-              ha="center", va="bottom", fontsize=8, color=GREEN)  # fmt: skip
-    axes.axhline(0.0, color=INK, lw=0.9, ls=(0, (4, 2)))
-    axes.text(iterations[-1] - 1, -0.03, "log evidence", va="top", ha="right", fontsize=8)
-    axes.set(xlim=(0, iterations[-1]), ylim=(-0.8, 0.12), xlabel="iteration", ylabel="ELBO, nats")
-    save(figure, "windows")
+    return idata, np.stack(positions), ~np.array(tunes)
 
 
 def refine() -> None:
-    _, _, positions, recorded = banana_fit()
+    _, positions, recorded = banana_fit()
     begin, one_mode = int(np.argmax(recorded)) - 1, np.zeros(positions.shape[1], dtype=int)
     remembered = np.stack([start_correlation(positions[0], now, one_mode) for now in positions[1:]])
     limit = independence_threshold(*positions[0].shape)
@@ -405,7 +315,7 @@ def refine() -> None:
     save(figure, "refine")
 
 
-PICTURES = {f.__name__: f for f in (pipeline, locate, whitening, windows, refine)}
+PICTURES = {f.__name__: f for f in (locate, whitening, refine)}
 
 if __name__ == "__main__":
     with plt.rc_context(STYLE):

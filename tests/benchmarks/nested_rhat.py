@@ -3,7 +3,7 @@
     python tests/benchmarks/nested_rhat.py [repetitions]
 
 The chains are 384 random walks that start from a wrong distribution and stop too early.  Prints the
-rates in about one minute; docs/how_it_works.md has a part of them.
+rates in about one minute.
 """
 
 import sys
