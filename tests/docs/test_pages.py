@@ -475,17 +475,7 @@ def test_full_covariances_run():
     model = isogmm.LogDensity(
         lambda x: -0.5 * jnp.sum(x**2 / jnp.array([1.0, 9.0])), np.zeros(2), names="x"
     )
-    # Fewer components and iterations than on the page.
-    smaller = {
-        "(max_components=64)": "(max_components=4)",
-        "num_components=16": "num_components=2",
-        "max_iterations=1000": "max_iterations=50",
-    }
-    programs = blocks("full_covariances.md")
-    for old, new in smaller.items():
-        assert any(old in program for program in programs)
-        programs = [program.replace(old, new) for program in programs]
-    names = run(programs, {"isogmm": isogmm, "model": model})
+    names = run(blocks("full_covariances.md"), {"isogmm": isogmm, "model": model})
+    assert isinstance(names["mixture"], isogmm.GaussianMixture)
     assert names["mixture"].dim == 2
-    assert 2 <= names["exchanged"].attrs["num_components"] <= 4
-    assert names["published"].attrs["num_components"] == 5
+    assert names["isotropic"].attrs["verdict"] in ("good", "reweighted", "refined")
