@@ -52,7 +52,7 @@ def test_habit(habit, outcome, names, tmp_path, monkeypatch):
         run([habit], dict(names))
 
 
-@pytest.mark.parametrize("program", [b for b in blocks("migration.md") if b.startswith("# after")])
+@pytest.mark.parametrize("program", blocks("migration.md")[1:])
 def test_program_after_the_migration(program, names):
     if "bambi" in program:
         pytest.importorskip("bambi")
