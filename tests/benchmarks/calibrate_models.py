@@ -6,7 +6,7 @@
 
 Parameters are drawn from the prior, data are simulated from them, and each data set is fitted with
 the default options.  One row for each model: whether the ranks are uniform, the verdicts, and the
-seconds of a fit.  Prints the table of docs/calibration.md.
+seconds of a fit.  docs/benchmarks.md states the result.
 """
 
 import argparse
