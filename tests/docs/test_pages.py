@@ -336,7 +336,7 @@ def test_quickstart_runs(language, tmp_path, monkeypatch):
     else:
         # Few transitions: without a compiler PyTensor is slow, and a test has none.
         few = "nuts(model, draws=25, tune=25)"
-        programs = [program.replace("nuts(model)", few) for program in programs]
+        programs = [program.replace("nuts(model, x, y)", few) for program in programs]
     names = run(programs)
     posterior = names["idata"]["posterior"]
     assert posterior["b"].shape == (4, 1000, 3)
