@@ -1,6 +1,16 @@
 """Refuse a release that is not ready: address, version, date and citation.
 
-Usage: release_check.py TAG.  TAG is "v" and the version of pyproject.toml.
+    python .ci/release_check.py v0.1.0
+
+Steps of a release:
+
+1. Set the version in pyproject.toml, CITATION.cff (with date-released) and docs/papers.md.  Give
+   the newest section of CHANGELOG.md the heading "## 0.1.0 - 2026-12-31", with this date.
+2. Only once: set Repository in pyproject.toml, and replace the placeholder on the pages.  Make
+   .github/workflows/release.yml with its environment "release" a trusted publisher on the package
+   index.
+3. Run .ci/run, make test-all and this program, which lists what is missing.
+4. Push the tag: "v" and the version of pyproject.toml.  The workflow tests, builds and publishes.
 """
 
 import re
