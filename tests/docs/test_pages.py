@@ -222,6 +222,12 @@ def test_verdict_page_has_the_sentence_about_a_neck():
         assert part.rstrip(".") in text, part
 
 
+def test_verdict_page_has_the_sentence_about_further_modes():
+    _, advice = decide(replace(GOOD, num_modes=2, dim=10))
+    text = squeezed(page("verdict.md").replace("\n> ", "\n"))
+    assert "A further mode" + advice.partition("A further mode")[2] in text
+
+
 def test_no_problem_is_without_a_case():
     functions = [
         node

@@ -564,6 +564,12 @@ FAULTS = [
         VERDICT,
     ),
     Fault(
+        RECIPE + "judgment/verdict.py",
+        "findings.dim < MIN_DIM_OF_MISSED_MODES",
+        "findings.dim <= MIN_DIM_OF_MISSED_MODES",
+        VERDICT,
+    ),
+    Fault(
         "blocks: rows are not divided evenly",
         "src/isogmm/rows/blocks.py",
         "self.block_rows = _even_size(count, self.block_rows)",

@@ -30,6 +30,7 @@ from isogmm.model.programs.precision import in_precision
 from isogmm.optimize.updates import RULES, find_rule
 from isogmm.recipe.families.isotropic import growth
 from isogmm.recipe.fit import fit
+from isogmm.recipe.thresholds import MIN_DIM_OF_MISSED_MODES
 from isogmm.results.groups import get_group
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -290,11 +291,14 @@ class TestResuming:
         np.testing.assert_allclose(after.affine_map.factor, before.affine_map.factor)
 
     def test_the_modes_are_still_known(self, tmp_path):
-        truth = isotropic_mixture([[-4.0, 0.0], [4.0, 0.0]], [1.0, 1.0], [0.3, 0.7])
+        means = np.zeros((2, MIN_DIM_OF_MISSED_MODES))
+        means[:, 0] = -4.0, 4.0
+        truth = isotropic_mixture(means, [1.0, 1.0], [0.3, 0.7])
         options = {**QUICK, "chains": 2, "draws": 1000}
         path = tmp_path / "fit.npz"
         first = fit_isogmm(truth.target(), **options, checkpoint=path)
         assert first.attrs["num_modes"] == 2
+        assert "A further mode may be missing" in first.attrs["advice"]
         resumed = fit_isogmm(truth.target(), **QUICK, resume=first)
         restarted = fit_isogmm(truth.target(), **options, checkpoint=path)
         for again in (resumed, restarted):

@@ -212,6 +212,14 @@ def test_the_message_about_symmetries_begins_at_a_tenth():
     assert ["symmetry" in message for message in messages] == [False, True]
 
 
+def test_many_dimensions_with_several_modes_are_said_to_hide_further_ones():
+    advice = [
+        decide(replace(MIXTURE, dim=dim, num_modes=num_modes))[1]
+        for dim, num_modes in ((9, 2), (10, 2), (10, 1))
+    ]
+    assert ["may be missing" in sentences for sentences in advice] == [False, True, False]
+
+
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("growth", "skewness", "name"), [(0.8, 1.25, ""), (1.25, 1.25, "tau"), (1.25, 0.8, "")]

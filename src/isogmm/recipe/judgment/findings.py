@@ -50,6 +50,8 @@ class Findings:
     drift_name, narrow_start
         The coordinate that differs most between the halves of the recording; the one in which the
         chains started much too narrow, or an empty string.
+    dim
+        Dimension d of the posterior.
     num_modes, unseen_probability, mass_se
         Modes found, probability that a further starting point leads to a new one, and largest
         standard error of the mass of a mode.
@@ -88,6 +90,7 @@ class Findings:
     mcse: float = 0.0
     mcse_name: str = ""
     drift_name: str = ""
+    dim: int = 1
     num_modes: int = 1
     unseen_probability: float = 0.0
     mass_se: float = 0.0
@@ -134,6 +137,7 @@ def findings_of(
         rhat=float(rhats[worst]),
         rhat_name=target.coordinate_labels[worst],
         num_draws=draws.shape[0] * draws.shape[1],
+        dim=target.dim,
         num_modes=num_modes,
         unseen_probability=0.0 if located is None else _unseen(located),
         mass_se=min(float(np.max(delivery.evidence.shares_se)), 1.0) if num_modes > 1 else 0.0,
