@@ -2,7 +2,7 @@
 
     python tests/benchmarks/alternatives_figure.py alternatives.json
 
-Writes ``benchmark_alternatives.svg`` into ``docs/images``.
+Writes ``benchmark_alternatives.svg`` into the working directory, or the file ``--to``.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.figures import BLUE, IMAGES, INK, ORANGE, STYLE, write
+from benchmarks.figures import BLUE, INK, ORANGE, STYLE, write
 
 #: Label, color and marker of each method.
 LOOKS = {
@@ -90,7 +90,7 @@ def main() -> None:
     os.environ.setdefault("MPLBACKEND", "agg")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="JSON of alternatives.py")
-    parser.add_argument("--to", type=Path, default=IMAGES / "benchmark_alternatives.svg")
+    parser.add_argument("--to", type=Path, default="benchmark_alternatives.svg")
     arguments = parser.parse_args()
     import matplotlib.pyplot as plt
 
