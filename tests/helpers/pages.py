@@ -26,6 +26,11 @@ def blocks(name: str) -> list[str]:
     return BLOCK.findall(page(name))
 
 
+def quickstart_model() -> str:
+    """The NumPyro model and the data of the quickstart, which other pages use."""
+    return blocks("quickstart.md")[0].rpartition("idata = ")[0]
+
+
 def cells(path: Path, kind: str = "code") -> list[str]:
     """The cells of a notebook."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
