@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.pages import blocks, page, run
+from helpers.pages import blocks, page, quickstart_model, run
 from isogmm.studies import calibrate
 from isogmm.studies.uniformity import detectable
 
@@ -15,7 +15,8 @@ def test_page_about_calibration(monkeypatch):
     monkeypatch.setattr(calibrate, "MIN_SIMULATIONS", 4)
     programs = blocks("calibration.md")
     assert all("n=50" in text for text in programs)
-    names = run(text.replace("n=50", "n=4, draws=100, chains=1") for text in programs)
+    smaller = [text.replace("n=50", "n=4, draws=100, chains=1") for text in programs]
+    names = run([quickstart_model(), *smaller])
     assert names["result"].attrs["calibrated"] == 1
     assert "consistent with correct fits" in names["__printed__"]
 
