@@ -30,6 +30,21 @@ ROWS = [
 ]
 OURS, OTHERS = ("0.23", "1.x") if is_first_generation() else ("1.x", "0.23")
 CALLS = [call for call, generation in ROWS if generation != OTHERS]
+#: The functions of moment matching, which the page describes in words.
+MOMENT_MATCHING = """
+from isogmm.adapter import find_adapter
+from isogmm.inference_data import positions_from
+
+target = find_adapter(line).to_target(line, (x, y), {}, 0)
+positions = xr.DataArray(positions_from(idata), dims=("chain", "draw", "coordinate"))
+
+def log_prob(positions):
+    return positions[..., 0].copy(data=target.values(positions.values))
+
+def log_lik(positions, i):
+    rows = target.constrain(positions.values.reshape(-1, target.dim), 0)["log_likelihood"]["y"]
+    return positions[..., 0].copy(data=np.asarray(rows)[:, i].reshape(positions.shape[:2]))
+"""
 IMPOSSIBLE = [
     "az.plot_energy(idata)",
     "az.bfmi(idata)",
@@ -46,7 +61,7 @@ ASKED = {
 @pytest.fixture(scope="module")
 def names():
     pytest.importorskip("numpyro")
-    names = run(PROGRAMS)
+    names = run([*PROGRAMS, MOMENT_MATCHING])
     assert [rows.tolist() for rows, _ in names["wrapper"].verdicts] == [[3]]
     if any("calibration" in call for call in CALLS):
         program = "calibration = isogmm.calibrate(constant, x, y, n=10, random_seed=0)"
