@@ -8,6 +8,7 @@ minutes, and again when they have changed or after ``make clean``.  To show them
 import os
 import re
 import shutil
+import sys
 import urllib.error
 import urllib.request
 from importlib.metadata import version as installed
@@ -116,9 +117,14 @@ def keep_together(app, doctree):
 
 
 def signature(app, what, name, obj, options, arguments, result):
-    """Sphinx cannot read defaults that are functions: the docstring lists the fields."""
-    if arguments and "<function" in arguments:
+    """Defaults that are functions are left out, and those that are constants are their values."""
+    if not arguments:
+        return None
+    if "<function" in arguments:  # Sphinx cannot read them: the docstring lists the fields
         return "(**fields)", result
+    module = sys.modules[obj.__module__]
+    constant = re.compile(r"(?<== )[A-Z][A-Z_]+\b(?!\.)")
+    return constant.sub(lambda name: repr(getattr(module, name[0])), arguments), result
 
 
 def mathml(formula, **options):
