@@ -97,7 +97,7 @@ def test_addresses_are_written_in_full():
 
 def figures(text: str) -> list[tuple[str, str]]:
     """Name and description of every picture of a page."""
-    found = re.findall(r"^!\[(.*)\]\((\S+)\)", text, re.MULTILINE)
+    found = re.findall(r"^\[?!\[(.*?)\]\((\S+?)\)", text, re.MULTILINE)
     directive = re.compile(r"^```\{(?:figure|image)\} (\S+)\n((?::.*\n)*)", re.MULTILINE)
     for name, options in directive.findall(text):
         words = re.search(r"^:alt: (.*)$", options, re.MULTILINE)
