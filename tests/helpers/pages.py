@@ -28,7 +28,8 @@ def blocks(name: str) -> list[str]:
 
 def quickstart_model() -> str:
     """The NumPyro model and the data of the quickstart, which other pages use."""
-    return blocks("quickstart.md")[0].rpartition("idata = ")[0]
+    data, model, *_ = blocks("quickstart.md")
+    return data + model.rpartition("idata = ")[0]
 
 
 def cells(path: Path, kind: str = "code") -> list[str]:
