@@ -13,10 +13,9 @@ USED = {
     "ELBO": "ELBO", "Pareto k": "Pareto k", "importance ESS": "ESS", "R-hat": "R-hat",
     "log evidence": "log evidence", "mass": "mass of a mode", "drift": "drift",
     "starting point": "path", "path": "path", "mode": "mode", "unconstrained":
-    "unconstrained coordinates", "components": "component", "gradient evaluations":
-    "gradient evaluation", "non-centered": "non-centered form", "HMC chains": "HMC chains",
+    "unconstrained coordinates", "non-centered": "non-centered form", "HMC chains": "HMC chains",
     "importance weights": "importance weight", "Monte Carlo error": "Monte Carlo error",
-    "mixture": "mixture", "verdict": "verdict", "chain": "chain", "symmetry": "symmetry",
+    "mixture": "mixture", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
 OTHERS = ("whitening", "window", "funnel", "neck", "log sd", "trusted")
