@@ -14,7 +14,6 @@ USED = {
     "log evidence": "log evidence", "mass": "mass of a mode", "drift": "drift",
     "starting point": "path", "path": "path", "mode": "mode", "unconstrained":
     "unconstrained coordinates", "non-centered": "non-centered form", "HMC chains": "HMC chains",
-    "importance weights": "importance weight", "Monte Carlo error": "Monte Carlo error",
     "mixture": "mixture", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
