@@ -118,6 +118,8 @@ def keep_together(app, doctree):
 
 def signature(app, what, name, obj, options, arguments, result):
     """Defaults that are functions are left out, and those that are constants are their values."""
+    if isinstance(obj, type) and issubclass(obj, tuple):
+        return "", None
     if not arguments:
         return None
     if "<function" in arguments:  # Sphinx cannot read them: the docstring lists the fields
