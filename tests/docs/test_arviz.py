@@ -30,6 +30,33 @@ ROWS = [
 ]
 OURS, OTHERS = ("0.23", "1.x") if is_first_generation() else ("1.x", "0.23")
 CALLS = [call for call, generation in ROWS if generation != OTHERS]
+#: The models of the page, and their results.
+MODELS = """
+import arviz as az
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+
+import isogmm
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=30)
+y = 1 + 2 * x + rng.normal(size=30)
+x[3], y[3] = 2.5, 1.5                      # an outlier
+
+def constant(x, y=None, slope=0.0):
+    a = numpyro.sample("a", dist.Normal(0, 5))
+    sigma = numpyro.sample("sigma", dist.HalfNormal(2))
+    with numpyro.plate("row", len(x)):
+        numpyro.sample("y", dist.Normal(a + slope * x, sigma), obs=y)
+
+def line(x, y=None):
+    constant(x, y, numpyro.sample("b", dist.Normal(0, 5)))
+
+idata = isogmm.fit_isogmm(line, x, y, random_seed=0)
+other = isogmm.fit_isogmm(constant, x, y, random_seed=0)
+"""
 #: The functions of moment matching, which the page describes in words.
 MOMENT_MATCHING = """
 from isogmm.adapter import find_adapter
@@ -61,7 +88,7 @@ ASKED = {
 @pytest.fixture(scope="module")
 def names():
     pytest.importorskip("numpyro")
-    names = run([*PROGRAMS, MOMENT_MATCHING])
+    names = run([MODELS, *PROGRAMS, MOMENT_MATCHING])
     assert [rows.tolist() for rows, _ in names["wrapper"].verdicts] == [[3]]
     if any("calibration" in call for call in CALLS):
         program = "calibration = isogmm.calibrate(constant, x, y, n=10, random_seed=0)"
