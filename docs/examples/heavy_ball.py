@@ -19,7 +19,6 @@ from isogmm.optimize.updates.base import (
 )
 
 
-# begin rule
 @dataclass(frozen=True)
 class HeavyBall(IsotropicRule):
     """u ← b u + g, m ← m − γ (1 − b) u, v ← v exp(−γ s)."""
@@ -49,7 +48,6 @@ class HeavyBall(IsotropicRule):
         return MixtureArrays(means, variances, mixture.log_weights), (velocity,)
 
 
-# end rule
 model = isogmm.LogDensity(
     lambda x: -0.5 * jnp.sum((x - 3.0) ** 2 / jnp.array([1.0, 0.25])), np.zeros(2), names="x"
 )
