@@ -17,7 +17,7 @@ USED = {
     "mixture": "mixture", "chain": "chain", "symmetry": "symmetry",
 }  # fmt: skip
 FOLDERS = ("views/report", "recipe")
-OTHERS = ("whitening", "window", "funnel", "neck", "log sd", "trusted")
+OTHERS = ("whitening", "window", "funnel", "log sd", "trusted")
 
 
 def text() -> str:
