@@ -39,6 +39,7 @@ def fit_isogmm(
     checkpoint: Any = None,
     array_backend: str = "numpy",
     executor: Any = None,
+    devices: Any = None,
 ) -> Result:
     """Fit a mixture of Gaussians to the posterior of a model, check the fit, and return draws.
 
@@ -116,6 +117,9 @@ def fit_isogmm(
         A ``concurrent.futures.Executor`` whose workers evaluate the model, such as a
         ``ProcessPoolExecutor`` that spawns processes, or dask's ``client.get_executor()``.  The
         numbers do not depend on the number of workers.
+    devices
+        JAX devices that evaluate the points of a batch together, such as ``jax.devices()``.  Each
+        gets a copy of the data.  None uses the device of the data.
 
     Returns
     -------
@@ -179,6 +183,7 @@ def fit_gmmvi(
     checkpoint: Any = None,
     array_backend: str = "numpy",
     executor: Any = None,
+    devices: Any = None,
 ) -> Result:
     """Fit a mixture of Gaussians with full covariances to the posterior of a model.
 
@@ -213,7 +218,7 @@ def fit_gmmvi(
         As in :func:`isogmm.fit_isogmm`; a result of that function can be continued here.
     array_backend
         ``"numpy"``; ``"jax"`` with ``method="bw"`` only.
-    executor
+    executor, devices
         As in :func:`isogmm.fit_isogmm`.
 
     Returns

@@ -36,6 +36,7 @@ def fit_factorized(
     callback: Callable[[Check], Any] | None = None,
     checkpoint: Any = None,
     executor: Any = None,
+    devices: Any = None,
 ) -> Result:
     """Fit a factorized mixture, K univariate Gaussians for each coordinate, to a posterior.
 
@@ -82,7 +83,7 @@ def fit_factorized(
     resume, checkpoint
         A result, or a path, of an earlier factorized fit of the same model, whose mixtures are
         continued.
-    executor
+    executor, devices
         As in :func:`isogmm.fit_isogmm`.
 
     Returns

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from isogmm.errors import warn_user
+from isogmm.errors import OptionError, warn_user
 from isogmm.model.forks import check_not_forked
 from isogmm.model.interrupts import interrupt_is_pending, interrupts_noticed
 from isogmm.model.processes import agreed_seed
 from isogmm.model.target import Target
 from isogmm.model.to_target import to_target
+from isogmm.model.workers.devices import checked_devices, divided_among
 from isogmm.model.workers.executors import checked_executor
 from isogmm.model.workers.rows import evaluated_by
 from isogmm.optimize.check import Check, asks_to_end
@@ -49,6 +50,9 @@ def run(family_name: str, given: Arguments) -> Result:
     check_arguments(given)
     family = FAMILIES[family_name].of(given)
     seed, executor = seed_of(given["random_seed"]), checked_executor(given["executor"])
+    devices = checked_devices(given["devices"])
+    if devices and executor is not None:
+        raise OptionError("executor and devices both evaluate the model: pass one of them")
     given = {**given, "checkpoint": checked_path(given["checkpoint"])}
     with (
         interrupts_noticed(),
@@ -58,7 +62,7 @@ def run(family_name: str, given: Arguments) -> Result:
         costs = progress.costs
         costs.begin(Stage.COMPILE)
         model = given["model"], given["model_args"], given["model_kwargs"] or {}, seed
-        target = to_target(*model)
+        target = divided_among(devices, to_target(*model))
         if not target.has_gradient:
             given = values_only(family_name, given)
             family = FAMILIES[family_name].of(given)

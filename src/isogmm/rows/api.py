@@ -36,7 +36,7 @@ SAMPLE_ROWS = 10_000
 #: plus six standard deviations (a Gaussian has √d); and the largest share of such draws.
 FAR_SHARE, MAX_SHARE_FAR = 0.7, 0.001
 #: Options of ``fit_isogmm`` that need the posterior of all rows.
-_WITHOUT = ("model_args", "resume", "checkpoint", "executor")
+_WITHOUT = ("model_args", "resume", "checkpoint", "executor", "devices")
 
 
 @functools.partial(explains_keywords, also=[fit_isogmm])

@@ -13,10 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import isogmm
 from isogmm.model.to_target import to_target
+from isogmm.model.workers.devices import divided_among
 
 jax.config.update("jax_enable_x64", True)
 warnings.simplefilter("ignore")
@@ -82,4 +84,14 @@ assert divided.input_shardings[0][0].spec == PartitionSpec(("rows",))
 fits = [isogmm.fit_isogmm(model, *args, **QUICK) for args in ((x, y), copies)]
 one, two = (each["posterior"]["beta"].values for each in fits)
 np.testing.assert_allclose(one, two, rtol=1e-9)
+
+# The option ``devices`` does the same for data on one device.
+third = isogmm.fit_isogmm(model, x, y, devices=jax.devices(), **QUICK)["posterior"]["beta"].values
+np.testing.assert_allclose(one, third, rtol=1e-9)
+rows_of = divided_among(tuple(jax.devices()), to_target(model, (x, y), {}, 0)).evaluate_rows
+_, gradients = rows_of._program.result()(rows_of._data, np.zeros((rows_of._size, 3)))
+assert len(gradients.sharding.device_set) == 2
+assert not gradients.sharding.is_fully_replicated
+with pytest.raises(isogmm.OptionError, match="leave devices out"):
+    divided_among(tuple(jax.devices()), to_target(model, copies, {}, 0))
 print("done")
