@@ -12,7 +12,7 @@ from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.op import Op
 from pytensor.printing import Print
 from pytensor.raise_op import Assert
-from pytensor.scalar.math import Erfcx
+from pytensor.scalar.math import Erfcx, Log1mexp, Softplus
 from scipy.interpolate import PPoly
 
 from isogmm.arrays import Array
@@ -35,7 +35,14 @@ class Dispatcher(Protocol):
 
 
 def register_missing(dispatcher: Dispatcher) -> None:
-    """Register JAX forms for operations without one; existing registrations stay."""
+    """Register JAX forms for operations without one, and replace those with a wrong gradient.
+
+    The gradients of PyTensor's forms of ``Softplus`` and ``Log1mexp`` are NaN where a branch of
+    theirs that is not used overflows: that of ``Softplus`` above 709, in single precision above 88.
+    Log odds of a logistic regression are often larger at the first starting points.
+    """
+    dispatcher.register(Softplus)(lambda op, **_: jax.nn.softplus)
+    dispatcher.register(Log1mexp)(lambda op, **_: _log1mexp)
     for operation in (Assert, CheckParameterValue, Print):
         if operation not in dispatcher.registry:
             dispatcher.register(operation)(_first_argument)
@@ -47,6 +54,13 @@ def register_missing(dispatcher: Dispatcher) -> None:
     if hasattr(jax.scipy.special, "erfcx"):
         # This replaces the form of older PyTensor, which requires TensorFlow Probability.
         dispatcher.register(Erfcx)(lambda op, **_: jax.scipy.special.erfcx)
+
+
+def _log1mexp(value: Array) -> jax.Array:
+    """log(1 - exp(x)) for x < 0, whose branches have a finite gradient everywhere."""
+    is_small = value < -np.log(2.0)
+    small, large = jnp.where(is_small, value, -1.0), jnp.where(is_small, -0.5, value)
+    return jnp.where(is_small, jnp.log1p(-jnp.exp(small)), jnp.log(-jnp.expm1(large)))
 
 
 def _first_argument(op: Op, **_: object) -> Callable[..., object]:

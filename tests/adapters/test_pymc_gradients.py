@@ -35,3 +35,29 @@ def test_a_rate_of_zero_where_the_count_is_zero():
     again = PyMCAdapter().to_target(model, (), {}, 0)
     assert np.isfinite(again.evaluate(position)[1]).all()
     assert again.evaluate(position)[0] != value
+
+
+@pytest.mark.parametrize("value", [-1e4, -1e-20, 0.0, 1e4])
+def test_the_gradient_of_a_logistic_regression_is_finite_everywhere(value):
+    with pm.Model() as model:
+        b = pm.Flat("b", shape=2)
+        pm.Bernoulli("y", logit_p=b, observed=[1, 0])
+    log_density, gradient = PyMCAdapter().to_target(model, (), {}, 0).evaluate(np.full(2, value))
+    # log p(y) = -log(1 + exp(-b)) - log(1 + exp(b)), whose sum is -|b| for a large b
+    assert log_density == pytest.approx(-2.0 * np.log(2.0) if abs(value) < 1 else -abs(value))
+    share = 0.5 if abs(value) < 1 else float(value > 0)
+    np.testing.assert_allclose(gradient, [1.0 - share, -share])
+
+
+def test_the_gradient_of_log_one_minus_exp_is_finite_near_zero():
+    # log(1 - exp(x)) is about log(-x) there, with derivative 1 / x
+    with pm.Model() as model:
+        log_rate = pm.Flat("log_rate")
+        pm.Potential("term", pm.math.log1mexp(-pm.math.exp(log_rate)))
+    target = PyMCAdapter().to_target(model, (), {}, 0)
+    for log_value, slope in ((-50.0, 1.0), (-5.0, None), (3.0, None), (8.0, 0.0)):
+        value, gradient = target.evaluate(np.array([log_value]))
+        x = np.exp(log_value)
+        np.testing.assert_allclose(value, np.log(-np.expm1(-x)), atol=1e-300)
+        exact = x / np.expm1(min(x, 700.0)) if slope is None else slope
+        np.testing.assert_allclose(gradient, [exact], rtol=1e-12, atol=1e-300)

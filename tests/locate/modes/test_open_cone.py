@@ -48,6 +48,11 @@ def test_the_error_names_the_direction_of_a_plateau():
         check(lambda x: -softplus(-x[0]) - softplus(-x[1]), 8.0, 6.0)
 
 
+def test_a_cone_may_be_narrow():
+    with pytest.raises(ModelError, match=r"along x\[0\] "):
+        check(lambda x: -softplus(200.0 * x[1] - x[0]) - softplus(-200.0 * x[1] - x[0]), 8.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("log_density", "position"),
     [

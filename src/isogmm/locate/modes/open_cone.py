@@ -19,7 +19,8 @@ from isogmm.model.target import Target
 NUM_MAXIMA = 8
 #: Number of directions beside each, and the tangent of their angles with it.  A ridge that becomes
 #: narrower, as near scale zero of a hierarchy, has a finite integral; beside it the density falls.
-NUM_BESIDE, TANGENT = 8, 0.01
+#: The tangent is small, because a cone may be narrow in the coordinates of the first Gaussian.
+NUM_BESIDE, TANGENT = 8, 1e-4
 #: Multiples of the distance of a maximum: two pairs, a factor of ten apart in each.  The second
 #: pair is beyond priors that are wide but proper.
 MULTIPLES = np.array([1e1, 1e2, 1e7, 1e8])
