@@ -40,6 +40,10 @@ elif importlib.metadata.version("jaxlib").startswith("0.12."):
 import jax
 import pytest
 
+from helpers import lazy_checks
+
+lazy_checks.install()
+
 # 64-bit unless the caller asks for something else, as the float32 job does.
 if "JAX_ENABLE_X64" not in os.environ:
     os.environ["JAX_ENABLE_X64"] = "1"  # for processes that tests start

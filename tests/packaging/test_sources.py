@@ -9,6 +9,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from helpers.sources import ADAPTERS, ROOT, SRC, tracked_files
+from isogmm.draws.importance import effective_sample_size
 from isogmm.mixtures.isotropic import IsotropicMixture
 
 MAX_LINES = 300
@@ -127,3 +128,6 @@ def test_annotations_stay_objects():
 def test_shapes_are_checked_while_testing():
     with pytest.raises(TypeCheckError):
         IsotropicMixture(np.zeros((2, 3)), np.ones(2), log_weights="not an array")
+    for _ in range(2):  # the checks of a function are built when it is first called
+        with pytest.raises(TypeCheckError):
+            effective_sample_size(np.zeros((2, 3)))
