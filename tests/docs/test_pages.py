@@ -196,6 +196,7 @@ BAD = {
     "edge": {"nonfinite_share": 0.2},
     "precision": {"stuck_share": 0.1, "single_precision": True},
     "improper": {"improper_direction": "tau"},
+    "jumps": {"jumps_along": "tau"},
 } | {
     reason.value: {"stopped_early": reason.sentence}
     for reason in StopReason
@@ -287,6 +288,11 @@ def test_verdict_page_has_the_thresholds():
         ),
         "chance that a further starting point leads to a new mode": (
             f"at most {thresholds.MAX_UNSEEN_PROBABILITY}"
+        ),
+        "rounding error of the log density in single precision (nats), if another limit is "
+        "exceeded": f"at most {thresholds.MAX_ROUNDING_ERROR}",
+        "the same error, if a further starting point may lead to a new mode": (
+            f"at most {thresholds.MAX_ROUNDING_ERROR_OF_SEARCH}"
         ),
         "standard error of the mass of a mode": f"at most {thresholds.MAX_MASS_SE}",
         "difference between the ELBOs of chains, beyond their noise (nats)": (

@@ -661,6 +661,27 @@ FAULTS = [
         ("tests/adapters/test_pymc_gradients.py",),
     ),
     Fault(
+        "jumps: rounding errors count",
+        "src/isogmm/model/checks/jumps.py",
+        "is_jump = (jumps > MIN_JUMP) & (jumps > MIN_RATIO * noise)",
+        "is_jump = jumps > MIN_JUMP",
+        ("tests/model/checks/test_jumps.py",),
+    ),
+    Fault(
+        "jumps: the half with the smaller change is kept",
+        "src/isogmm/model/checks/jumps.py",
+        "keep_first = first >= second",
+        "keep_first = first < second",
+        ("tests/model/checks/test_jumps.py",),
+    ),
+    Fault(
+        "verdict: rounding errors do not name double precision",
+        RECIPE + "judgment/verdict.py",
+        "if f.single_precision and (is_rounding or lost_precision):",
+        "if f.single_precision and lost_precision:",
+        VERDICT,
+    ),
+    Fault(
         "open cone: opposite directions have a mean",
         LOCATE + "modes/open_cone.py",
         "if np.linalg.norm(mean) >= MIN_MEAN_LENGTH:",

@@ -51,6 +51,11 @@ MANY_UNSEEN_PROBABILITY = 0.1
 #: Dimension from which the advice of a fit with several modes says that others may be missing.  On
 #: random targets with several modes, no fit below it missed a mode, and 13 of 70 above it did.
 MIN_DIM_OF_MISSED_MODES = 10
+#: Largest rounding error of the log density, in nats, for which draws are not affected; and the
+#: largest for which the search is not.  An optimizer ends where the log density rises by less than
+#: the error: at half the square of a gradient of 0.05, in standard deviations, at which the end of
+#: a path counts as a maximum.
+MAX_ROUNDING_ERROR, MAX_ROUNDING_ERROR_OF_SEARCH = 0.1, 0.00125
 #: Largest standard error of the mass of a mode.  Between two modes that are two standard deviations
 #: of the whole apart, an error of this size moves the mean by twice as many standard deviations.
 MAX_MASS_SE = 0.05

@@ -17,6 +17,8 @@ from isogmm.recipe.thresholds import (
     MAX_MCSE_SD,
     MAX_PARETO_K,
     MAX_RHAT,
+    MAX_ROUNDING_ERROR,
+    MAX_ROUNDING_ERROR_OF_SEARCH,
     MAX_SPREAD_GROWTH,
     MAX_UNSEEN_PROBABILITY,
     MIN_SKEWNESS,
@@ -232,3 +234,30 @@ def test_a_skewed_coordinate_with_narrow_starting_points_is_named(growth, skewne
     draws[..., 1] += skewness * MIN_SKEWNESS / 6.0 * (z**2 - 1.0)
     draws[..., 1] *= growth * MAX_SPREAD_GROWTH
     assert _narrow_start(["mu", "tau"], SimpleNamespace(starting_points=start), draws) == name
+
+
+def test_jumps_replace_remedies_that_do_not_help():
+    found = replace(CHAINS, still_drifting=True, unseen_probability=1.0, stopped_early="It ended.")
+    _, advice = decide(replace(found, jumps_along="tau"))
+    assert "jumps along tau" in advice
+    assert "discrete switch point" in advice
+    assert "It ended." in advice
+    assert "starting points" not in advice
+    assert "nuts_from" not in advice
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("error", [0.0, 1.0])
+@pytest.mark.parametrize(
+    ("change", "least"),
+    [
+        ({"unseen_probability": 1.0}, MAX_ROUNDING_ERROR_OF_SEARCH),
+        ({"still_drifting": True}, MAX_ROUNDING_ERROR),
+    ],
+)
+def test_rounding_errors_in_single_precision_have_one_remedy(change, least, single, error):
+    found = replace(CHAINS, single_precision=single, rounding_error=1.01 * error * least, **change)
+    _, advice = decide(found)
+    is_cause = single and error > 0.0
+    assert ("double precision" in advice) is is_cause
+    assert ("starting points" in advice or "nuts_from" in advice) is not is_cause

@@ -61,6 +61,10 @@ class Findings:
         Share of the draws of the mixture outside the support.
     improper_direction
         The direction along which the density has no finite integral, or an empty string.
+    jumps_along
+        A coordinate along which the log density jumps, or an empty string.
+    rounding_error
+        Rounding error of the log density near the draws, in nats; 0 if not known.
     neck
         Where chains needed steps many times smaller, ``tau is small``, or an empty string.
     stopped_early
@@ -97,6 +101,8 @@ class Findings:
     elbo_gap: float = 0.0
     nonfinite_share: float = 0.0
     improper_direction: str = ""
+    jumps_along: str = ""
+    rounding_error: float = 0.0
     neck: str = ""
     stopped_early: str | None = None
     single_precision: bool = False

@@ -12,6 +12,7 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.recipe.delivery.deliver import Delivery
+from isogmm.recipe.judgment.causes import with_causes
 from isogmm.recipe.judgment.findings import findings_of, improper_direction_of
 from isogmm.recipe.judgment.lost_modes import lost_mass
 from isogmm.recipe.judgment.verdict import decide
@@ -120,6 +121,9 @@ def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         direction,
     )
     verdict, advice = decide(findings)
+    if verdict is Verdict.UNRELIABLE:
+        findings = with_causes(target, fitted.delivery, findings)
+        verdict, advice = decide(findings)
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)
     attributes: Attributes = {
         **_of_fit(target, fitted, verdict),

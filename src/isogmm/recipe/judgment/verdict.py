@@ -11,6 +11,8 @@ from isogmm.recipe.thresholds import (
     MAX_NONFINITE_SHARE,
     MAX_PARETO_K,
     MAX_RHAT,
+    MAX_ROUNDING_ERROR,
+    MAX_ROUNDING_ERROR_OF_SEARCH,
     MAX_STUCK_SHARE,
     MAX_UNSEEN_PROBABILITY,
     MAX_WEIGHT_EFFECT,
@@ -85,12 +87,26 @@ def _problems(f: Findings) -> list[str]:
             "priors.",
             *found,
         ]
+    if f.jumps_along:
+        return [
+            f"The log density jumps along {f.jumps_along} (unconstrained). Gradients do not show "
+            "jumps, so that neither the search nor HMC can follow them. The usual cause is a "
+            "continuous switch point in a comparison. Use a discrete switch point and sum it out "
+            "(NumPyro sums out discrete sites), or a smooth switch such as a sigmoid.",
+            *found,
+        ]
+    is_rounding = f.rounding_error > MAX_ROUNDING_ERROR or (
+        f.unseen_probability > MAX_UNSEEN_PROBABILITY
+        and f.rounding_error > MAX_ROUNDING_ERROR_OF_SEARCH
+    )
     lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
-    if f.single_precision and lost_precision:
+    if f.single_precision and (is_rounding or lost_precision):
         found.append(
             "The model computes in single precision, in which its log density is inaccurate or "
             "not finite. Use double precision: numpyro.enable_x64(), or floatX=float64 in PyMC."
         )
+        if is_rounding:  # further starting points or longer chains do not help
+            return found
     of_source = _of_chains(f) if f.source is DrawSource.CHAINS else _of_weights(f)
     return found + of_source + _of_draws(f) + _of_modes(f)
 

@@ -1,0 +1,31 @@
+"""Causes of unreliable draws in the log density itself, for which other remedies do not help."""
+
+from dataclasses import replace
+
+from isogmm.model.checks.jumps import coordinate_with_jumps
+from isogmm.model.checks.rounding_error import rounding_error
+from isogmm.model.fit_target import FitTarget
+from isogmm.recipe.delivery.deliver import Delivery
+from isogmm.recipe.judgment.findings import Findings
+from isogmm.results.interruption import interruptible
+
+
+def with_causes(target: FitTarget, delivery: Delivery, findings: Findings) -> Findings:
+    """The findings, with the rounding error and the jumps of the log density near the draws.
+
+    They are computed only if the draws are unreliable.
+
+    Parameters
+    ----------
+    target, delivery, findings
+        The target, the delivered draws, and what is known about them.
+    """
+    if not target.has_gradient:
+        return findings
+    positions = delivery.selection.positions
+    positions = positions.reshape(-1, positions.shape[-1])
+    with interruptible(target, has_result=True):
+        jumps = coordinate_with_jumps(target, positions, positions.std(axis=0))
+        error = rounding_error(target, positions)
+        findings = replace(findings, jumps_along=jumps or "", rounding_error=error)
+    return findings
