@@ -70,7 +70,7 @@ demo: $(STAMP)  ## two models by isogmm, NUTS and ADVI, 1 to 3 minutes; writes d
 	$(BIN)/python docs/examples/demo.py
 
 .PHONY: test
-test: $(STAMP)  ## the standard suite, up to 16 minutes on two cores
+test: $(STAMP)  ## the standard suite, five to ten minutes on two cores
 	$(BIN)/python -m pytest $(SHARED) $(PYTEST)
 
 .PHONY: test-all
@@ -87,7 +87,8 @@ test-quick: $(STAMP)  ## without the slow statistical tests
 
 .PHONY: test-float32
 test-float32: $(STAMP)  ## the tests that hold in single precision too, in single precision
-	JAX_ENABLE_X64=0 $(BIN)/python -m pytest $(SHARED) -m float32 $(PYTEST)
+	JAX_ENABLE_X64=0 $(BIN)/python -m pytest $(SHARED) -m float32 \
+	    $$(grep -rl --include='*.py' mark.float32 tests) $(PYTEST)
 
 .PHONY: benchmark
 benchmark: $(STAMP)  ## measurements, one process, tables printed
@@ -95,7 +96,8 @@ benchmark: $(STAMP)  ## measurements, one process, tables printed
 
 .PHONY: doctest
 doctest: $(STAMP)  ## the examples in docstrings
-	$(BIN)/python -m pytest $(SHARED) --doctest-modules --import-mode=importlib -o addopts= src adapters $(PYTEST)
+	$(BIN)/python -m pytest $(SHARED) --doctest-modules --import-mode=importlib -o addopts= \
+	    $$(grep -rl --include='*.py' '>>> ' src adapters) $(PYTEST)
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff: errors and format

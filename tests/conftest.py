@@ -118,6 +118,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``--stack``, do not import files of which no test depends on the versions."""
+    if not config.getoption("--stack", default=False) or collection_path.suffix != ".py":
+        return None
+    path = collection_path.relative_to(Path(__file__).resolve().parent)
+    text = collection_path.read_text(encoding="utf-8")
+    has_marker = any(f"mark.{name}" in text for name in (*VERSIONED, "stack"))
+    return path.as_posix() in ONCE or (path.parts[0] in CORE and not has_marker) or None
+
+
 def depends_on_versions(item: pytest.Item) -> bool:
     """Whether the outcome of a test may differ between the two sets; see ``CORE`` and ``ONCE``."""
     path = item.path.relative_to(Path(__file__).resolve().parent)

@@ -27,6 +27,8 @@ OPTIONS = {
     "alpha_vi": {"num_steps": 1000},
 }
 QUICK = ("nuts", "laplace", "pathfinder")
+#: Methods that take seconds to compile, and whose adapter other methods use too.
+LONG = ("flow", "svgd")
 
 
 def log_density(position, data):
@@ -91,7 +93,7 @@ def is_right_count(name, count):
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in OPTIONS]
+    "name", [pytest.param(n, marks=pytest.mark.long) if n in LONG else n for n in OPTIONS]
 )
 def test_methods_on_a_log_density(name):
     pytest.importorskip("numpyro" if name in ("flow", "alpha_vi") else "blackjax")
@@ -113,6 +115,15 @@ def test_methods_on_a_log_density(name):
     assert is_right_count(name, found.get("num_gradient_evaluations"))
 
 
+def test_advi_on_a_density_without_a_jax_form():
+    pytest.importorskip("blackjax")
+    idata = baselines.advi(
+        plain_model(), random_seed=2, draws=DRAWS, chains=CHAINS, **OPTIONS["advi"]
+    )
+    check(idata, DRAWS * CHAINS, 0.25)
+
+
+@pytest.mark.long  # fast: the test above
 def test_nuts_on_a_density_without_a_jax_form():
     pytest.importorskip("blackjax")
     idata = baselines.nuts(plain_model(), random_seed=2, draws=100, chains=CHAINS, tune=100)

@@ -63,7 +63,7 @@ def maximized(language, **options):
     "language",
     [
         pytest.param("numpyro", marks=pytest.mark.numpyro),
-        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.slow]),
+        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
     ],
 )
 def test_regression_reaches_type_two_maximum_likelihood(language, exact):

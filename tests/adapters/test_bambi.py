@@ -112,6 +112,7 @@ def test_the_predictor_of_bambi_takes_the_result(case):
     np.testing.assert_allclose(log_likelihood, expected, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.long  # fast: test_nuts_from.py has a Bambi model
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_nuts_of_a_bambi_model_gives_what_its_own_fit_gives():

@@ -48,6 +48,7 @@ def check(idata, library, algorithm, slack=0.0):
     assert found["sampling_time"] > 0
 
 
+@pytest.mark.long  # fast: test_baselines.py
 @pytest.mark.numpyro
 def test_numpyro_pathfinder_is_that_of_blackjax():
     pytest.importorskip("numpyro")
@@ -73,7 +74,7 @@ def test_numpyro_laplace_is_its_own():
         # NumPyro models reach BlackJAX by the same function; see above.
         pytest.param("pathfinder", "blackjax", marks=pytest.mark.long),
         pytest.param("flow", "numpyro", marks=[pytest.mark.long, pytest.mark.numpyro]),
-        pytest.param("alpha_vi", "numpyro", marks=[pytest.mark.slow, pytest.mark.numpyro]),
+        pytest.param("alpha_vi", "numpyro", marks=[pytest.mark.long, pytest.mark.numpyro]),
     ],
 )
 def test_pymc_models_take_what_pymc_lacks(name, library):

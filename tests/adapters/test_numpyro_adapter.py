@@ -137,13 +137,14 @@ def test_programs_are_removed_with_the_model():
     assert len(implementation._CACHE) < size
 
 
-def test_number_of_kept_programs_is_bounded():
+def test_number_of_kept_programs_is_bounded(monkeypatch):
     def model(y):
         centered(y)
 
-    for n in range(1, implementation.PROGRAMS_PER_MODEL + 4):
+    monkeypatch.setattr(implementation, "PROGRAMS_PER_MODEL", 2)
+    for n in range(1, 4):
         target_of(model, Y[:n])
-    assert len(implementation._CACHE[model]) == implementation.PROGRAMS_PER_MODEL
+    assert len(implementation._CACHE[model]) == 2
 
 
 def test_a_target_keeps_its_model_alive():

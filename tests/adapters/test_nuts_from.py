@@ -122,6 +122,7 @@ def test_starts_are_draws_of_the_fit(fitted, sampled):
     assert all(np.isclose(kept, start[0], rtol=1e-6).any() for start in seen["starts"])
 
 
+@pytest.mark.long  # fast: samplers/test_nuts_and_smc_from.py
 @pytest.mark.numpyro
 def test_smc_from_a_numpyro_fit_gives_the_evidence():
     pytest.importorskip("blackjax")
@@ -136,6 +137,7 @@ def test_smc_from_a_numpyro_fit_gives_the_evidence():
     assert get_group(result, "posterior")["small"].shape == (3, 400, 2)
 
 
+@pytest.mark.long  # fast: [pymc] above, and the transforms in test_pymc_models.py
 @pytest.mark.pymc
 @pytest.mark.filterwarnings("ignore:.*wrong constant in PyMC:isogmm.errors.FitWarning")
 def test_nuts_from_samples_the_model_that_was_fitted_in_pymc():

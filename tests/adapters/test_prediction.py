@@ -234,8 +234,9 @@ def test_loo_corrects_draws_of_the_mixture():
     "labels",
     [
         pd.date_range("2020-01-01", periods=3, freq="MS"),
-        pd.interval_range(0, 3),
-        pd.to_timedelta([1, 2, 3], unit="D"),
+        # fast: test_pymc_labels.py
+        pytest.param(pd.interval_range(0, 3), marks=pytest.mark.long),
+        pytest.param(pd.to_timedelta([1, 2, 3], unit="D"), marks=pytest.mark.long),
     ],
     ids=["dates", "intervals", "spans"],
 )

@@ -38,6 +38,7 @@ def test_the_values_of_one_angle_have_together_the_density_of_the_angle():
     np.testing.assert_allclose(found, angle)
 
 
+@pytest.mark.long  # fast: the densities above
 @pytest.mark.usefixtures("unchecked", "short_search")
 def test_fit_of_an_angle():
     idata = fit_isogmm(angles(), random_seed=0, progressbar=False)

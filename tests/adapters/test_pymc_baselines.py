@@ -45,7 +45,11 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize(
+    "name",
+    # The others are classes of the same interface of PyMC.
+    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
+)
 def test_a_baseline_finds_a_gaussian_posterior(name):
     model = conjugate()
     function = PyMCAdapter().baselines()[name]

@@ -48,6 +48,8 @@ KINDS = [
     "Enum",
     "decimals",
 ]
+#: One of each way in which labels are stored; the others are long tests.
+STANDARD = ("text", "intervals", "dates", "Enum", "durations", "pairs", "MultiIndex", "NaN", "NA")
 THROUGH_ZARR = ("text", "intervals", "dates with a zone")
 
 
@@ -67,6 +69,11 @@ def _one_compilation():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CompiledModel, "compile", compiled_once)
         yield
+
+
+def some_of(kinds):
+    """Parameters of a test for each kind; those outside ``STANDARD`` are marked as long."""
+    return [k if k in STANDARD else pytest.param(k, marks=pytest.mark.long) for k in kinds]
 
 
 def model_with(labels):
@@ -111,7 +118,7 @@ def check_predictions(idata, model, kind):
     np.testing.assert_allclose(values.mean(axis=(0, 1)), LEVELS, atol=1.0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", some_of(KINDS))
 def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
     model = model_with(LABELS[kind])
     idata = result_of(model)
@@ -121,7 +128,7 @@ def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
         check_predictions(through(idata, medium, tmp_path), model_with(LABELS[kind]), kind)
 
 
-@pytest.mark.parametrize("kind", {**OF_PARTS, **WITH_MISSING})
+@pytest.mark.parametrize("kind", some_of({**OF_PARTS, **WITH_MISSING}))
 def test_labels_that_pymc_cannot_compare(kind, tmp_path):
     if "NA" in kind.split() and not is_first_generation():
         pytest.skip("PyMC 6 raises a TypeError of pandas when it compares pd.NA")

@@ -194,14 +194,14 @@ MODELS = [
     zero_sum,
     correlated,
     simplex_mixture,
-    ordinal,
     censored,
-    truncated,
     custom,
-    hilbert_space_process,
-    counts,
-    series,
     interpolated,
+    # Distributions that PyMC itself writes with the operations of the models above.
+    *(
+        pytest.param(build, marks=pytest.mark.long)
+        for build in (ordinal, truncated, hilbert_space_process, counts, series)
+    ),
 ]
 
 

@@ -119,6 +119,7 @@ def test_metrics_refuse_other_shapes_and_flag_nan():
         metrics.compare(draws | {"alpha": draws["mu_alpha"]}, reference)
 
 
+@pytest.mark.long  # of the benchmarks
 @pytest.mark.slow
 def test_a_fresh_process_gives_the_same_row():
     here = run.run_case("synthetic/banana", 5, "exact")
@@ -128,6 +129,7 @@ def test_a_fresh_process_gives_the_same_row():
     assert fresh["wall"] > fresh["seconds"]
 
 
+@pytest.mark.long  # of the benchmarks
 @pytest.mark.slow
 def test_a_fresh_process_that_fails_or_hangs_is_a_row():
     row = run.run_fresh("synthetic/nothing", 0, "exact", "numpyro", {}, timeout=120)

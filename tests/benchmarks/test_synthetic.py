@@ -10,9 +10,9 @@ SMOOTH = [name for name in synthetic.names() if name not in ("half_normal_wall",
 
 
 def thinned(names):
-    """Every third target; the others are long tests, because they go through the same code."""
+    """Every eighth target; the others are long tests, because they go through the same code."""
     return [
-        name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.long)
+        name if place % 8 == 0 else pytest.param(name, marks=pytest.mark.long)
         for place, name in enumerate(names)
     ]
 

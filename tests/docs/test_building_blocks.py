@@ -67,6 +67,7 @@ def test_a_name_without_an_example_is_seen(monkeypatch):
     assert without_example() == ["isogmm.brand_new"]
 
 
+@pytest.mark.long  # fast: the tests of the parts
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")
@@ -93,6 +94,7 @@ def test_the_parts_run():
     assert names["arrays"].means.shape == names["start"].means.shape
 
 
+@pytest.mark.long  # fast: recipe/test_fit.py and samplers/test_nuts_and_smc_from.py
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")

@@ -7,6 +7,7 @@ from isogmm.studies import calibrate
 from isogmm.studies.uniformity import detectable
 
 
+@pytest.mark.long  # fast: studies/test_calibrate.py
 @pytest.mark.slow
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked", "short_search")

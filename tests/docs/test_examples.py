@@ -92,6 +92,7 @@ def test_report(language, script, tmp_path, capsys):
         assert is_a_picture(tmp_path / f"{name}-{language}.png")
 
 
+@pytest.mark.long  # fast: adapters/test_prediction.py and results/test_loo.py
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
 @pytest.mark.parametrize("language", FIRST)
 def test_predict(language, script):

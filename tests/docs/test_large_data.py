@@ -9,6 +9,7 @@ from isogmm.results import loo
 from isogmm.results.building import constrained
 
 
+@pytest.mark.long  # fast: rows/test_fit_rows.py and results/test_log_likelihood.py
 @pytest.mark.numpyro
 @pytest.mark.pymc
 @pytest.mark.usefixtures("unchecked", "short_search")

@@ -6,6 +6,7 @@ import pytest
 from helpers.pages import blocks, quickstart_model, run
 
 
+@pytest.mark.long  # fast: studies/test_fit_many.py
 @pytest.mark.slow
 @pytest.mark.numpyro
 @pytest.mark.pymc

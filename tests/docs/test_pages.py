@@ -459,6 +459,7 @@ def test_the_adapter_fits(monkeypatch, request):
     assert abs(float(np.log(draws["sigma"]).std()) - 0.5) < 5 * 0.5 / np.sqrt(2 * 4_000)
 
 
+@pytest.mark.long  # fast: the tests of the options
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")
@@ -476,6 +477,7 @@ def test_options_run():
     assert names["paper"].attrs["draws_from"] == "mixture"
 
 
+@pytest.mark.long  # fast: the tests of the options
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")

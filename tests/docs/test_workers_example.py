@@ -11,6 +11,7 @@ from helpers.sources import ROOT
 FOLDER = ROOT / "docs" / "examples"
 
 
+@pytest.mark.long  # fast: model/workers/test_executor.py
 @pytest.mark.usefixtures("unchecked", "short_search")
 def test_workers_example(monkeypatch, capsys):
     """With threads: tests/model/workers/test_executor.py starts processes, which takes seconds."""

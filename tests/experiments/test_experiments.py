@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.weak_dtypes, pytest.mark.usefixtures("unchecked")]
 
 KNOWN = [name for name, s in SETTINGS.items() if "network" not in name]
 #: Cheap ones run whenever the suite runs, the others with the long tests.
-EVERY_TIME = ("skewed_tails", "wine")
+EVERY_TIME = ("wine",)
 
 
 @functools.cache
@@ -135,6 +135,7 @@ def test_study_runs(name):
 # --- claims -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long  # a claim of the paper
 def test_more_components_come_closer(plane):
     few, more = (
         np.mean([r["kl"] for r in plane if r["method"] == "ibw" and r["components"] == k])
@@ -143,6 +144,7 @@ def test_more_components_come_closer(plane):
     assert more < few
 
 
+@pytest.mark.long  # a claim of the paper
 def test_the_two_geometries_agree(plane):
     pairs = {}
     for row in plane:
@@ -153,6 +155,7 @@ def test_the_two_geometries_agree(plane):
         assert abs(first - second) < 0.1 * max(first, second)
 
 
+@pytest.mark.long  # a claim of the paper
 def test_variances_that_move_are_worth_it(plane):
     for seed in (0, 1, 2):
         by_method = {r["method"]: r["kl"] for r in plane if r["seed"] == seed}

@@ -58,6 +58,7 @@ def test_variational_em_is_stationary():
             assert down < best
 
 
+@pytest.mark.long
 def test_variational_em_is_a_lower_bound_of_the_evidence():
     x, y = regression()
     a, b = 0.5, 0.01

@@ -54,12 +54,14 @@ def test_a_numpyro_model_is_compiled_once(counted):
     from helpers.numpyro_models import hierarchy
 
     y = np.array([1.0, 3.0, -2.0, 0.5])
-    options = {**QUICK, "draws": 50, "chains": 2}
-    isogmm.fit_isogmm(hierarchy, y, **options)
+    options = {**QUICK, "draws": 50, "chains": 2, "num_components": 2, "max_iterations": 50}
+    few = isogmm.Refine(max_gradients=1_000)
+    with pytest.warns(isogmm.FitWarning):
+        isogmm.fit_isogmm(hierarchy, y, **options, refine=few)
     assert len(counted) <= 3
     first = list(counted)
     # The other fits run no chains, which need no further program.
     for data in (y, y + 1.0):
         with pytest.warns(isogmm.FitWarning):
-            isogmm.fit_isogmm(hierarchy, data, **options, refine=0, num_components=2)
+            isogmm.fit_isogmm(hierarchy, data, **options, refine=0)
     assert counted == first

@@ -38,6 +38,7 @@ def test_quickstart_numpyro_runs():
     )
 
 
+@pytest.mark.long  # fast: the quickstart page in docs/test_pages.py, and adapters
 @pytest.mark.slow
 @pytest.mark.pymc
 @pytest.mark.usefixtures("unchecked", "short_search")

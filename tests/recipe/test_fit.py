@@ -395,9 +395,9 @@ class TestInterrupts:
     @pytest.mark.parametrize(
         ("kind", "num_places"),
         [
-            (KeyboardInterrupt, 25),
+            (KeyboardInterrupt, 12),
             # Both end a fit at the same places, which the first kind tries.
-            (DeadlineReachedError, 5),
+            (DeadlineReachedError, 3),
         ],
     )
     def test_an_interrupt_anywhere_delivers_what_there_is(self, kind, num_places):

@@ -35,8 +35,8 @@ def message_of(model, **options):
 def test_advice_names_the_label():
     model = isogmm.LogDensity(improper, np.zeros(2))
     # Few gradients: the density has no variance, which no number of them estimates.
-    few = isogmm.Refine(max_gradients=20_000)
-    message = message_of(model, idata_kwargs=LABELS, max_iterations=500, refine=few)
+    few = isogmm.Refine(max_gradients=10_000)
+    message = message_of(model, idata_kwargs=LABELS, max_iterations=200, refine=few)
     assert "x[high]" in message
     assert "x[1]" not in message
 

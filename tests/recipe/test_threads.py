@@ -73,7 +73,7 @@ def draws(idata):
     "make",
     [
         pytest.param(numpyro_model, marks=pytest.mark.numpyro),
-        pytest.param(pymc_model, marks=pytest.mark.pymc),
+        pytest.param(pymc_model, marks=[pytest.mark.pymc, pytest.mark.long]),
     ],
 )
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")  # of fits without chains

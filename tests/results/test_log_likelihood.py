@@ -68,6 +68,11 @@ LANGUAGES = [
     pytest.param("numpyro", marks=pytest.mark.numpyro),
     pytest.param("pymc", marks=pytest.mark.pymc),
 ]
+#: The limit of both languages is tested with ``LANGUAGES``; the rest does not depend on them.
+FIRST = [
+    pytest.param("numpyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
+    pytest.param("pymc", marks=pytest.mark.pymc),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +103,7 @@ def test_above_the_limit_it_is_left_out_and_added_later(language):
     assert np.isfinite(idt.loo(idata, var_name="y").elpd)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", FIRST)
 def test_the_limit_and_requests_of_the_user(language):
     model = case(language)
     with warnings.catch_warnings():
@@ -167,7 +172,7 @@ def test_chosen_variables_and_messages():
         isogmm.log_likelihood(bare, *model)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", FIRST)
 def test_a_loaded_result_gets_its_log_likelihood(language, tmp_path):
     model = case(language)
     idata = fit(*model)

@@ -253,7 +253,18 @@ def _no_folder_for_programs(monkeypatch):
     jax.config.update("jax_compilation_cache_dir", before)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("_no_folder_for_programs")
+def test_a_process_gives_the_same_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sets = [as_dict(pair) for pair in DATA[:2]]
+    alone = isogmm.fit_many(log_density(), sets, **OPTIONS)
+    results = isogmm.fit_many(log_density(), sets, executor=1, **OPTIONS)
+    np.testing.assert_array_equal(slopes(results), slopes(alone))
+    # Workers keep their compiled programs on disk.
+    assert any((tmp_path / "cache" / "isogmm" / "jax").iterdir())
+
+
+@pytest.mark.long  # fast: the test above, and the executors below that lose a worker
 @pytest.mark.usefixtures("_no_folder_for_programs")
 def test_processes_give_the_same_numbers_also_if_one_is_killed(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOGMM_TEST_FLAG", str(tmp_path / "killed"))

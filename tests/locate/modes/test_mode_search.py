@@ -109,6 +109,7 @@ def test_paths_that_end_in_no_known_maximum_make_a_limited_search_uncertain():
     assert found.unseen == pytest.approx(0.9)
 
 
+@pytest.mark.long  # fast: test_locate.py
 def test_draws_of_the_prior_lead_to_a_distant_mode():
     """The paths of the model end in one mode; the other is 10,000 standard deviations away."""
     means = np.array([[0.0, 0.0], [10_000.0, 10_000.0]])

@@ -18,6 +18,7 @@ def test_data_stay_on_their_devices():
     assert done.stdout.strip() == "done"
 
 
+@pytest.mark.long  # four processes for one feature; fast: the other test
 @pytest.mark.numpyro
 def test_two_processes_make_the_same_fit():
     with socket.socket() as free:

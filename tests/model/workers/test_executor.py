@@ -222,6 +222,7 @@ def test_a_numpyro_model_on_a_process(process):
     np.testing.assert_array_equal(in_process, in_threads)
 
 
+@pytest.mark.long  # fast: the model of NumPyro
 @pytest.mark.pymc
 def test_a_pymc_model_of_a_context_on_a_process(process):
     import pymc as pm

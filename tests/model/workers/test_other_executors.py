@@ -39,6 +39,7 @@ def test_dask(model):
     np.testing.assert_array_equal(draws_of(idata), draws_of(isogmm.fit_isogmm(model, **CHEAP)))
 
 
+@pytest.mark.long  # fast: test_executor.py
 def test_loky(model):
     loky = pytest.importorskip("joblib.externals.loky", reason="joblib comes with loky")
     executor = loky.get_reusable_executor(1)  # a worker takes seconds to start

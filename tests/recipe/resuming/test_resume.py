@@ -40,6 +40,7 @@ KILLED = """
 """
 
 
+@pytest.mark.long  # a process; fast: the tests of checkpoints
 def test_a_killed_fit_goes_on(tmp_path):
     path = tmp_path / "fit.npz"
     killed = subprocess.run(

@@ -21,11 +21,14 @@ PROGRAM = """
     import isogmm
 
     model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(2))
-    idata = isogmm.fit_isogmm(model, random_seed=0, draws=50, refine=0, progressbar=False)
+    few = isogmm.Locate(num_starts=4, num_evaluations=0, num_candidate_paths=1)
+    options = {"random_seed": 0, "draws": 50, "refine": 0, "init": few, "progressbar": False}
+    idata = isogmm.fit_isogmm(model, **options)
     print(idata.attrs["verdict"], len(isogmm.inference_data.summary(idata)))
 """
 
 
+@pytest.mark.long  # a process; fast: the test below
 def test_a_fit_in_a_deleted_directory(tmp_path):
     # A file, because JAX itself cannot be imported by ``python -c`` in a deleted directory.
     script = tmp_path / "script.py"

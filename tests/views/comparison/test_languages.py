@@ -54,11 +54,12 @@ def pymc_results():
     return fit, nuts
 
 
+@pytest.mark.long  # fast: test_compare.py
 @pytest.mark.parametrize(
     "results",
     [
         # The quickstart notebook for NumPyro has the same table.
-        pytest.param(numpyro_results, marks=[pytest.mark.numpyro, pytest.mark.long], id="numpyro"),
+        pytest.param(numpyro_results, marks=pytest.mark.numpyro, id="numpyro"),
         pytest.param(pymc_results, marks=pytest.mark.pymc, id="pymc"),
     ],
 )

@@ -249,6 +249,7 @@ def test_many_dimensions_ask_for_diagonals():
     assert IsotropicMixture.from_idata(idata).covariances.shape == (2, 1, 501)
 
 
+@pytest.mark.long  # fast: test_pymc, and the tests of reports and files
 @pytest.mark.numpyro
 def test_numpyro(tmp_path):
     """Fit, report, picture, file, and on from the file."""
