@@ -75,17 +75,30 @@ def test_the_citation_has_the_version_and_license_of_the_project():
     assert re.findall(r"^license: (.*)$", text, re.MULTILINE) == [project()["project"]["license"]]
 
 
-def test_the_workflow_runs_every_supported_python():
-    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+def supported():
+    """The versions of Python among the classifiers, in order."""
+    names = [name.rpartition(" ")[2] for name in project()["project"]["classifiers"]]
+    return sorted((n for n in names if re.fullmatch(r"3\.\d+", n)), key=lambda n: int(n[2:]))
+
+
+def listed_in(workflow):
+    """The versions of Python that a workflow lists, and its text."""
+    text = (ROOT / ".github" / "workflows" / workflow).read_text(encoding="utf-8")
     (listed,) = re.findall(r"python: \[(.*)\]", text)
-    tested = set(re.findall(r"3\.\d+", listed))
-    classified = {
-        name.rpartition(" ")[2]
-        for name in project()["project"]["classifiers"]
-        if re.search(r":: 3\.\d+$", name)
-    }
-    assert classified <= tested
+    return re.findall(r"3\.\d+", listed), text
+
+
+def test_the_workflow_runs_every_supported_python():
+    versions, text = listed_in("ci.yml")
+    assert set(supported()) <= set(versions)
     assert ".ci/run" in text
+
+
+def test_all_tests_run_every_week_with_the_oldest_and_the_newest_python():
+    versions, text = listed_in("weekly.yml")
+    assert versions == [supported()[0], supported()[-1]]
+    assert "schedule:" in text
+    assert "make test-all PYTHON=python${{ matrix.python }}" in text
 
 
 def test_publishing_follows_the_check_and_the_tests():

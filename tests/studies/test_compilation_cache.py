@@ -3,8 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
+
+import pytest
 import jax, jax.numpy as jnp, numpy as np
 import isogmm
 if len(sys.argv) > 1:
@@ -27,6 +31,7 @@ def hits(*arguments):
     return int(done.stdout)
 
 
+@pytest.mark.long  # two processes; fast: the cache of the process in test_fit_many.py
 def test_a_second_process_reads_the_programs(tmp_path):
     folder = str(tmp_path / "programs")
     assert hits(folder) == 0
