@@ -64,10 +64,9 @@ def case(request):
     return model, *delivered(model)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_target_has_the_parameters_of_the_formula(name):
-    target = PyMCAdapter().to_target(MODELS[name](), (), {}, 0)
-    assert target.dim == DIMENSIONS[name]
+def test_the_target_has_the_parameters_of_the_formula(case, request):
+    _, target, *_ = case
+    assert target.dim == DIMENSIONS[request.node.callspec.params["case"]]
 
 
 def test_the_model_is_built_and_recognized(case):

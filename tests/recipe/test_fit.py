@@ -258,8 +258,18 @@ class TestTheRecipe:
 
 
 class TestWhitening:
-    @pytest.mark.parametrize("init", ["auto", UniformMeans(half_width=1.0)])
-    @pytest.mark.parametrize(("kind", "dim"), [("diagonal", 4), ("dense", 4), ("low_rank", 20)])
+    # With the search, the other forms are those of the test above.
+    @pytest.mark.parametrize(
+        ("kind", "dim", "init"),
+        [
+            ("low_rank", 20, "auto"),
+            ("dense", 4, UniformMeans(half_width=1.0)),
+            pytest.param("diagonal", 4, "auto", marks=pytest.mark.long),
+            pytest.param("dense", 4, "auto", marks=pytest.mark.long),
+            pytest.param("diagonal", 4, UniformMeans(half_width=1.0), marks=pytest.mark.long),
+            pytest.param("low_rank", 20, UniformMeans(half_width=1.0), marks=pytest.mark.long),
+        ],
+    )
     def test_the_form_asked_for_is_the_form_of_the_result(self, kind, dim, init):
         target = correlated_gaussian(dim).target()
         idata = fit_isogmm(target, **{**QUICK, "draws": 50}, whitening=kind, init=init)

@@ -80,8 +80,19 @@ class TestPresets:
         bias = 0.1 * np.sqrt(np.diag(np.cov(draws.T)))
         assert_within_error(draws.mean(0), truth.weights @ truth.means, error, bias=bias)
 
-    @pytest.mark.parametrize("name", PRESETS)
-    @pytest.mark.parametrize("kind", ["full", "diagonal"])
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            *((name, "full") for name in PRESETS),
+            ("samtron", "diagonal"),
+            # Diagonal covariances are one class for all presets.
+            *(
+                pytest.param(name, "diagonal", marks=pytest.mark.long)
+                for name in PRESETS
+                if name != "samtron"
+            ),
+        ],
+    )
     def test_one_component_finds_the_optimum_of_a_gaussian(self, name, kind):
         truth = correlated_gaussian(3, 10.0)
         mixture = GaussianMixture.from_isotropic(scattered(3, 1, half_width=2.0), kind != "full")
@@ -194,17 +205,18 @@ class TestResult:
         np.testing.assert_allclose(np.exp(mixture.log_weights), 1 / 3)
         np.testing.assert_allclose(mixture.covariance(), [np.diag([1.0, 3.0])] * 2, atol=0.5)
 
-    def test_checkpoints(self, tmp_path):
+    @pytest.mark.parametrize(
+        "covariance", ["diagonal", pytest.param("full", marks=pytest.mark.long)]
+    )
+    def test_checkpoints(self, covariance, tmp_path):
         path = tmp_path / "fit.npz"
         target = correlated_gaussian(3, 5.0).target()
-        for covariance in ("full", "diagonal"):
-            path.unlink(missing_ok=True)
-            options = {"checkpoint": path, "covariance": covariance, "refine": 0, **QUICK}
-            with pytest.warns(FitWarning, match="interrupted"):
-                fit_gmmvi(target, callback=lambda check: True, **options)
-            assert path.exists()
-            idata = fit_gmmvi(target, **options)
-            assert IsotropicMixture.from_idata(idata).is_diagonal == (covariance == "diagonal")
+        options = {"checkpoint": path, "covariance": covariance, "refine": 0, **QUICK}
+        with pytest.warns(FitWarning, match="interrupted"):
+            fit_gmmvi(target, callback=lambda check: True, **options)
+        assert path.exists()
+        idata = fit_gmmvi(target, **options)
+        assert IsotropicMixture.from_idata(idata).is_diagonal == (covariance == "diagonal")
 
     def test_families_follow_each_other(self):
         target = correlated_gaussian(3, 5.0).target()
