@@ -182,6 +182,9 @@ def test_draws_and_statistics_are_those_of_the_fit(idata):
 def test_only_transformed_variables_are_in_unconstrained_posterior(idata):
     unconstrained = idt.get_group(idata, "unconstrained_posterior")
     assert list(unconstrained.data_vars) == ["tau"]
+    # A view would keep the draws of all variables in memory.
+    tau = unconstrained["tau"].values
+    assert tau.base is None or tau.base.size == tau.size
     np.testing.assert_array_equal(unconstrained["tau"], fit_result().positions[..., 1])
     np.testing.assert_array_equal(idt.positions_from(idata), fit_result().positions)
 

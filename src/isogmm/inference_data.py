@@ -90,12 +90,14 @@ def _drop_untransformed(idata: Result, *, keep: bool) -> Result:
     holders: dict[str, str | None] = {}
     for variable, array in unconstrained.data_vars.items():
         is_same = variable in posterior and np.array_equal(
-            array.values.astype(posterior[variable].dtype), posterior[variable].values
+            array.values.astype(posterior[variable].dtype, copy=False), posterior[variable].values
         )
         holders[variable] = "posterior" if is_same else name if keep else None
     add_group(idata, "fit", get_group(idata, "fit").assign_attrs({HOLDERS: json.dumps(holders)}))
     kept = [variable for variable, holder in holders.items() if holder == name]
     if kept:
-        return add_group(idata, name, unconstrained[kept])
+        # A copy where others are removed: the variables are views of the array of all of them.
+        is_view = len(kept) < len(holders)
+        return add_group(idata, name, unconstrained[kept].copy(deep=is_view))
     del idata[name]
     return idata

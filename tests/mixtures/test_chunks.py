@@ -7,7 +7,7 @@ import pytest
 
 from isogmm.mixtures import GaussianMixture, IsotropicMixture
 from isogmm.mixtures import chunks as module
-from isogmm.mixtures.affine_map import dense_map
+from isogmm.mixtures.affine_map import AffineMap, dense_map
 from isogmm.mixtures.chunks import POINTS_PER_BLOCK, chunks_of, concatenate
 
 DIM, COUNT, POINTS = 3, 4, 101
@@ -51,6 +51,27 @@ def test_chunks_agree_with_one_evaluation(monkeypatch, family, chains, bound):
     for found, expected in zip(everything(mixture, positions), whole, strict=True):
         assert found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [1, 10, POINTS])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_coordinates_are_transformed_in_parts(monkeypatch, family, rows):
+    """The map makes copies of its argument, which are as large as the draws of a fit."""
+    mixture, sizes = make(family, ()), []
+    positions = np.random.default_rng(3).normal(size=(POINTS, DIM))
+    whole = mixture.log_prob(positions), mixture.most_responsible(positions)
+    monkeypatch.setattr(module, "MAX_PART_NUMBERS", rows * DIM)
+    original = AffineMap.inverse
+
+    def inverse(self, part):
+        sizes.append(len(part))
+        return original(self, part)
+
+    monkeypatch.setattr(AffineMap, "inverse", inverse)
+    np.testing.assert_allclose(mixture.log_prob(positions), whole[0], rtol=1e-12)
+    np.testing.assert_array_equal(mixture.most_responsible(positions), whole[1])
+    assert max(sizes) == rows
+    assert sum(sizes) == 2 * POINTS
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -8,6 +8,7 @@ import pytest
 
 import isogmm
 from isogmm.model.fit_target import FitTarget
+from isogmm.results.building import constrained as constrained_module
 from isogmm.results.building import constrained_in_time as module
 from isogmm.results.building.constrained import MAX_ENTRIES_PER_CALL, constrained, draws_per_call
 from isogmm.results.building.fit_result import FitResult
@@ -48,6 +49,17 @@ def test_a_call_has_few_draws_if_the_log_likelihood_is_large(recorded):
     groups = constrained(target, positions, 0, {"log_likelihood"})
     np.testing.assert_array_equal(groups["posterior"]["x"], positions)
     assert max(sizes) == 16
+
+
+def test_a_call_has_few_draws_if_there_are_many_parameters(recorded, monkeypatch):
+    target, sizes = recorded
+    positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))
+    for limit, calls in ((positions.size, 1), (positions.size - 1, 7)):
+        monkeypatch.setattr(constrained_module, "MAX_NUMBERS_PER_CALL", limit)
+        sizes.clear()
+        groups = constrained(target, positions, 0)
+        np.testing.assert_array_equal(groups["posterior"]["x"], positions)
+        assert len(sizes) == calls
 
 
 def test_the_same_after_a_time_limit(recorded):

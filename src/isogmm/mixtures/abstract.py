@@ -13,7 +13,7 @@ from isogmm.arrays import Array, systematic_indices
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import AffineMap, identity_map
 from isogmm.mixtures.balanced_noise import balanced_noise
-from isogmm.mixtures.chunks import chunks_of, concatenate
+from isogmm.mixtures.chunks import chunks_of, concatenate, parts_of
 from isogmm.mixtures.describe import describe
 from isogmm.mixtures.tables import read_tables, tables_of
 from isogmm.results.building.fit_result import Tables
@@ -123,7 +123,7 @@ class AbstractMixture(abc.ABC):
 
     @abc.abstractmethod
     def _numbers_per_point(self) -> int:
-        """Numbers in the largest intermediate array of a density, for one point and one chain."""
+        """Numbers in the largest array of a density, for one point and one chain."""
 
     @abc.abstractmethod
     def _log_prob(self, points: Array) -> Array:
@@ -184,13 +184,15 @@ class AbstractMixture(abc.ABC):
         values = concatenate([function(chunk) for chunk in chunks], axis=axis)
         return values[0] if is_single else values
 
-    def log_prob(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n"] | np.floating:
-        """log q(x); leading axes beyond (n, d) match those of the means.
+    def _in_parts(self, positions: Array, function: Callable[[Array], Array]) -> Any:
+        """A function of points with values (..., n), at positions in the coordinates of x."""
+        inverse = self.affine_map.inverse
+        parts = [self._in_chunks(inverse(p), function, -1) for p in parts_of(positions)]
+        return parts[0] if len(parts) == 1 else concatenate(parts, axis=-1)
 
-        Large numbers of positions are evaluated in chunks.
-        """
-        points = self.affine_map.inverse(positions)
-        return self._in_chunks(points, self._log_prob, -1) - self.affine_map.log_det()
+    def log_prob(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n"] | np.floating:
+        """log q(x); leading axes beyond (n, d) match those of the means."""
+        return self._in_parts(positions, self._log_prob) - self.affine_map.log_det()
 
     def score(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
         """∇ log q(x) in the coordinates of x."""
@@ -199,10 +201,7 @@ class AbstractMixture(abc.ABC):
         return self.affine_map.pull_back_inverse(score)
 
     def responsibilities(self, positions: Float[Array, "*n d"]) -> Float[Array, "*n k"]:
-        """Posterior probability of each component given the point.
-
-        Large numbers of positions are evaluated in chunks.
-        """
+        """Posterior probability of each component given the point."""
         points = self.affine_map.inverse(positions)
         return self._in_chunks(points, lambda chunk: self._log_prob_and_score(chunk)[2], -2)
 
@@ -212,7 +211,7 @@ class AbstractMixture(abc.ABC):
         def largest(chunk: Array) -> Array:
             return self._log_prob_and_score(chunk)[2].argmax(axis=-1)
 
-        return self._in_chunks(self.affine_map.inverse(positions), largest, -1)
+        return self._in_parts(positions, largest)
 
     def sample(
         self, random_seed: object, num_draws: int, *, is_balanced: bool = False

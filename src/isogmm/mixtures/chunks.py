@@ -1,5 +1,6 @@
 """Evaluation of many points in chunks, which bounds the size of intermediate arrays."""
 
+import math
 from collections.abc import Sequence
 
 from jaxtyping import Float
@@ -8,6 +9,8 @@ from isogmm.arrays import Array
 
 #: Bound on the numbers in the largest intermediate array of a chunk: 8 MB in double precision.
 MAX_CHUNK_NUMBERS = 2**20
+#: The same for coordinates that are transformed: an affine map makes several copies of them.
+MAX_PART_NUMBERS = 2**24
 
 #: The number of points in a chunk is a multiple of this where the bound allows it.  The kernels of
 #: matrix products work on blocks of rows.  With whole blocks the chunks give the same bits as one
@@ -32,6 +35,14 @@ def chunks_of(points: Float[Array, "... n d"], numbers_per_point: int) -> list[A
         return [points]
     length = limit - limit % POINTS_PER_BLOCK or limit
     return [points[..., begin : begin + length, :] for begin in range(0, count, length)]
+
+
+def parts_of(positions: Float[Array, "*n d"]) -> list[Array]:
+    """Parts of very large arrays (n, d), whose coordinates are transformed one after the other."""
+    if positions.ndim != 2 or math.prod(positions.shape) <= MAX_PART_NUMBERS:
+        return [positions]
+    length = max(1, MAX_PART_NUMBERS // positions.shape[1])
+    return [positions[begin : begin + length] for begin in range(0, len(positions), length)]
 
 
 def concatenate(parts: Sequence[Array], axis: int) -> Array:

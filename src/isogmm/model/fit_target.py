@@ -75,8 +75,8 @@ class FitTarget(Target):
             raise DeadlineReachedError
 
     def _evaluated(
-        self, positions: Float[np.ndarray, "*n d"]
-    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
+        self, positions: Float[np.ndarray, "*n d"], *, keep_gradients: bool = True
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"] | None]:
         """Counts the points of :meth:`Target.evaluate` and :meth:`Target.values`.
 
         Raises
@@ -89,7 +89,7 @@ class FitTarget(Target):
         check_interrupt()
         self.check_time()
         with checked_by(self.check_time):
-            return super()._evaluated(positions)
+            return super()._evaluated(positions, keep_gradients=keep_gradients)
 
     def values_alone(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """Counts the points of :meth:`Target.values_alone`.

@@ -221,14 +221,16 @@ class Target:
                 "isogmm.fit_isogmm fits a log density without it; for other methods pass gradient= "
                 "or value_and_grad=, or write the function with jax.numpy."
             )
-        return self._evaluated(positions)
+        values, gradients = self._evaluated(positions)
+        assert gradients is not None
+        return values, gradients
 
     def values(self, positions: Float[np.ndarray, "*n d"]) -> Float[np.ndarray, "*n"]:
         """Log density at one point or at many, ``-inf`` where it is not finite.
 
         A target with a gradient evaluates it, too: the values are those of :meth:`evaluate`.
         """
-        return (self.evaluate if self.has_gradient else self._evaluated)(positions)[0]
+        return self._evaluated(positions, keep_gradients=False)[0]
 
     def values_alone(self, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """As :meth:`values`, by the program without gradients, which the target must have."""
@@ -237,25 +239,33 @@ class Target:
         return np.where(np.isfinite(values), values, -np.inf)
 
     def _evaluated(
-        self, positions: Float[np.ndarray, "*n d"]
-    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"]]:
-        """Values and gradients; zeros where the target has no gradient."""
+        self, positions: Float[np.ndarray, "*n d"], *, keep_gradients: bool = True
+    ) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n d"] | None]:
+        """Values and gradients (zeros where there are none), or None in place of the gradients."""
         positions = np.asarray(positions)
         if positions.shape[-1] != self.dim:
             raise ModelError(
                 f"positions have {positions.shape[-1]} coordinates, but the model has {self.dim}"
             )
         flat = positions.reshape(-1, self.dim)
-        values, gradients = np.empty(len(flat)), np.empty(flat.shape)
+        values, sums = np.empty(len(flat)), np.empty(len(flat))
+        gradients = np.empty(flat.shape) if keep_gradients else None
         for rows, value, gradient in self._evaluate_chunks(flat):
-            values[rows] = np.atleast_1d(value)[: rows.stop - rows.start]
-            gradients[rows] = np.atleast_2d(gradient)[: rows.stop - rows.start]
-        # The sum of a gradient is NaN or infinite if any of its entries is.
-        with np.errstate(over="ignore", invalid="ignore"):
-            is_finite = np.isfinite(values) & np.isfinite(gradients.sum(axis=-1))
+            count = rows.stop - rows.start
+            values[rows] = np.atleast_1d(value)[:count]
+            gradient = np.atleast_2d(gradient)[:count]
+            # The sum of a gradient is NaN or infinite if any of its entries is.
+            with np.errstate(over="ignore", invalid="ignore"):
+                sums[rows] = gradient.sum(axis=-1, dtype=np.float64)
+            if gradients is not None:
+                gradients[rows] = gradient
+        is_finite = np.isfinite(values) & np.isfinite(sums)
         values[~is_finite] = -np.inf
+        shape = positions.shape[:-1]
+        if gradients is None:
+            return values.reshape(shape), None
         gradients[~is_finite] = 0.0
-        return values.reshape(positions.shape[:-1]), gradients.reshape(positions.shape)
+        return values.reshape(shape), gradients.reshape(positions.shape)
 
     def _evaluate_chunks(self, positions: Float[np.ndarray, "n d"]) -> Iterator[Chunk]:
         """The results of all rows in chunks.

@@ -42,18 +42,18 @@ def rhat(draws: Float[np.ndarray, "c n *v"]) -> Float[np.ndarray, "*v"]:
     Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), Rank-normalization, folding, and
     localization: an improved R-hat, Bayesian Analysis 16.
     """
-    draws = np.asarray(draws, dtype=np.float64)
+    draws = np.asarray(draws)
     chains, length, *shape = draws.shape
     if chains < MIN_CHAINS or length < MIN_DRAWS:
         return np.full(shape, np.nan)
-    half = length // 2
-    halves = np.concatenate([draws[:, :half], draws[:, length - half :]])
-    rows = halves.reshape(2 * chains * half, -1).T
-    block = max(1, MAX_NUMBERS // rows.shape[1])
-    parts = [
-        _of_rows(np.ascontiguousarray(rows[begin : begin + block]), 2 * chains)
-        for begin in range(0, len(rows), block)
-    ]
+    half, flat = length // 2, draws.reshape(chains, length, -1)
+    block = max(1, MAX_NUMBERS // (2 * chains * half))
+    parts = []
+    for begin in range(0, flat.shape[2], block):
+        scalars = flat[:, :, begin : begin + block]
+        halves = np.concatenate([scalars[:, :half], scalars[:, length - half :]])
+        rows = halves.reshape(2 * chains * half, -1).T
+        parts.append(_of_rows(np.ascontiguousarray(rows, dtype=np.float64), 2 * chains))
     return np.concatenate([np.zeros(0), *parts]).reshape(shape)
 
 

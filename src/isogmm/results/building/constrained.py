@@ -13,6 +13,8 @@ from isogmm.model.target import Groups, Target
 #: log likelihood in a call.  They apply if an optional group is left out.  Such a group is then
 #: never in memory as a whole.
 MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL = 1024, 2**25
+#: Largest number of coordinates of the draws of a call in any case.
+MAX_NUMBERS_PER_CALL = 40_000_000
 #: Bytes of the log likelihood above which it is left out, where the user does not ask for it.
 MAX_LOG_LIKELIHOOD_BYTES = 2.0**30
 #: Number of different seeds of ``target.constrain``: seeds have 31 bits.
@@ -53,7 +55,8 @@ def constrained(
     if known is not None:
         kept = {group: arrays for group, arrays in known.items() if group not in unwanted}
         return by_chain(narrowed(kept, flat.dtype), chains)
-    rows = draws_per_call(target) if unwanted else len(flat)
+    is_large = flat.size > MAX_NUMBERS_PER_CALL
+    rows = draws_per_call(target) if unwanted or is_large else len(flat)
     joined: Groups = {}
     for first in range(0, len(flat), rows):
         part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
