@@ -37,6 +37,16 @@ def test_recording_and_budget_grow_with_the_draws(num_draws, num_recorded, num_g
     assert refinement(9, num_draws).settings == Refine(min_warmup=9, min_recorded=9)
 
 
+@pytest.mark.parametrize(
+    ("dim", "numbers"),
+    [(10, 40_000_000), (10_000, 40_000_000), (20_000, 80_000_000), (100_000, 200_000_000)],
+)
+def test_a_recording_may_have_as_many_numbers_as_the_draws(dim, numbers):
+    """With 20,000 coordinates 4,000 draws came from 2,000 states, and from 384 with 100,000."""
+    assert Refine().max_recorded(dim) == numbers
+    assert Refine(max_numbers=1000).max_recorded(dim) == 5000
+
+
 @pytest.mark.usefixtures("unchecked")  # without an algorithm
 @pytest.mark.parametrize("draws", [10, 2500])
 def test_a_fit_records_in_proportion_to_its_draws(draws):

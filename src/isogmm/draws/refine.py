@@ -46,6 +46,8 @@ CORRELATION_MARGIN = 0.05
 MIN_MOVE_SHARE = 0.1
 #: Draws of all chains for which the defaults of :class:`Refine` were chosen.
 NUM_USUAL_DRAWS = 4000
+#: Largest recording as a multiple of ``max_numbers``: 1.6 GB in double precision.
+MAX_RECORDING_FACTOR = 5
 #: Chains on an accelerator, which evaluates thousands of rows in the time of a few.  Not yet
 #: measured on one: ``tests/benchmarks/gpu.py`` does.
 NUM_ACCELERATOR_CHAINS = 4096
@@ -60,8 +62,9 @@ class Refine:
     num_chains
         Number of parallel chains.  A multiple of the batch size of the target is fastest.
     max_numbers
-        Largest number of floating-point numbers kept in memory.  If the chains need more, fewer
-        chains run, and fewer of their positions are recorded.
+        Floating-point numbers kept in memory.  If the chains need more, fewer chains run, and
+        fewer of their positions are recorded.  4,000 draws of more than 10,000 coordinates have
+        more numbers: as many positions, or five times ``max_numbers``, are recorded then.
     max_gradients
         Budget of gradient evaluations.  The warm-up uses at most half of it.  The recording ends at
         the budget if it has ``min_recorded`` transitions.  Otherwise it ends at twice the budget,
@@ -100,6 +103,11 @@ class Refine:
             min_recorded=math.ceil(factor * self.min_recorded),
             max_gradients=int(factor * self.max_gradients),
         )
+
+    def max_recorded(self, dim: int) -> int:
+        """Numbers that a recording in this dimension may have."""
+        usual = min(NUM_USUAL_DRAWS * dim, MAX_RECORDING_FACTOR * self.max_numbers)
+        return max(self.max_numbers, usual)
 
     def __post_init__(self) -> None:
         # The two halves of a recording are compared.
@@ -213,11 +221,12 @@ def refine(
         return None
     recording, change, slowness = _record_until_stationary(warmup, options)
     correlation = _final_correlation(recording, warmup)
+    draws = recording.finished()
     is_low = correlation.max() < warmup.threshold + CORRELATION_MARGIN
     return Refined(
-        draws=recording.draws,
+        draws=draws,
         log_density=np.stack(recording.log_density, axis=1),
-        states=recording.states(),
+        states=recording.states(draws),
         starting_points=warmup.widest_start(),
         groups=groups,
         start_correlation=correlation,
@@ -240,8 +249,15 @@ def _record_until_stationary(
     """A recording without drift and slow coordinates if the budget allows it; both of these."""
     sampler = warmup.sampler
     length = max(options.min_recorded, warmup.age)
+    most = options.max_recorded(sampler.target.dim)
+    is_narrow = sampler.target.single_precision and most > options.max_numbers
     recording = Recording(
-        sampler, warmup.gradients_before, length, options.max_numbers, options.max_gradients
+        sampler,
+        warmup.gradients_before,
+        length,
+        most,
+        options.max_gradients,
+        np.float32 if is_narrow else np.float64,
     )
     while True:
         extend_until_accurate(recording, length, options.min_recorded)
@@ -269,9 +285,10 @@ def _record_until_stationary(
 
 def _final_correlation(recording: Recording, warmup: WarmUp) -> Float[np.ndarray, " d"]:
     """Smallest correlation with the starting points over the last transitions."""
+    last = recording.draws[:, -NUM_FINAL_CORRELATIONS:].astype(np.float64)
     return np.minimum.reduce(
         [
             start_correlation(warmup.starting_points, positions, warmup.sampler.groups)
-            for positions in recording.positions[-NUM_FINAL_CORRELATIONS:]
+            for positions in last.transpose(1, 0, 2)
         ]
     )

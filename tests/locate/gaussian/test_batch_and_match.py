@@ -73,8 +73,11 @@ def test_the_damping_follows_its_schedule():
     np.testing.assert_allclose(found, [320, 80, 320 / 12, 10, 10, 10, 5, 1])
 
 
-@pytest.mark.parametrize(("dim", "size"), [(2, 64), (40, 80), (500, 1000), (501, 128)])
-def test_the_batch_grows_with_the_dimension_of_dense_candidates(dim, size):
+@pytest.mark.parametrize(
+    ("dim", "size"),
+    [(2, 64), (40, 80), (500, 1000), (501, 128), (7_800, 128), (20_010, 48), (100_010, 32)],
+)
+def test_the_batch_follows_the_dimension(dim, size):
     assert batch_size_for(dim) == size
 
 

@@ -72,7 +72,7 @@ def median_deviation(points: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " d"
     """Median absolute deviation of each coordinate."""
     result = np.empty(points.shape[1])
     for block in coordinate_blocks(points.shape[1]):
-        values = points[:, block]
+        values = points[:, block].astype(np.float64)
         result[block] = np.median(np.abs(values - np.median(values, axis=0)), axis=0)
     return result
 
@@ -127,7 +127,7 @@ def drift(draws: Float[np.ndarray, "m t d"]) -> Drift:
     half = length // 2
     columns = np.empty((4, dim))
     for block in coordinate_blocks(dim):
-        values = draws[:, :, block]
+        values = draws[:, :, block].astype(np.float64)
         sd = values.std(axis=(0, 1)) + 1e-300
         scaled = (values - np.median(values, axis=(0, 1))) / sd
         for row, part in ((0, scaled), (2, np.abs(scaled))):
@@ -161,7 +161,7 @@ def tail_error(
     """
     errors = []
     for block in coordinate_blocks(draws.shape[-1]):
-        values = draws[:, :, block]
+        values = draws[:, :, block].astype(np.float64)
         low, high = np.quantile(values, [TAIL_PROBABILITY, 1.0 - TAIL_PROBABILITY], axis=(0, 1))
         shares = [_shares(values < low, functions), _shares(values > high, functions)]
         spreads = [without_group_means(share, groups).std(axis=0) for share in shares]
@@ -198,7 +198,7 @@ def log_sd_error(
     """
     errors = []
     for block in coordinate_blocks(draws.shape[-1]):
-        values = draws[:, :, block]
+        values = draws[:, :, block].astype(np.float64)
         center = values.mean(axis=1) - without_group_means(values.mean(axis=1), groups)
         centered = values - center[:, None]
         sd = centered.std(axis=(0, 1)) + 1e-300

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.draws.blocks import medians, sds
 from isogmm.draws.chains.convergence import log_sd_error, tail_error
 from isogmm.draws.chains.recording import Recording
 from isogmm.draws.stein import stein_functions
@@ -58,9 +59,9 @@ def spread_error(recording: Recording) -> Float[np.ndarray, " d"]:
         return np.zeros(draws.shape[-1])
     error = log_sd_error(draws, sampler.groups)
     if sampler.neck:
-        sd = draws.std(axis=(0, 1)) + 1e-300
+        sd = sds(draws)
         neck = np.median(np.concatenate(sampler.neck), axis=0)
-        distance = np.abs(neck - np.median(draws, axis=(0, 1))) / sd
+        distance = np.abs(neck - medians(draws)) / sd
         is_tail = distance > MIN_NECK_DISTANCE_SD
         if is_tail.any():
             error[is_tail] = log_sd_error(draws[:, :, is_tail], sampler.groups, np.inf)

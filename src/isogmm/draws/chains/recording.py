@@ -4,12 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
+from numpy.typing import DTypeLike
 
 from isogmm.draws.chains.sampler import Sampler
+from isogmm.draws.chains.stored_positions import StoredPositions
 
 #: Arrays of the size of the positions that are stored with the recycled states: positions and
 #: gradients of the middles and of the ends.
 NUM_ARRAYS = 4
+#: Length for which the memory is reserved, as a multiple of the planned one.
+MAX_GROWTH = 3
 
 
 class States(NamedTuple):
@@ -48,6 +52,8 @@ class Recording:
         Coordinates that may be stored.
     max_gradients
         Budget of gradient evaluations of the refinement.
+    dtype
+        Floating type of the stored positions.
     """
 
     def __init__(
@@ -57,13 +63,16 @@ class Recording:
         length: int,
         max_numbers: int,
         max_gradients: int,
+        dtype: DTypeLike = np.float64,
     ) -> None:
         self.sampler, self.gradients_before = sampler, gradients_before
         self.max_numbers, self.max_gradients = max_numbers, max_gradients
         #: Transitions of the chains before the first recorded one.
         self.num_before = sampler.count
         self.thinning = self._thinning(length)
-        self.positions: list[np.ndarray] = []
+        most = MAX_GROWTH * (-(-length // self.thinning))
+        room = max_numbers // sampler.chains.points.size
+        self.positions = StoredPositions(min(most, max(room, 1)), np.dtype(dtype))
         self.log_density: list[np.ndarray] = []
         #: Positions, log π and gradients of the middle; gradients of the end.
         self.recycled: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
@@ -112,14 +121,16 @@ class Recording:
         num_stored = len(self.positions) // 2
         num_transitions = num_stored * self.thinning
         self.num_before += num_transitions
-        del self.positions[:num_stored], self.log_density[:num_stored], self.recycled[:num_stored]
+        self.positions.keep(range(num_stored, len(self.positions)))
+        del self.log_density[:num_stored], self.recycled[:num_stored]
         del self.acceptance[:num_transitions], self.moved[:num_transitions]
 
     def plan(self, length: int) -> None:
         """Store fewer positions if memory does not suffice for a recording of this length."""
         factor = -(-self._thinning(length) // self.thinning)
         self.thinning *= factor
-        self.positions, self.log_density = self.positions[::factor], self.log_density[::factor]
+        self.positions.keep(range(0, len(self.positions), factor))
+        self.log_density = self.log_density[::factor]
         self.recycled = self.recycled[::factor]
 
     def _thinning(self, length: int) -> int:
@@ -139,9 +150,10 @@ class Recording:
         else:
             self.recycled = []
 
-    def states(self) -> States:
-        """Every stored state of every chain."""
-        draws, log_density = self.draws, np.stack(self.log_density, axis=1)
+    def states(self, draws: Float[np.ndarray, "m t d"] | None = None) -> States:
+        """Every stored state of every chain; the draws are :attr:`draws` unless given."""
+        draws = self.draws if draws is None else draws
+        log_density = np.stack(self.log_density, axis=1)
         if not self.recycled:
             return States(draws, log_density)
         positions, logs, gradients, own_gradients = (
@@ -163,8 +175,12 @@ class Recording:
 
     @property
     def draws(self) -> Float[np.ndarray, "m t d"]:
-        """Every stored position of every chain."""
-        return np.stack(self.positions, axis=1)
+        """Every stored position of every chain, without a copy."""
+        return self.positions.values
+
+    def finished(self) -> Float[np.ndarray, "m t d"]:
+        """The draws in C order, after which nothing can be recorded."""
+        return self.positions.contiguous()
 
 
 def _in_turn(middle: np.ndarray, end: np.ndarray) -> np.ndarray:

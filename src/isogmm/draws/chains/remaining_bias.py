@@ -78,7 +78,7 @@ def remaining_bias(
     limit = float(np.sqrt(2.0 * np.log(4.0 * draws.shape[-1])))
     columns: list[tuple[np.ndarray, np.ndarray]] = []
     for block in coordinate_blocks(draws.shape[-1]):
-        values = draws[:, :, block]
+        values = draws[:, :, block].astype(np.float64)
         center = _group_means(values.mean(axis=1), groups)
         scaled, first = values - center[:, None], start[:, block] - center
         sd = np.sqrt((scaled**2).mean(axis=(0, 1))) + 1e-300

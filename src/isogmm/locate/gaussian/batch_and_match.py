@@ -16,6 +16,9 @@ from isogmm.model.target import Target
 #: Draws of a candidate in one iteration: at least the first number, and the second number times d
 #: (dense form); the third number (diagonal form).
 MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM, DIAGONAL_BATCH_SIZE = 64, 2, 128
+#: Coordinates of the draws of a diagonal candidate at most, and draws at least.  All candidates
+#: together have about ten arrays of this size.
+MAX_DIAGONAL_NUMBERS, MIN_DIAGONAL_BATCH_SIZE = 1_000_000, 32
 #: Schedule of the damping: the iteration where the constant part begins, the one where it ends,
 #: and the constant.
 CONSTANT_FROM, CONSTANT_UNTIL, CONSTANT_DAMPING = 12, 25, 10.0
@@ -72,8 +75,10 @@ def damping(iteration: int, batch_size: int, dim: int) -> float:
 
 def batch_size_for(dim: int) -> int:
     """Draws of each candidate in one iteration."""
-    is_dense = dim <= MAX_DENSE_DIM
-    return max(MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM * dim) if is_dense else DIAGONAL_BATCH_SIZE
+    if dim <= MAX_DENSE_DIM:
+        return max(MIN_BATCH_SIZE, BATCH_SIZE_PER_DIM * dim)
+    pairs = MAX_DIAGONAL_NUMBERS // (2 * dim)
+    return int(np.clip(2 * pairs, MIN_DIAGONAL_BATCH_SIZE, DIAGONAL_BATCH_SIZE))
 
 
 def batch_and_match_step(

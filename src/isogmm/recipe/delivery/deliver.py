@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from isogmm.draws.agreement import Agreement
 from isogmm.draws.evidence import Evidence, evidence_by_mode, modes_of_components, regions_of
 from isogmm.draws.importance import pool_factor
-from isogmm.draws.pool import Pool, draw_pool
+from isogmm.draws.pool import Pool, draw_pool, draw_pool_in_time
 from isogmm.draws.refine import Refined
 from isogmm.draws.student_evidence import with_heavy_tails
 from isogmm.draws.weigh import SmoothedWeights, weigh
@@ -155,7 +155,12 @@ def deliver(
         )
     else:
         # The first pool is stratified over the components; an enlarged pool is not.
-        selection = from_mixture(pool, own.log_weights, draws)
+        missing, whole = draws - pool.positions.shape[1], pool
+        if missing > 0:
+            more = draw_pool_in_time(context.target, mixture, context.generator, missing)
+            whole = pool.joined(more)
+            own = weigh(whole)
+        selection = from_mixture(whole, own.log_weights, draws)
     is_pool = np.array_equal(selection.positions, pool.positions)
     return Delivery(
         selection=selection,

@@ -5,7 +5,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from isogmm.draws.blocks import coordinate_blocks
+from isogmm.draws.blocks import coordinate_blocks, medians, sds
 from isogmm.draws.chains.convergence import median_deviation
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refined
@@ -198,7 +198,7 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
     if refined is None:
         return {}
     names = target.coordinate_labels
-    sd = draws.std(axis=(0, 1)) + 1e-300
+    sd = sds(draws)
     mcse = _monte_carlo_errors(refined) / sd
     drift = np.abs(refined.drift.location) + np.abs(refined.drift.spread)
     found: _OfChains = {
@@ -211,9 +211,8 @@ def _of_chains(target: FitTarget, refined: Refined | None, draws: np.ndarray) ->
         "mcse_name": names[int(mcse.argmax())],
         "drift_name": names[int(drift.argmax())],
     }
-    middle = np.median(draws, axis=(0, 1))
     if len(refined.neck):
-        away = (np.median(refined.neck, axis=0) - middle) / sd
+        away = (np.median(refined.neck, axis=0) - medians(draws)) / sd
         farthest = int(np.abs(away).argmax())
         side = "large" if away[farthest] > 0 else "small"
         found["neck"] = f"{names[farthest]} is {side}"
@@ -239,7 +238,8 @@ def _skewness(draws: np.ndarray) -> np.ndarray:
     """Skewness of each coordinate (d,) of the draws (c, n, d)."""
     result = np.empty(draws.shape[-1])
     for block in coordinate_blocks(draws.shape[-1]):
-        centered = draws[..., block] - draws[..., block].mean(axis=(0, 1))
+        values = draws[..., block].astype(np.float64)
+        centered = values - values.mean(axis=(0, 1))
         squares = centered * centered
         third = (squares * centered).mean(axis=(0, 1))
         result[block] = third / (squares.mean(axis=(0, 1)) ** 1.5 + 1e-300)
@@ -259,14 +259,15 @@ def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, S
     with interruptible(target, has_result=True) as interruption:
         if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
             draws = delivery.selection.positions
-            middle, sd = np.median(draws, axis=(0, 1)), draws.std(axis=(0, 1)) + 1e-300
-            direction = improper.improper_direction(target, middle, sd, min_width=0.0)
+            direction = improper.improper_direction(
+                target, medians(draws), sds(draws), min_width=0.0
+            )
     return direction or "", interruption.reason
 
 
 def _monte_carlo_errors(refined: Refined) -> np.ndarray:
     """Standard errors of the means (d,), from the differences between chains of one mode."""
-    means = refined.draws.mean(axis=1)
+    means = refined.draws.mean(axis=1, dtype=np.float64)
     for mode in np.unique(refined.groups):
         members = refined.groups == mode
         means[members] -= means[members].mean(axis=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from isogmm.draws.blocks import means, sds
 from isogmm.draws.pool import Pool
 from isogmm.errors import FitWarning, in_words, warn_user
 from isogmm.locate.located import Located
@@ -265,25 +266,25 @@ def _tables(fitted: Fitted) -> Tables:
     masses, masses_se = delivery.evidence.shares, delivery.evidence.shares_se
     positions = delivery.selection.positions
     dim = positions.shape[-1]
-    means = np.full((len(masses), dim), np.nan)
+    mode_means = np.full((len(masses), dim), np.nan)
     for mode in range(len(masses)):
-        members = positions[delivery.modes == mode]
-        if len(members):
-            means[mode] = members.mean(axis=0)
-    draws, pool = positions.reshape(-1, dim), fitted.pool.positions.reshape(-1, dim)
-    sd = draws.std(axis=0) + 1e-300
+        is_member = delivery.modes == mode
+        if is_member.any():
+            members = positions if is_member.all() else positions[is_member]
+            mode_means[mode] = means(members)
+    pool, sd = fitted.pool.positions, sds(positions)
     with np.errstate(divide="ignore"):
-        log_sd_shift = np.log(sd / (pool.std(axis=0) + 1e-300))
+        log_sd_shift = np.log(sd / sds(pool))
     tables: Tables = {
         "component_mode": (("chain", "component"), delivery.component_modes),
         "mode_mass": (("mode",), masses),
         "mode_mass_se": (("mode",), masses_se),
         "chain_elbo": (("chain",), elbos),
         "chain_elbo_se": (("chain",), elbo_ses),
-        "mode_mean": (("mode", "coordinate"), means),
+        "mode_mean": (("mode", "coordinate"), mode_means),
         # Difference between the delivered draws and those of the mixture, which shows where the
         # mixture is inaccurate.
-        "mean_shift": (("coordinate",), (draws.mean(axis=0) - pool.mean(axis=0)) / sd),
+        "mean_shift": (("coordinate",), (means(positions) - means(pool)) / sd),
         "log_sd_shift": (("coordinate",), log_sd_shift),
     }
     if delivery.refined is not None:

@@ -5,10 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from helpers.targets import correlated_gaussian, quartic
+from helpers.targets import correlated_gaussian, make_target, quartic
 from isogmm.api import fit_isogmm
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.recipe import deliver
 from isogmm.recipe.families.isotropic import family as isotropic_family
+from isogmm.recipe.families.isotropic import one_gaussian as module
 from isogmm.results.groups import get_group
 from isogmm.views.report.report import report
 
@@ -37,6 +40,20 @@ def test_no_mixture_is_fitted_where_the_gaussian_of_the_search_is_enough():
     history = get_group(idata, "fit_stats")
     assert history["elbo"].shape == (1, 4)
     np.testing.assert_allclose(history["elbo"].values[0], 0.0, atol=1e-6)
+
+
+def test_a_small_pool_of_many_coordinates_is_completed(monkeypatch):
+    """With 100,000 coordinates 4,000 draws of the Gaussian have 3.2 GB, mostly for nothing."""
+    dim = MAX_DENSE_DIM + 1
+    monkeypatch.setattr(module, "MAX_FINAL_NUMBERS", 120 * 4 * dim)
+    monkeypatch.setattr(deliver, "_refine", lambda *_: None)  # as where a time limit ends it
+    target = make_target(lambda x: (-0.5 * (x**2).sum(axis=-1), -x), dim)
+    idata = fit_isogmm(target, importance=False, **QUICK)
+    assert idata.attrs["draws_from"] == "mixture"
+    assert json.loads(idata.attrs["stage_gradient_evaluations"])["judge"] == 4 * 120
+    found = draws_of(idata)
+    assert found.shape == (4, 250, dim)
+    assert len(np.unique(found[:, :, 0])) == 4 * 250
 
 
 def test_a_number_of_components_is_kept():

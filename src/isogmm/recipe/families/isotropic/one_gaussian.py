@@ -20,6 +20,9 @@ from isogmm.results.stop_reason import StopReason
 MIN_RELATIVE_ESS = 0.9
 #: Draws of each chain for a first test, and the relative ESS that the test asks for.
 NUM_TEST_DRAWS, MIN_TEST_RELATIVE_ESS = 32, 0.8
+#: Coordinates of all draws of a final Gaussian, and draws of each chain at least.  The draws are
+#: those of HMC chains in nearly all fits; others are added where they are not.
+MAX_FINAL_NUMBERS, MIN_FINAL_DRAWS = 40_000_000, 100
 
 
 def one_gaussian(
@@ -51,6 +54,9 @@ def one_gaussian(
     pool = draw_pool(target, mixture, generator, NUM_TEST_DRAWS)
     if not is_final and pool.importance_ess() < MIN_TEST_RELATIVE_ESS * pool.log_ratios.size:
         return None
+    if is_final:
+        affordable = MAX_FINAL_NUMBERS // (len(mixture.means) * target.dim)
+        num_draws = min(num_draws, max(affordable, MIN_FINAL_DRAWS))
     pool = pool.joined(draw_pool(target, mixture, generator, num_draws - NUM_TEST_DRAWS))
     weighted = weigh(pool)
     is_enough = weighted.relative_ess > MIN_RELATIVE_ESS and weighted.pareto_k < MAX_REWEIGHT_K
