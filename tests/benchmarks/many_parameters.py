@@ -6,10 +6,10 @@
 Each argument is a model and numbers of groups.  ``normal`` has known variances and one observation
 of each group; ``poisson`` and ``bernoulli`` are random intercepts with five.  Their posterior
 moments are computed by quadrature.  ``slopes`` is a hierarchical logistic regression with five
-coefficients of each group.  Its reference are the draws of NumPyro's NUTS, which ``--nuts`` stores
-in a folder and later runs read from there.  Errors are those of the means, in standard deviations,
-and of the log standard deviations: the largest of the hyperparameters, and the root mean square of
-all groups.
+coefficients and ``--rows`` rows of each group.  Its reference are the draws of NumPyro's NUTS,
+which ``--nuts`` stores in a folder and later runs read from there.  Errors are those of the means,
+in standard deviations, and of the log standard deviations: the largest of the hyperparameters, and
+the root mean square of all groups.
 """
 
 import argparse
@@ -26,22 +26,22 @@ NUM_SLOPES = 5
 HYPER = ("mu", "tau")
 
 
-def data(kind: str, groups: int, seed: int) -> dict[str, np.ndarray]:
-    """Simulated data of one model."""
+def data(kind: str, groups: int, seed: int, rows: int = ROWS_PER_GROUP) -> dict[str, np.ndarray]:
+    """Simulated data of one model with this number of rows of each group."""
     generator = np.random.default_rng(seed)
     effects = 1.0 + 0.5 * generator.standard_normal(groups)
     if kind == "normal":
         error = generator.uniform(0.3, 1.0, groups)
         return {"error": error, "y": effects + error * generator.standard_normal(groups)}
-    group = np.repeat(np.arange(groups), ROWS_PER_GROUP)
+    group = np.repeat(np.arange(groups), rows)
     if kind == "poisson":
         return {"group": group, "y": generator.poisson(np.exp(effects[group]))}
     if kind == "bernoulli":
         return {"group": group, "y": generator.binomial(1, 1 / (1 + np.exp(-effects[group])))}
-    x = generator.standard_normal((len(group), NUM_SLOPES))
+    x = generator.standard_normal((groups, rows, NUM_SLOPES))
     slopes = 0.5 + 0.5 * generator.standard_normal((groups, NUM_SLOPES))
-    logits = (x * slopes[group]).sum(axis=1)
-    return {"group": group, "x": x, "y": generator.binomial(1, 1 / (1 + np.exp(-logits)))}
+    logits = np.einsum("grk,gk->gr", x, slopes)
+    return {"x": x, "y": generator.binomial(1, 1 / (1 + np.exp(-logits)))}
 
 
 def model(kind: str, groups: int, centered: bool):
@@ -70,7 +70,8 @@ def model(kind: str, groups: int, centered: bool):
         elif kind == "bernoulli":
             numpyro.sample("y", dist.Bernoulli(logits=theta[group]), obs=y)
         else:
-            numpyro.sample("y", dist.Bernoulli(logits=(x * theta[group]).sum(-1)), obs=y)
+            logits = jnp.einsum("grk,gk->gr", x, theta)
+            numpyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
 
     return function
 
@@ -220,17 +221,20 @@ def main() -> None:
     parser.add_argument("--nuts-chains", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=ROWS_PER_GROUP, help="of each group (slopes)")
+    parser.add_argument("--float32", action="store_true", help="compute in single precision")
     arguments = parser.parse_args()
     import jax
 
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", not arguments.float32)
     import isogmm
 
     for case in arguments.cases:
         name, sizes = case.split(":")
         kind, form = name.split("-")
         for size in map(int, sizes.split(",")):
-            given, centered = data(kind, size, 1), form == "centered"
+            rows = arguments.rows if kind == "slopes" else ROWS_PER_GROUP
+            given, centered = data(kind, size, 1, rows), form == "centered"
             function = model(kind, size, centered)
             path = arguments.reference and arguments.reference / f"{name}_{size}.npz"
             if arguments.nuts:
@@ -268,6 +272,7 @@ def main() -> None:
                     f"{seconds:.1f} s of processor, {wall:.1f} s{nuts}, {memory:.2f} GiB, "
                     f"{attrs['num_gradient_evaluations']:,} gradients, {attrs['iterations']} "
                     f"iterations, stages {attrs.get('stage_seconds')}, "
+                    f"gradients {attrs.get('stage_gradient_evaluations')}, "
                     f"{attrs['located_from']}",
                     flush=True,
                 )
