@@ -277,6 +277,7 @@ def _record_until_stationary(
         length = len(recording)
         if depends_on_start:
             recording.discard_first_half()
+            sampler.shorten_steps(float(np.mean(recording.acceptance)))
             length += len(recording)
         else:
             length += max(length // EXTENSIONS_PER_LENGTH, 1)

@@ -2,16 +2,21 @@
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import ndtri
 
 from isogmm.draws.chains.adaptation import CoordinateAdaptation
 from isogmm.draws.chains.hmc import MIN_ACCEPTANCE, TrajectorySettings, Transition, hmc_transition
 from isogmm.draws.chains.state import Chains
 from isogmm.draws.chains.trajectories import LONG_FACTOR, QUARTER_PERIOD, Kind, Trajectories
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.target import Target
 
 #: Acceptance probability that the step size is tuned to.
 TARGET_ACCEPTANCE = 0.8
+#: Mean acceptance probability of a recording that is discarded below which steps are shortened, in
+#: more than ``MAX_DENSE_DIM`` dimensions.  With 100,000 coordinates it was 0.3 and less.
+MIN_RECORDED_ACCEPTANCE = 0.5
 #: Change of the log step size for each unit of the error of the acceptance probability: at
 #: first, and after this number of transitions.
 EARLY_TUNING_RATE, LATE_TUNING_RATE, NUM_EARLY_TRANSITIONS = 2.0, 0.7, 6
@@ -130,6 +135,17 @@ class Sampler:
                 self._tune_steps(transition)
             self._adapt_coordinates()
         return float(transition.acceptance.mean()), transition.moved
+
+    def shorten_steps(self, acceptance: float) -> None:
+        """Shorten the steps for which a discarded recording had this mean acceptance probability.
+
+        In many dimensions the chains reach the typical set late, and steps that were tuned before
+        are too long there.  The acceptance probability of steps ε is about 2 Φ(-c ε²) (Beskos,
+        Pillai, Roberts, Sanz-Serna and Stuart 2013, Bernoulli 19).
+        """
+        if self.chains.points.shape[1] > MAX_DENSE_DIM and acceptance < MIN_RECORDED_ACCEPTANCE:
+            wanted, found = ndtri(0.5 * np.array([TARGET_ACCEPTANCE, max(acceptance, 1e-3)]))
+            self.step_size *= float(np.sqrt(wanted / found))
 
     def _settings(self, kind: Kind) -> TrajectorySettings:
         """Settings of a trajectory of this kind, with a random integration time."""
