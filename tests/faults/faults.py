@@ -482,7 +482,7 @@ FAULTS = [
     ),
     Fault(
         "a small pool of the mixture is delivered with repeats",
-        RECIPE + "deliver.py",
+        RECIPE + "delivery/deliver.py",
         "if missing > 0:",
         "if False:",
         ("tests/recipe/families/isotropic/test_one_gaussian.py",),

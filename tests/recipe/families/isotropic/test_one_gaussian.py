@@ -9,7 +9,7 @@ from helpers.targets import correlated_gaussian, make_target, quartic
 from isogmm.api import fit_isogmm
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.recipe import deliver
+from isogmm.recipe.delivery import deliver
 from isogmm.recipe.families.isotropic import family as isotropic_family
 from isogmm.recipe.families.isotropic import one_gaussian as module
 from isogmm.results.groups import get_group
