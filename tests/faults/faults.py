@@ -614,6 +614,7 @@ FAULTS = [
         VERDICT,
     ),
     Fault(
+        "missed modes are named from eleven dimensions only",
         RECIPE + "judgment/verdict.py",
         "findings.dim < MIN_DIM_OF_MISSED_MODES",
         "findings.dim <= MIN_DIM_OF_MISSED_MODES",
