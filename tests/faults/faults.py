@@ -699,10 +699,10 @@ FAULTS = [
     ),
     Fault(
         "open cone: directions far beside that of the maximum",
-        LOCATE + "open_cone.py",
+        LOCATE + "modes/open_cone.py",
         "TANGENT = 8, 1e-4",
         "TANGENT = 8, 1e-2",
-        ("tests/locate/test_open_cone.py",),
+        ("tests/locate/modes/test_open_cone.py",),
     ),
     Fault(
         "PyMC: the form of softplus whose gradient is NaN for large values",
