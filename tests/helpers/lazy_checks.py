@@ -12,6 +12,9 @@ from types import FunctionType
 import jaxtyping
 from jaxtyping import _decorator, config
 
+# Warnings point at the caller of the library; ``isogmm.errors`` skips frames of jaxtyping.
+__name__ = "jaxtyping.lazy_checks"
+
 _checked_at_once = _decorator.jaxtyped
 
 
