@@ -191,6 +191,7 @@ def test_newer_rows_replace_older_ones(tmp_path):
     assert sorted((r["seed"], r["kl"]) for r in rows) == [(0, 0.5), (1, 1.0)]
 
 
+@pytest.mark.long
 def test_command_line(monkeypatch, capsys, tmp_path):
     command = ["run.py", "wine", "--quick", "--seeds", "0", "--methods", "gd", "bw"]
     monkeypatch.setattr(sys, "argv", [*command, "--json", str(tmp_path / "rows.json")])

@@ -163,7 +163,8 @@ for number in range(int(sys.argv[1])):
 """
 
 
-@pytest.mark.parametrize("number", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long  # processes; fast: the tests above
+@pytest.mark.parametrize("number", [2, 20])
 def test_no_ctrl_c_at_a_random_time_is_lost(number):
     # A long test by its number of fits; two of them show that the program works.
     done = subprocess.run(

@@ -69,11 +69,12 @@ def draws(idata):
     return idt.get_group(idata, "posterior")["mu"].values
 
 
+@pytest.mark.long  # fast: one target in two threads
 @pytest.mark.parametrize(
     "make",
     [
         pytest.param(numpyro_model, marks=pytest.mark.numpyro),
-        pytest.param(pymc_model, marks=[pytest.mark.pymc, pytest.mark.long]),
+        pytest.param(pymc_model, marks=pytest.mark.pymc),
     ],
 )
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")  # of fits without chains

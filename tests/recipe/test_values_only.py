@@ -55,6 +55,7 @@ def check_mean(idata, values, exact, variance):
     assert_within_error(values.mean(axis=0), exact, np.sqrt(variance / size))
 
 
+@pytest.mark.long  # fast: test_two_modes
 def test_skewed_density_in_three_dimensions():
     idata = isogmm.fit_isogmm(black_box(log_gamma, 3, vectorized=True), **QUICK)
     assert idata.attrs["verdict"] in ("good", "reweighted")
