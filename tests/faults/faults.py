@@ -483,8 +483,8 @@ FAULTS = [
     Fault(
         "a small pool of the mixture is delivered with repeats",
         RECIPE + "delivery/deliver.py",
-        "if missing > 0:",
-        "if False:",
+        "if missing <= 0:",
+        "if True:",
         ("tests/recipe/families/isotropic/test_one_gaussian.py",),
     ),
     Fault(

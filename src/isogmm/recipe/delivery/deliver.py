@@ -155,12 +155,9 @@ def deliver(
         )
     else:
         # The first pool is stratified over the components; an enlarged pool is not.
-        missing, whole = draws - pool.positions.shape[1], pool
-        if missing > 0:
-            more = draw_pool_in_time(context.target, mixture, context.generator, missing)
-            whole = pool.joined(more)
-            own = weigh(whole)
-        selection = from_mixture(whole, own.log_weights, draws)
+        whole = _completed(context, mixture, pool, draws)
+        log_weights = (own if whole is pool else weigh(whole)).log_weights
+        selection = from_mixture(whole, log_weights, draws)
     is_pool = np.array_equal(selection.positions, pool.positions)
     return Delivery(
         selection=selection,
@@ -175,6 +172,14 @@ def deliver(
         constrained=state.constrained.groups if is_pool else None,
         without_chains=options.refinement.settings is None,
     )
+
+
+def _completed(context: FitContext, mixture: AbstractMixture, pool: Pool, draws: int) -> Pool:
+    """The pool, with as many draws of each chain as are delivered."""
+    missing = draws - pool.positions.shape[1]
+    if missing <= 0:
+        return pool
+    return pool.joined(draw_pool_in_time(context.target, mixture, context.generator, missing))
 
 
 def _modes_of(

@@ -104,9 +104,12 @@ def _selected(
     log_weights: Float[np.ndarray, "c n"] | None = None,
 ) -> Selection:
     """The draws with these indices; equal weights unless given."""
+    chains, size = pool.log_density.shape
+    is_whole = index.shape[1] == size and bool(np.all(index == np.arange(size)))
     return Selection(
         source,
-        pool.positions[np.arange(len(index))[:, None], index],
+        # Without a copy of all draws where that is possible.
+        pool.positions if is_whole else pool.positions[np.arange(chains)[:, None], index],
         _taken(pool.log_density, index),
         _taken(pool.components, index),
         np.full(index.shape, -np.log(index.size)) if log_weights is None else log_weights,
