@@ -157,6 +157,11 @@ def unchecked():
 
 
 @pytest.fixture
+def compiled_alike():
+    """Long tests that compare numbers with those of a process, which does not optimize."""
+
+
+@pytest.fixture
 def short_search():
     """Fits that search for modes with few paths, for tests of something else."""
 
@@ -191,6 +196,7 @@ def pytest_runtest_protocol(item: pytest.Item):
     import jaxtyping
 
     runs_long = any(item.get_closest_marker(name) for name in ("long", "benchmark"))
+    runs_long = runs_long and "compiled_alike" not in item.fixturenames
     jax.config.update("jax_disable_most_optimizations", IS_QUICK_COMPILATION and not runs_long)
     before = jaxtyping.config.jaxtyping_disable
     unchecked = "unchecked" in item.fixturenames or item.config.getoption("--stack", default=False)

@@ -265,7 +265,7 @@ def test_a_process_gives_the_same_numbers(tmp_path, monkeypatch):
 
 
 @pytest.mark.long  # fast: the test above, and the executors below that lose a worker
-@pytest.mark.usefixtures("_no_folder_for_programs")
+@pytest.mark.usefixtures("_no_folder_for_programs", "compiled_alike")
 def test_processes_give_the_same_numbers_also_if_one_is_killed(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOGMM_TEST_FLAG", str(tmp_path / "killed"))
     monkeypatch.setenv("ISOGMM_TEST_PID", str(os.getpid()))

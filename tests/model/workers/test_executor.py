@@ -223,6 +223,7 @@ def test_a_numpyro_model_on_a_process(process):
 
 
 @pytest.mark.long  # fast: the model of NumPyro
+@pytest.mark.usefixtures("compiled_alike")
 @pytest.mark.pymc
 def test_a_pymc_model_of_a_context_on_a_process(process):
     import pymc as pm
