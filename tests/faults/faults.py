@@ -614,6 +614,20 @@ FAULTS = [
         VERDICT,
     ),
     Fault(
+        "estimates: a Gaussian that has moved to a known mode counts as a mode",
+        LOCATE + "modes/estimates.py",
+        "maximum.elbo = maximum.reach = maximum.laplace",
+        "pass",
+        ESTIMATES,
+    ),
+    Fault(
+        "estimates: a Gaussian on its way to a known mode counts as a mode",
+        LOCATE + "modes/estimates.py",
+        " or not is_dip_between(target, other, mean)",
+        "",
+        ESTIMATES,
+    ),
+    Fault(
         "missed modes are named from eleven dimensions only",
         RECIPE + "judgment/verdict.py",
         "findings.dim < MIN_DIM_OF_MISSED_MODES",

@@ -12,6 +12,7 @@ from isogmm.locate.modes.estimates import (
     MAX_LOG_MASS_GAP,
     MAX_RISE_FACTOR,
     MIN_SLOPE_GAP,
+    _has_moved,
     check_estimates,
     without_slopes,
 )
@@ -46,6 +47,23 @@ def test_ends_on_the_slope_of_a_known_mode_do_not_count():
     assert without_slopes(target, generator, [often], [known]) == [often]
     assert without_slopes(target, generator, [slope], [light]) == [slope]
     assert without_slopes(target, generator, [slope], []) == [slope]
+
+
+def test_gaussians_that_move_to_a_known_mode_do_not_count():
+    """Narrow maxima, as those at single observations; one of them lies in a mode of its own."""
+    known = end_of_a_path(MEANS[0], 1.0, count=9)
+    spike, own = end_of_a_path([1.5, 0.0], 0.002), end_of_a_path(MEANS[1], 0.02)
+    assert max(spike.laplace, own.laplace) < known.laplace - MAX_LOG_MASS_GAP
+    check_estimates(MIXTURE.target(), np.random.default_rng(0), [known, spike, own], known.laplace)
+    assert spike.log_mass == spike.reach == spike.laplace
+    assert own.log_mass > known.laplace - MAX_LOG_MASS_GAP
+
+
+def test_a_gaussian_on_its_way_to_a_known_mode_has_moved():
+    known, target = end_of_a_path(MEANS[0], 1.0), MIXTURE.target()
+    assert _has_moved(target, np.array([5.0, 0.0]), [known])  # the density rises towards the mode
+    assert not _has_moved(target, MEANS[1], [known])
+    assert not _has_moved(target, np.zeros(2), [])
 
 
 class TestElbos:

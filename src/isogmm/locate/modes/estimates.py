@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from isogmm.locate.gaussian.gaussians import Gaussians
 from isogmm.locate.modes.local_gaussians import fit_local, laplace_gaussians
-from isogmm.locate.paths.maxima import MIN_MODE_DISTANCE_SD, LocalMaximum
+from isogmm.locate.paths.maxima import MIN_MODE_DISTANCE_SD, LocalMaximum, is_dip_between
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.target import Target
 
@@ -61,23 +62,39 @@ def check_estimates(
     if not unsure or target.dim > MAX_DENSE_DIM:
         return
     checked = unsure[:MAX_CHECKED]
-    for maximum, own, reach in zip(
-        checked, *_elbos(target, generator, checked, upper), strict=True
-    ):
-        maximum.elbo, maximum.reach = float(own), float(reach)
+    fitted, reached = _fitted(target, generator, checked, upper)
+    likely = [maximum for maximum in maxima if upper < maximum.laplace <= highest]
+    for index, maximum in enumerate(checked):
+        maximum.elbo, maximum.reach = float(fitted.elbo[index]), float(reached[index])
         if maximum.laplace > highest:
             maximum.laplace = min(maximum.laplace, maximum.elbo)
+        elif maximum.elbo > upper and _has_moved(target, fitted.means[index], likely):
+            maximum.elbo = maximum.reach = maximum.laplace
 
 
-def _elbos(
+def _has_moved(
+    target: Target, mean: Float[np.ndarray, " d"], likely: Sequence[LocalMaximum]
+) -> bool:
+    """Whether a Gaussian with this mean describes another mode than its own, or moves there.
+
+    The likelihood of a mixture model has narrow maxima at single observations.  Gaussians that
+    start from them move to the main modes.
+    """
+    return any(
+        other.is_within(mean, MIN_MODE_DISTANCE_SD) or not is_dip_between(target, other, mean)
+        for other in likely
+    )
+
+
+def _fitted(
     target: Target,
     generator: np.random.Generator,
     maxima: Sequence[LocalMaximum],
     limit: float,
-) -> tuple[Float[np.ndarray, " c"], Float[np.ndarray, " c"]]:
-    """ELBOs of Gaussians from the maxima, and values that they may reach after more iterations.
+) -> tuple[Gaussians, Float[np.ndarray, " c"]]:
+    """Gaussians from the maxima, and values that their ELBOs may reach after more iterations.
 
-    The iterations go on while the limit lies between the two.
+    The iterations go on while the limit lies between the ELBO and this value.
     """
     num_iterations = NUM_ELBO_ITERATIONS
     half = fit_local(target, generator, laplace_gaussians(maxima), 0, num_iterations // 2)
@@ -89,7 +106,7 @@ def _elbos(
         reach = fitted.elbo + MAX_RISE_FACTOR * np.maximum(rise, 0.0)
         index = np.flatnonzero((fitted.elbo <= limit) & (limit < reach))
         if not index.size or num_iterations >= MAX_ELBO_ITERATIONS:
-            return fitted.elbo, reach
+            return fitted, reach
         longer = fit_local(
             target, generator, fitted.take(index), num_iterations, 2 * num_iterations
         )

@@ -155,7 +155,7 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     log_mass = float(log_density + 0.5 * target.dim * LOG_2PI + log_det(factor))
     if target.dim > MAX_DENSE_DIM:
         for maximum in maxima:
-            if _is_dip_between(target, maximum, path):
+            if is_dip_between(target, maximum, path.end):
                 continue
             maximum.count += 1
             if log_density > maximum.log_density:
@@ -166,11 +166,13 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     return True
 
 
-def _is_dip_between(target: Target, maximum: LocalMaximum, path: Path) -> bool:
-    """Whether the log density falls between a maximum and the end of a path."""
-    fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[1:-1, None]
-    values = target.values(maximum.position + fractions * (path.end - maximum.position))
-    lower = min(maximum.log_density, float(path.log_density[-1]))
+def is_dip_between(
+    target: Target, maximum: LocalMaximum, position: Float[np.ndarray, " d"]
+) -> bool:
+    """Whether the log density falls between a maximum and another position."""
+    fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[1:, None]
+    values = target.values(maximum.position + fractions * (position - maximum.position))
+    lower = min(maximum.log_density, float(values[-1]))
     return not bool(values.min() >= lower - MIN_DIP_NATS)
 
 
