@@ -8,12 +8,16 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.delivery.deliver import Delivery
 from isogmm.recipe.judgment.findings import Findings
 from isogmm.results.interruption import interruptible
+from isogmm.results.stop_reason import StopReason
 
 
-def with_causes(target: FitTarget, delivery: Delivery, findings: Findings) -> Findings:
-    """The findings, with the rounding error and the jumps of the log density near the draws.
+def with_causes(
+    target: FitTarget, delivery: Delivery, findings: Findings
+) -> tuple[Findings, StopReason | None]:
+    """The findings with causes near the draws, and what interrupted the computation, or None.
 
-    They are computed only if the draws are unreliable.
+    The causes are the rounding error and the jumps of the log density.  They are computed only if
+    the draws are unreliable and there is time.
 
     Parameters
     ----------
@@ -21,11 +25,11 @@ def with_causes(target: FitTarget, delivery: Delivery, findings: Findings) -> Fi
         The target, the delivered draws, and what is known about them.
     """
     if not target.has_gradient:
-        return findings
+        return findings, None
     positions = delivery.selection.positions
     positions = positions.reshape(-1, positions.shape[-1])
-    with interruptible(target, has_result=True):
+    with interruptible(target, has_result=True) as interruption:
         jumps = coordinate_with_jumps(target, positions, positions.std(axis=0))
         error = rounding_error(target, positions)
         findings = replace(findings, jumps_along=jumps or "", rounding_error=error)
-    return findings
+    return findings, interruption.reason

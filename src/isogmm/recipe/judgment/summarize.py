@@ -122,8 +122,12 @@ def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         direction,
     )
     verdict, advice = decide(findings)
-    if verdict is Verdict.UNRELIABLE:
-        findings = with_causes(target, fitted.delivery, findings)
+    has_time = fitted.stop_reason not in (StopReason.MAX_SECONDS, StopReason.INTERRUPTED)
+    if verdict is Verdict.UNRELIABLE and has_time:
+        findings, reason = with_causes(target, fitted.delivery, findings)
+        if reason is not None:
+            fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))
+            findings = replace(findings, stopped_early=_early_end(fitted, has_fixed_length))
         verdict, advice = decide(findings)
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)
     attributes: Attributes = {
