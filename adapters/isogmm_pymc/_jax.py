@@ -1,4 +1,4 @@
-"""Conversion of PyTensor graphs to JAX functions; global settings stay unchanged."""
+"""Conversion of PyTensor graphs to JAX functions; the global settings of JAX stay unchanged."""
 
 import contextlib
 import functools

@@ -49,7 +49,8 @@ MAX_UNSEEN_PROBABILITY = 0.02
 #: The same probability from which the posterior probably has a symmetry.
 MANY_UNSEEN_PROBABILITY = 0.1
 #: Dimension from which the advice of a fit with several modes says that others may be missing.  On
-#: random targets with several modes, no fit below it missed a mode, and 13 of 70 above it did.
+#: random targets with several modes, no fit in fewer dimensions missed a mode, and 13 of 70 in 10
+#: to 30 dimensions did.
 MIN_DIM_OF_MISSED_MODES = 10
 #: Largest rounding error of the log density, in nats, for which draws are not affected; and the
 #: largest for which the search is not.  An optimizer ends where the log density rises by less than

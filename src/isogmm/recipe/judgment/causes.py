@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from isogmm.draws.blocks import sds
 from isogmm.model.checks.jumps import coordinate_with_jumps
 from isogmm.model.checks.rounding_error import rounding_error
 from isogmm.model.fit_target import FitTarget
@@ -14,10 +15,10 @@ from isogmm.results.stop_reason import StopReason
 def with_causes(
     target: FitTarget, delivery: Delivery, findings: Findings
 ) -> tuple[Findings, StopReason | None]:
-    """The findings with causes near the draws, and what interrupted the computation, or None.
+    """The findings with these causes, and the stop reason of an interrupted computation, or None.
 
-    The causes are the rounding error and the jumps of the log density.  They are computed only if
-    the draws are unreliable and there is time.
+    The causes are the rounding error and the jumps of the log density near the draws.  A fit whose
+    verdict is trusted, or whose time is over, does not call this function.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def with_causes(
     positions = delivery.selection.positions
     positions = positions.reshape(-1, positions.shape[-1])
     with interruptible(target, has_result=True) as interruption:
-        jumps = coordinate_with_jumps(target, positions, positions.std(axis=0))
+        jumps = coordinate_with_jumps(target, positions, sds(positions))
         error = rounding_error(target, positions)
         findings = replace(findings, jumps_along=jumps or "", rounding_error=error)
     return findings, interruption.reason
