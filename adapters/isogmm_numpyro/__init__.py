@@ -126,7 +126,7 @@ class NumPyroAdapter(AbstractAdapter):
             If NumPyro is not installed.
         """
         require("numpyro", extra="numpyro")
-        from isogmm_numpyro._baselines import BASELINES
+        from isogmm_numpyro._inference.baselines import BASELINES
 
         return dict(BASELINES)
 

@@ -14,8 +14,8 @@ from isogmm.arrays import Array
 from isogmm.errors import OptionError
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import Hyperparameters, Maximize, ModelFields
-from isogmm_numpyro._prepare import prepare_at_origin
-from isogmm_numpyro._read import ReadModel, keep_alive
+from isogmm_numpyro._reading.read import ReadModel, keep_alive
+from isogmm_numpyro._statements.prepare import prepare_at_origin
 from isogmm_numpyro._types import Data, Model
 
 

@@ -8,11 +8,11 @@ from numpyro import handlers
 
 from isogmm.arrays import Array
 from isogmm.model.programs.sharding import gathered
-from isogmm_numpyro._arguments import named_arrays
-from isogmm_numpyro._distributions import is_factor, mask_of, transform_of, unwrap
-from isogmm_numpyro._functions import ModelFunctions
-from isogmm_numpyro._prepare import prepare
-from isogmm_numpyro._read import ReadModel
+from isogmm_numpyro._density.functions import ModelFunctions
+from isogmm_numpyro._reading.read import ReadModel
+from isogmm_numpyro._statements.arguments import named_arrays
+from isogmm_numpyro._statements.distributions import is_factor, mask_of, transform_of, unwrap
+from isogmm_numpyro._statements.prepare import prepare
 from isogmm_numpyro._types import Message, Model, Trace
 
 #: Positions at which the terms are evaluated, and entries that a sentence shows.

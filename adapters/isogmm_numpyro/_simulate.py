@@ -14,7 +14,7 @@ from numpyro.primitives import Messenger
 from isogmm.errors import ModelError
 from isogmm.model.simulation import Simulations
 from isogmm.results.groups import arviz_name
-from isogmm_numpyro._read import read_model
+from isogmm_numpyro._reading.read import read_model
 from isogmm_numpyro._types import Message, Model
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ from isogmm.model.checks.integer_overflow import check_integers
 from isogmm.model.jax_target import JaxPrograms
 from isogmm.model.target import DensityOfData, ModelFields, Target
 from isogmm.results.groups import arviz_name
-from isogmm_numpyro._dims import DimensionNames
-from isogmm_numpyro._failures import check_untransformed
+from isogmm_numpyro._density.prior import INITIAL_RADIUS
 from isogmm_numpyro._fingerprint import Fingerprint
 from isogmm_numpyro._hyperparameters import hyperparameters
 from isogmm_numpyro._nonfinite import explain_non_finite
-from isogmm_numpyro._parameters import Validity, check_parameters, validity_program
-from isogmm_numpyro._prior import INITIAL_RADIUS
-from isogmm_numpyro._read import ReadModel, keep_alive, read_model
+from isogmm_numpyro._reading.dims import DimensionNames
+from isogmm_numpyro._reading.failures import check_untransformed
+from isogmm_numpyro._reading.parameters import Validity, check_parameters, validity_program
+from isogmm_numpyro._reading.read import ReadModel, keep_alive, read_model
 from isogmm_numpyro._types import Model
 
 #: Number of compiled forms that are kept for each model; the least recently used one is dropped.
@@ -75,7 +75,7 @@ def to_target(
     Raises
     ------
     ModelError
-        If the model cannot be fitted; see :func:`isogmm_numpyro._read.read_model`.
+        If the model cannot be fitted; see :func:`isogmm_numpyro._reading.read.read_model`.
     """
     check_untransformed(model)
     read = read_model(model, args, kwargs)

@@ -114,7 +114,7 @@ class PyMCAdapter(AbstractAdapter):
         model = self.of_context(model)
         if is_bambi(model):
             return None
-        from isogmm_pymc._minibatches import in_rows
+        from isogmm_pymc._data.minibatches import in_rows
 
         return in_rows(model)
 
@@ -134,7 +134,7 @@ class PyMCAdapter(AbstractAdapter):
                 "fit_many cannot put other data into a Bambi model. Write the model in PyMC with "
                 "pm.Data, or fit one bambi.Model for each data set in a loop."
             )
-        from isogmm_pymc._datasets import with_data
+        from isogmm_pymc._data.datasets import with_data
 
         with with_data(self.of_context(model), data):
             yield (), kwargs
@@ -158,7 +158,7 @@ class PyMCAdapter(AbstractAdapter):
         """
         require("pymc", extra="pymc")
         from isogmm_pymc._bambi import built_pymc_model
-        from isogmm_pymc._simulate import simulate
+        from isogmm_pymc._data.simulate import simulate
 
         model = self.of_context(model)
         model = built_pymc_model(model) if is_bambi(model) else model
@@ -170,13 +170,13 @@ class PyMCAdapter(AbstractAdapter):
 
     def worker_settings(self) -> Mapping[str, str]:
         """The settings of PyTensor that decide how a model is evaluated."""
-        from isogmm_pymc._workers import worker_settings
+        from isogmm_pymc._programs.workers import worker_settings
 
         return worker_settings()
 
     def apply_settings(self, settings: Mapping[str, str]) -> None:
         """Apply these settings in a worker, with a compile directory of its own."""
-        from isogmm_pymc._workers import apply_settings
+        from isogmm_pymc._programs.workers import apply_settings
 
         apply_settings(settings)
 
@@ -186,8 +186,8 @@ class PyMCAdapter(AbstractAdapter):
         These are ``nuts``, ``advi``, ``fullrank_advi``, ``svgd`` and ``nuts_from``.
         """
         require("pymc", extra="pymc")
-        from isogmm_pymc._baselines import BASELINES
-        from isogmm_pymc._nuts_from import nuts_from
+        from isogmm_pymc._inference.baselines import BASELINES
+        from isogmm_pymc._inference.nuts_from import nuts_from
 
         return {**BASELINES, "nuts_from": nuts_from}
 

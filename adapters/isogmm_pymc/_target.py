@@ -16,16 +16,16 @@ from isogmm.model.checks.index_bounds import check_indices
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.target import DensityOfData, DrawPositions, ModelFields, Target
 from isogmm.results.groups import Result
-from isogmm_pymc._compiled_models import Compilation, CompiledModel, compiled_model
-from isogmm_pymc._graphs import value_shapes
-from isogmm_pymc._hyperparameters import hyperparameters
-from isogmm_pymc._jax_programs import JaxModelPrograms, explain_failure
+from isogmm_pymc._checks.nonfinite import explain_error, explain_initial_point, explain_non_finite
+from isogmm_pymc._checks.validation import validate_model
+from isogmm_pymc._checks.without_data import warn_without_data
+from isogmm_pymc._graphs.graphs import value_shapes
 from isogmm_pymc._labels import make_comparable
-from isogmm_pymc._nonfinite import explain_error, explain_initial_point, explain_non_finite
-from isogmm_pymc._prior import PriorDraws
-from isogmm_pymc._pytensor_programs import PyTensorPrograms
-from isogmm_pymc._validation import validate_model
-from isogmm_pymc._without_data import warn_without_data
+from isogmm_pymc._programs.compiled_models import Compilation, CompiledModel, compiled_model
+from isogmm_pymc._programs.hyperparameters import hyperparameters
+from isogmm_pymc._programs.jax_programs import JaxModelPrograms, explain_failure
+from isogmm_pymc._programs.prior import PriorDraws
+from isogmm_pymc._programs.pytensor_programs import PyTensorPrograms
 
 #: Half-width of the box of starting points around the model's initial point, in unconstrained
 #: coordinates.  PyMC's own half-width is 1, which is too small to find a second mode.
@@ -60,9 +60,9 @@ def to_target(
     Raises
     ------
     ModelError
-        If the model cannot be fitted; see :func:`isogmm_pymc._validation.validate_model`.  Also if
-        the log density is not finite at the model's initial point; the message names the
-        variables.
+        If the model cannot be fitted; see
+        :func:`isogmm_pymc._checks.validation.validate_model`.  Also if the log density is not
+        finite at the model's initial point; the message names the variables.
     """
     _remove_duplicates(model)
     make_comparable(model)

@@ -166,7 +166,7 @@ def test_a_prior_that_cannot_be_built_gives_rows_of_nan(monkeypatch):
     def refuse(*args, **kwargs):
         raise RuntimeError("no such graph")
 
-    monkeypatch.setattr("isogmm_pymc._prior.compile_graph", refuse)
+    monkeypatch.setattr("isogmm_pymc._programs.prior.compile_graph", refuse)
     with pm.Model() as model:
         pm.Normal("x")
     assert np.isnan(draws_of(target_of(model), 3)).all()

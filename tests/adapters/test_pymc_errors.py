@@ -9,7 +9,8 @@ pm = pytest.importorskip("pymc")
 import pytensor.tensor as pt  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
-from isogmm_pymc import PyMCAdapter, _validation  # noqa: E402
+from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._checks import validation  # noqa: E402
 
 pytestmark = pytest.mark.pymc
 
@@ -144,13 +145,13 @@ def test_a_wrong_constant_is_said():
 
 @pytest.mark.parametrize("installed", ["6.4rc1", "7.0.0.dev2", "6.10"])
 def test_unfinished_versions_of_pymc_are_read(monkeypatch, installed):
-    monkeypatch.setattr(_validation, "version", lambda name: installed)
+    monkeypatch.setattr(validation, "version", lambda name: installed)
     with pm.Model() as model:
         pm.LKJCorr("corr", n=3, eta=2)
-    _validation.validate_model(model)  # accepted: no error
-    monkeypatch.setattr(_validation, "version", lambda name: "6.3.9")
+    validation.validate_model(model)  # accepted: no error
+    monkeypatch.setattr(validation, "version", lambda name: "6.3.9")
     with pytest.raises(ModelError, match=r"LKJCorr is wrong in PyMC 6\.3\.9"):
-        _validation.validate_model(model)
+        validation.validate_model(model)
 
 
 def test_missing_counts_say_why_they_are_discrete():

@@ -10,7 +10,7 @@ from pymc.logprob.utils import CheckParameterValue  # noqa: E402
 from pytensor.graph.fg import FunctionGraph  # noqa: E402
 
 from isogmm.model.to_target import to_target  # noqa: E402
-from isogmm_pymc._known_checks import remove_known_checks  # noqa: E402
+from isogmm_pymc._graphs.known_checks import remove_known_checks  # noqa: E402
 from isogmm_pymc._traversal import ancestors  # noqa: E402
 
 pytestmark = pytest.mark.pymc

@@ -57,7 +57,7 @@ THROUGH_ZARR = ("text", "intervals", "dates with a zone")
 def _one_compilation():
     """All models of this file have the same programs, which do not depend on the labels."""
     pytest.importorskip("pymc")
-    from isogmm_pymc._compiled_models import CompiledModel
+    from isogmm_pymc._programs.compiled_models import CompiledModel
 
     found, compiled = [], CompiledModel.compile
 

@@ -193,7 +193,7 @@ def test_violations_and_cycles_are_found(graph):
     assert "isogmm.errors" in cycle_of(bad)
     upwards = {**graph, "isogmm.locate.paths.lbfgs": {"isogmm.locate.modes.extend"}}
     assert "paths" in cycle_of(within("isogmm.locate", upwards))
-    assert violations({**graph, "isogmm_numpyro._dims": {"isogmm.recipe.fit"}})
+    assert violations({**graph, "isogmm_numpyro._reading.dims": {"isogmm.recipe.fit"}})
 
 
 def test_the_longest_chain_of_packages_is_short(graph):

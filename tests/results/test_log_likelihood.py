@@ -196,13 +196,12 @@ def test_a_loaded_result_gets_its_log_likelihood(language, tmp_path):
 )
 def test_other_methods_have_the_same_limit(name, language, monkeypatch):
     model = case(language)
-    adapter = {"numpyro": "isogmm_numpyro._results", "pymc": "isogmm_pymc._baseline_results"}
     remedy = {"numpyro": r"numpyro\.infer\.log_likelihood", "pymc": r"pm\.compute_log_likelihood"}
     is_own = (name, language) == ("laplace", "pymc")  # which PyMC does not have
     if is_own:
         module, message = "isogmm.results.building.from_draws", r"isogmm\.log_likelihood"
     else:
-        module, message = adapter[language], remedy[language]
+        module, message = f"isogmm_{language}._inference.results", remedy[language]
 
     def with_small_limit(size, **options):
         return constrained.is_left_out(size, 0.0, **options)

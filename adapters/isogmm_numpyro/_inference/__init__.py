@@ -1,0 +1,1 @@
+"""NumPyro's own inference methods, for comparison."""

@@ -1,0 +1,1 @@
+"""The data of a model: replaced, subsampled and simulated."""

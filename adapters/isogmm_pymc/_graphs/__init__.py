@@ -1,0 +1,1 @@
+"""The PyTensor graphs of a model."""

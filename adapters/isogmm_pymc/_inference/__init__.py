@@ -1,0 +1,1 @@
+"""PyMC's own inference methods, for comparison."""

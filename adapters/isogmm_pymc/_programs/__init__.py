@@ -1,0 +1,1 @@
+"""The compiled programs of a model, by JAX or by PyTensor."""
