@@ -104,10 +104,10 @@ def measure(key: str, folder: Path, seed: int) -> Row:
     batches = 0
     evaluated = FitTarget._evaluated
 
-    def counted(self: Any, positions: Any) -> Any:
+    def counted(self: Any, positions: Any, **options: bool) -> Any:
         nonlocal batches
         batches += 1
-        return evaluated(self, positions)
+        return evaluated(self, positions, **options)
 
     FitTarget._evaluated = counted  # type: ignore[method-assign]
     begin = time.process_time()

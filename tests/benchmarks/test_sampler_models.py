@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.sampler_models import MODELS
-from benchmarks.sampler_units import second_moment_error, squares_of
+from benchmarks.sampler_models import MODELS, SamplerModel
+from benchmarks.sampler_units import measure, second_moment_error, squares_of
 
 NUM_DRAWS = 4_000
 
@@ -34,3 +34,14 @@ def test_the_error_is_that_of_the_worst_second_moment():
     assert second_moment_error(draws, *squares_of(reference)) == pytest.approx(
         0.21 / np.sqrt(2), rel=0.02
     )
+
+
+def test_a_measurement_counts_the_evaluations_of_a_fit(monkeypatch, tmp_path):
+    gaussian = SamplerModel(
+        "Gaussian", 2, lambda x: -0.5 * (x**2).sum(), lambda rng, n: rng.standard_normal((n, 2))
+    )
+    monkeypatch.setitem(MODELS, "gaussian", lambda: gaussian)
+    row = measure("gaussian", tmp_path, 0)
+    assert row["verdict"] == "good"
+    # Every evaluation has one point or more, and the values without gradients are not counted.
+    assert 0 < row["sequential"] < row["gradients"]
