@@ -119,7 +119,7 @@ def test_a_callback_ends_the_fit(unchecked):
         callback=lambda check: seen.append(check.iteration) or True,
         **CASES["ibw"],
     )
-    assert result.stop_reason is StopReason.INTERRUPTED
+    assert result.stop_reason is StopReason.CALLBACK
     assert seen == [10]
 
 

@@ -211,7 +211,10 @@ class TestTheLoop:
             checkpoint=saved.append,
             stopping=MaxIterations(1000, window=20),
         )
-        assert result.stop_reason is StopReason.INTERRUPTED
+        is_interrupt = how == "interrupt"
+        assert result.stop_reason is (
+            StopReason.INTERRUPTED if is_interrupt else StopReason.CALLBACK
+        )
         assert result.iterations == 40
         assert len(saved) == 2
 

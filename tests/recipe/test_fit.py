@@ -350,11 +350,12 @@ class TestInterrupts:
                 raise {"stop_iteration": StopIteration, "interrupt": KeyboardInterrupt}[how]
             return False
 
-        with pytest.warns(FitWarning, match="interrupted"):
+        reason = "interrupted" if how == "interrupt" else "callback"
+        with pytest.warns(FitWarning, match=reason):
             idata = fit_isogmm(
                 correlated_gaussian(3).target(), num_components=16, callback=callback, **QUICK
             )
-        assert idata.attrs["stop_reason"] == "interrupted"
+        assert idata.attrs["stop_reason"] == reason
         assert idata.attrs["converged"] == 0
         assert idata.attrs["draws_from"] != "chains"
         np.testing.assert_array_equal(
@@ -464,7 +465,7 @@ class TestInterrupts:
         saved = []
         target = quartic(8, 0.2)
         options = isotropic(draws=100)
-        with pytest.warns(FitWarning, match="interrupted"):
+        with pytest.warns(FitWarning, match="The callback ended the fit"):
             result = fit(
                 target,
                 options,
@@ -473,7 +474,7 @@ class TestInterrupts:
                 save=lambda mixture, centers, iteration: saved.append(mixture.num_components),
             )
         assert max(sizes) == 24
-        assert result.attributes["stop_reason"] == "interrupted"
+        assert result.attributes["stop_reason"] == "callback"
         assert result.attributes["draws_from"] != "chains"
         # What is saved last is what is delivered.
         assert saved[-1] == result.mixture.num_components == 16

@@ -62,7 +62,7 @@ def test_a_callback_that_fails(function, error, target):
     options = {} if function is isogmm.fit_factorized else {"num_components": 3}
     with warned(rf"watch raised {error.__name__}.*the cause.*resume="):
         idata = function(target, **QUICK, **options, callback=watch)
-    assert idata.attrs["stop_reason"] == "interrupted"
+    assert idata.attrs["stop_reason"] == "callback"
     assert len(set(calls)) == 1
     draws = idt.get_group(idata, "posterior")["x"].values
     assert np.isfinite(draws).all()
@@ -76,14 +76,20 @@ def test_the_fit_continues_after_the_callback_is_corrected(target):
     assert again.attrs["converged"] == 1
 
 
-@pytest.mark.parametrize("call", [KeyboardInterrupt, StopIteration])
-def test_a_callback_may_end_the_fit(call, target):
+@pytest.mark.parametrize(
+    ("call", "reason", "part"),
+    [
+        (KeyboardInterrupt, "interrupted", "was interrupted"),
+        (StopIteration, "callback", "callback ended"),
+    ],
+)
+def test_a_callback_may_end_the_fit(call, reason, part, target):
     def stop(check):
         raise call
 
-    with warned("interrupted") as record:
+    with warned(part) as record:
         idata = isogmm.fit_isogmm(target, **QUICK, num_components=3, callback=stop)
-    assert idata.attrs["stop_reason"] == "interrupted"
+    assert idata.attrs["stop_reason"] == reason
     assert not any("raised" in str(one.message) for one in record)
 
 
@@ -116,7 +122,7 @@ def test_memory_that_is_not_sufficient_after_the_optimization(
         idata = isogmm.fit_isogmm(target, **QUICK, num_components=3, refine=20)
     assert calls
     assert sum("memory" in str(one.message) for one in record) == 1
-    assert idata.attrs["stop_reason"] == "interrupted"
+    assert idata.attrs["stop_reason"] == "error"
     assert_complete(idata)
 
 

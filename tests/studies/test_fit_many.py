@@ -213,6 +213,14 @@ def test_ctrl_c_ends_the_study():
     assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
 
 
+@pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
+def test_a_callback_that_ends_fits_does_not_end_the_study():
+    results = isogmm.fit_many(
+        log_density(), [as_dict(pair) for pair in DATA], callback=lambda check: True, **OPTIONS
+    )
+    assert [attributes(each)["stop_reason"] for each in results] == ["callback"] * len(DATA)
+
+
 @pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_that_a_library_catches_at_the_end_of_a_fit_ends_the_study(monkeypatch):
     original = build_result.to_inference_data

@@ -19,6 +19,12 @@ __all__ = ["Locate", "Located", "locate"]
 
 #: Starting points that are tried if the search was interrupted before the end of a path.
 NUM_LATE_STARTS = 4
+#: What a search raises that ended before the first point of a path.
+_FAILURES = {
+    StopReason.MAX_SECONDS: DeadlineReachedError,
+    StopReason.INTERRUPTED: KeyboardInterrupt,
+    StopReason.ERROR: MemoryError,  # other errors are not caught without a result
+}
 
 
 def locate(
@@ -41,8 +47,9 @@ def locate(
     ------
     ModelError
         If no starting point has a finite log density, or every candidate diverges.
-    KeyboardInterrupt
-        If the search was interrupted and there is no optimization path.
+    KeyboardInterrupt, MemoryError
+        If the search was interrupted, or the memory was not sufficient, and there is no
+        optimization path.
     """
     target = FitTarget.of(target)
     if not target.has_gradient:
@@ -78,5 +85,5 @@ def _interrupted(search: Search, reason: StopReason) -> Located:
         if state.path is not None:
             return Located.interrupted(candidate_at_end(target, state.path), reason)
     if state.path is None:
-        raise DeadlineReachedError if reason is StopReason.MAX_SECONDS else KeyboardInterrupt
+        raise _FAILURES[reason]
     return Located.interrupted(candidate_of(state.path), reason)

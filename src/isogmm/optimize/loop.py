@@ -196,7 +196,7 @@ class _Windows:
         if not is_good:
             self.ended_by = StopReason.NON_FINITE
         elif any(asks_to_end(observer, check) for observer in self.observers):
-            self.ended_by = StopReason.INTERRUPTED
+            self.ended_by = StopReason.CALLBACK
 
     def result(self, interruption: StopReason | None) -> OptimizeResult:
         """The mixture, its history and the reason why the optimization ended."""

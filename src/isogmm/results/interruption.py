@@ -17,8 +17,8 @@ class Interruption:
     Parameters
     ----------
     reason
-        ``INTERRUPTED`` (Ctrl-C, a lack of memory or an error), ``MAX_SECONDS`` (the time limit),
-        or None where the stage ended by itself.
+        ``INTERRUPTED`` (Ctrl-C), ``MAX_SECONDS`` (the time limit), ``ERROR`` (also a lack of
+        memory), or None where the stage ended by itself.
     """
 
     reason: StopReason | None = None
@@ -70,8 +70,10 @@ def interruptible(target: FitTarget, *, has_result: bool = False) -> Iterator[In
         is_deadline = isinstance(stop, DeadlineReachedError)
         interruption.reason = StopReason.MAX_SECONDS if is_deadline else StopReason.INTERRUPTED
     except Exception as error:
+        reason = StopReason.ERROR
         if interrupt_is_pending():
             interrupt_is_handled()
+            reason = StopReason.INTERRUPTED
         elif is_lack_of_memory(error):
             warn_of_memory(error)
         elif has_result and not isinstance(error, IsogmmError | FitWarning):
@@ -83,7 +85,7 @@ def interruptible(target: FitTarget, *, has_result: bool = False) -> Iterator[In
         else:
             raise
         target.deadline = None
-        interruption.reason = StopReason.INTERRUPTED
+        interruption.reason = reason
 
 
 def is_lack_of_memory(error: Exception) -> bool:

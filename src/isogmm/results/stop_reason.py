@@ -10,7 +10,14 @@ class StopReason(enum.Enum):
     MAX_ITERATIONS = "max_iterations"
     MAX_SECONDS = "max_seconds"
     INTERRUPTED = "interrupted"
+    CALLBACK = "callback"
+    ERROR = "error"
     NON_FINITE = "non_finite"
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the fit was stopped before its end, so that no further stage runs."""
+        return self in _EARLY
 
     @property
     def event(self) -> str:
@@ -36,8 +43,22 @@ _SENTENCES = {
     StopReason.INTERRUPTED: (
         "The fit was interrupted; continue with isogmm.fit_isogmm(model, resume=idata)."
     ),
+    StopReason.CALLBACK: (
+        "The callback ended the fit; continue with isogmm.fit_isogmm(model, resume=idata)."
+    ),
+    StopReason.ERROR: (
+        "An error ended a stage of the fit; correct the cause, and continue with "
+        "isogmm.fit_isogmm(model, resume=idata)."
+    ),
     StopReason.NON_FINITE: (
         "The log density was not finite at any sample of some component; the last finite "
         "mixture was kept. Check the model for parameters outside their support."
     ),
 }
+
+_EARLY = (
+    StopReason.MAX_SECONDS,
+    StopReason.INTERRUPTED,
+    StopReason.CALLBACK,
+    StopReason.ERROR,
+)

@@ -203,10 +203,7 @@ def fit_rows(
 def _may_repeat(idata: Result) -> bool:
     """Whether the fit is unreliable, has not been stopped, and all rows could be read."""
     known = attributes(idata)
-    was_stopped = known["stop_reason"] in (
-        StopReason.INTERRUPTED.value,
-        StopReason.MAX_SECONDS.value,
-    )
+    was_stopped = StopReason(known["stop_reason"]).is_early
     has_weights = np.isfinite(get_group(idata, "sample_stats")["lp"].values).any()
     return known["verdict"] == Verdict.UNRELIABLE.value and has_weights and not was_stopped
 

@@ -254,7 +254,7 @@ def test_numerical_errors_and_interrupts_keep_the_fit():
         callback=lambda check: True,
         **options,
     )
-    assert result.stop_reason is StopReason.INTERRUPTED
+    assert result.stop_reason is StopReason.CALLBACK
     assert result.iterations == 10
     with pytest.raises(OptionError, match="coordinates"):
         optimize_factorized(

@@ -123,7 +123,7 @@ def deliver(
     own = weigh(pool)
     is_flat = own.relative_ess > FLAT_RELATIVE_ESS
     state = _State(pool, own)
-    ended_early = optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
+    ended_early = optimized.stop_reason.is_early
     with interruptible(context.target, has_result=True) as interruption:
         if not ended_early:
             if _may_reweight(own) and not _always_runs_chains(options):

@@ -137,7 +137,7 @@ class MixtureFamily(AbstractFamily[Mixture]):
             if not is_lack_of_memory(error):
                 raise
             warn_of_memory(error)
-        rounds.optimized = replace(rounds.optimized, stop_reason=StopReason.INTERRUPTED)
+        rounds.optimized = replace(rounds.optimized, stop_reason=StopReason.ERROR)
         return self._finished(context, start, rounds)
 
     def _finished(
@@ -272,7 +272,7 @@ class MixtureRounds(AbstractRounds, Generic[Mixture]):
     def _drop(self, optimized: OptimizeResult) -> None:
         """Keep the smaller mixture."""
         self._grows = False
-        if optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+        if optimized.stop_reason.is_early:
             # The smaller mixture is complete, the fit is not: no stage may follow.
             self.optimized = replace(self.optimized, stop_reason=optimized.stop_reason)
         if self.context.save is not None:

@@ -122,8 +122,7 @@ def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
         direction,
     )
     verdict, advice = decide(findings)
-    has_time = fitted.stop_reason not in (StopReason.MAX_SECONDS, StopReason.INTERRUPTED)
-    if verdict is Verdict.UNRELIABLE and has_time:
+    if verdict is Verdict.UNRELIABLE and not fitted.stop_reason.is_early:
         findings, reason = with_causes(target, fitted.delivery, findings)
         if reason is not None:
             fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))
@@ -160,7 +159,7 @@ def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
 def _early_end(fitted: Fitted, has_fixed_length: bool) -> str | None:
     """The sentence about what makes draws unreliable whatever their weights say, or None."""
     reason = fitted.stop_reason
-    early = reason in (StopReason.NON_FINITE, StopReason.INTERRUPTED, StopReason.MAX_SECONDS)
+    early = reason is StopReason.NON_FINITE or reason.is_early
     if reason is StopReason.MAX_ITERATIONS:
         # A number of iterations that the user fixed together with the step is not a budget.
         is_own = fitted.delivery.selection.source is DrawSource.MIXTURE

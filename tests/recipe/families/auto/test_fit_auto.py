@@ -174,7 +174,7 @@ def test_an_interrupt_leaves_the_isotropic_fit():
         return True
 
     idata = fit_isogmm(different_modes().target(), family="auto", callback=stop, **QUICK)
-    assert idata.attrs["stop_reason"] == "interrupted"
+    assert idata.attrs["stop_reason"] == "callback"
     assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
 
 

@@ -212,7 +212,7 @@ class TestResult:
         path = tmp_path / "fit.npz"
         target = correlated_gaussian(3, 5.0).target()
         options = {"checkpoint": path, "covariance": covariance, "refine": 0, **QUICK}
-        with pytest.warns(FitWarning, match="interrupted"):
+        with pytest.warns(FitWarning, match="The callback ended the fit"):
             fit_gmmvi(target, callback=lambda check: True, **options)
         assert path.exists()
         idata = fit_gmmvi(target, **options)

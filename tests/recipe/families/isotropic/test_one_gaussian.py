@@ -85,5 +85,5 @@ def test_a_callback_sees_it_and_may_end_the_fit():
     checks = []
     idata = fit_isogmm(truth.target(), callback=lambda c: not checks.append(c), **QUICK)
     assert [check.iteration for check in checks] == [0]
-    assert idata.attrs["stop_reason"] == "interrupted"
+    assert idata.attrs["stop_reason"] == "callback"
     assert idata.attrs["num_components"] == 1

@@ -55,6 +55,10 @@ REMEDIES = {
     StopReason.MAX_ITERATIONS: "; continue with isogmm.fit_factorized(model, resume=idata).",
     StopReason.MAX_SECONDS: "; continue with isogmm.fit_factorized(model, resume=idata).",
     StopReason.INTERRUPTED: "; continue with isogmm.fit_factorized(model, resume=idata).",
+    StopReason.CALLBACK: "; continue with isogmm.fit_factorized(model, resume=idata).",
+    StopReason.ERROR: (
+        "; correct the cause, and continue with isogmm.fit_factorized(model, resume=idata)."
+    ),
     StopReason.NON_FINITE: (
         "; the last finite mixture was kept. Choose an initial mixture nearer to the posterior "
         "with center, spread and variance, or check the model for parameters outside their support."
@@ -236,8 +240,7 @@ class FactorizedRounds(AbstractRounds):
             self.context.costs.begin(Stage.MIXTURE, note)
             runner = algorithm.runner(self.context.target, mixture, generator)
             yield Round(runner, algorithm.schedule, stopping)
-            last = self.results[-1].stop_reason
-            if last in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+            if self.results[-1].stop_reason.is_early:
                 return
 
     def add(self, optimized: OptimizeResult) -> None:

@@ -161,7 +161,7 @@ class Isotropic(MixtureFamily[IsotropicMixture]):
         self, context: FitContext, optimized: OptimizeResult, pool: Pool
     ) -> tuple[OptimizeResult, Pool]:
         """See :func:`isogmm.recipe.families.isotropic.tails.cover_tails`."""
-        if optimized.stop_reason in (StopReason.INTERRUPTED, StopReason.MAX_SECONDS):
+        if optimized.stop_reason.is_early:
             return optimized, pool
         found = Covered(optimized.mixture, pool, 0.0)
         with interruptible(context.target, has_result=True) as interruption:

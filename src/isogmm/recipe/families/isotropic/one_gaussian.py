@@ -76,6 +76,6 @@ def one_gaussian(
         in_tail=True,
     )
     ends = [asks_to_end(observer, check) for observer in observers]
-    reason = StopReason.INTERRUPTED if any(ends) else StopReason.CONVERGED
+    reason = StopReason.CALLBACK if any(ends) else StopReason.CONVERGED
     history = {name: np.array([getattr(check, name)]) for name in HISTORY}
     return OptimizeResult(mixture, history, reason, 0, None), pool
