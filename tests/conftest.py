@@ -14,10 +14,9 @@ from pathlib import Path
 # took 7 % of the processor time of PyMC models.
 os.environ.setdefault("PYTENSOR_FLAGS", "cxx=,linker=py,traceback__limit=0")
 # One thread for the linear algebra of NumPy and SciPy.  The matrices of the suite are small: the
-# tests of the search took a fifth of the processor time that they took with two threads.  Workers of
-# pytest inherit these values; a single process has already loaded NumPy, but not SciPy.
-for library in ("OMP", "OPENBLAS", "MKL"):
-    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+# tests of the search took a fifth of the processor time that they took with two threads.  Workers
+# of pytest inherit the value; a single process has already loaded NumPy, but not SciPy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Pictures are drawn to files, never to a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
 # Compiled programs are stored for all processes and later sessions.  Reading them takes a tenth of
