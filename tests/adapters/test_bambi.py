@@ -58,7 +58,14 @@ def delivered(model):
     return target, groups, raw, target.finish(from_groups({"posterior": raw}))
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        # The family does not matter for the variables and the intercept.
+        pytest.param(name, marks=pytest.mark.long) if name == "logistic" else name
+        for name in MODELS
+    ],
+)
 def case(request):
     model = MODELS[request.param]()
     return model, *delivered(model)

@@ -57,6 +57,7 @@ def test_numpyro_pathfinder_is_that_of_blackjax():
     check(idata, "blackjax", "pathfinder")
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_numpyro_laplace_is_its_own():
     pytest.importorskip("numpyro")
@@ -99,6 +100,7 @@ def test_what_no_adapter_knows_is_refused():
         baselines.nuts(object())
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.slow
 def test_svgd_on_a_constrained_site_keeps_the_jacobian():

@@ -83,7 +83,12 @@ CASES = [
     ),
     pytest.param("isogmm_numpyro", numpyro_counts, id="numpyro-counts", marks=pytest.mark.numpyro),
     pytest.param("isogmm_pymc", pymc_schools, id="pymc-schools", marks=pytest.mark.pymc),
-    pytest.param("isogmm_pymc", pymc_counts, id="pymc-counts", marks=pytest.mark.pymc),
+    pytest.param(
+        "isogmm_pymc",
+        pymc_counts,
+        id="pymc-counts",
+        marks=[pytest.mark.pymc, pytest.mark.long],
+    ),
 ]
 ADAPTERS = {"isogmm_numpyro": "NumPyroAdapter", "isogmm_pymc": "PyMCAdapter"}
 

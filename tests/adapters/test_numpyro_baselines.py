@@ -55,7 +55,7 @@ def test_every_baseline_is_tested(baselines):
 
 @pytest.mark.parametrize(
     "name",
-    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
+    [n if n == "nuts" else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
 )
 def test_baseline_finds_the_known_posterior(baselines, name):
     idata = baselines[name](

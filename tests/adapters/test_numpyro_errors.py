@@ -274,9 +274,14 @@ TERMS = {
     "latent": (prior, r"latent site 'bad' \(Normal\) is -inf: its loc is not finite"),
     "gradient": (gradient, r"its gradient is not.*jnp\.where"),
 }
+#: Models that take seconds to compile; the checks of a site are the same for all distributions.
+COSTLY_TERMS = ("bound of an event", "count", "covariance", "bound")
 
 
-@pytest.mark.parametrize("case", TERMS)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(n, marks=pytest.mark.long) if n in COSTLY_TERMS else n for n in TERMS],
+)
 def test_the_term_that_is_not_finite_is_named(case):
     model, message = TERMS[case]
     target = target_of(model, 10.0 * Y)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-pytestmark = [pytest.mark.numpyro, pytest.mark.stack]
+pytestmark = pytest.mark.numpyro
 numpyro = pytest.importorskip("numpyro")
 
 import jax  # noqa: E402

@@ -10,6 +10,8 @@ from numpyro.infer.util import potential_energy
 
 from isogmm.model.to_target import to_target
 
+pytestmark = pytest.mark.numpyro
+
 COUNTS = np.array([0, 5, 3, 10])
 
 

@@ -21,8 +21,17 @@ from helpers.numpyro_models import BY_HAND, CASES, random_positions  # noqa: E40
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
 
-CONTINUOUS = [name for name, case in CASES.items() if not case.discrete]
-DISCRETE = [name for name, case in CASES.items() if case.discrete]
+#: Models whose programs take seconds to compile.  The transforms of their sites are NumPyro's.
+COSTLY = ("supports", "improper", "multivariate", "hidden_markov")
+
+
+def names_of(*, discrete=(False, True)):
+    """Names of the cases; those in ``COSTLY`` are marked as long."""
+    names = [name for name, case in CASES.items() if case.discrete in discrete]
+    return [pytest.param(n, marks=pytest.mark.long) if n in COSTLY else n for n in names]
+
+
+CONTINUOUS, DISCRETE = names_of(discrete=(False,)), names_of(discrete=(True,))
 
 
 @functools.cache
@@ -103,7 +112,7 @@ def assert_same_values(found, expected):
         np.testing.assert_allclose(found[site], value, rtol=1e-10, atol=1e-12, err_msg=site)
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize("name", names_of())
 def test_every_axis_has_one_name_of_its_length(name):
     _, target = target_of(name)
     groups = target.constrain(random_positions(target.dim), 0)

@@ -175,6 +175,7 @@ def test_log_densities_of_whole_vectors_have_no_labels():
     assert "area" not in get_group(result, "log_prior")["effect"].dims
 
 
+@pytest.mark.long
 @pytest.mark.bambi
 @pytest.mark.slow
 # Bambi's formulas and PyMC below it use what pandas and others have deprecated.

@@ -73,7 +73,8 @@ SUPPORTS = {
 
 
 # Single precision is what NumPyro has unless the user asks for another.
-@pytest.mark.parametrize("x64", [pytest.param(True, marks=pytest.mark.long), False])
+@pytest.mark.long
+@pytest.mark.parametrize("x64", [True, False])
 def test_draws_have_the_quantiles_of_the_prior(x64):
     before = jax.config.jax_enable_x64
     with in_precision(x64):

@@ -69,7 +69,8 @@ SUPPORTS = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float64", pytest.param("float32", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_draws_have_the_quantiles_of_the_prior(precision):
     with pytensor.config.change_flags(floatX=precision):
         model = supports()

@@ -48,7 +48,7 @@ OPTIONS = {
 @pytest.mark.parametrize(
     "name",
     # The others are classes of the same interface of PyMC.
-    [n if n in ("nuts", "advi") else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
+    [n if n == "advi" else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
 )
 def test_a_baseline_finds_a_gaussian_posterior(name):
     model = conjugate()

@@ -40,6 +40,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.long
 def test_the_operations_of_the_adapter_are_registered():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)],

@@ -191,16 +191,22 @@ MODELS = [
     flat,
     data_and_potential,
     imputed,
-    zero_sum,
-    correlated,
     simplex_mixture,
-    censored,
-    custom,
-    interpolated,
     # Distributions that PyMC itself writes with the operations of the models above.
     *(
         pytest.param(build, marks=pytest.mark.long)
-        for build in (ordinal, truncated, hilbert_space_process, counts, series)
+        for build in (
+            zero_sum,
+            correlated,
+            censored,
+            custom,
+            interpolated,
+            ordinal,
+            truncated,
+            hilbert_space_process,
+            counts,
+            series,
+        )
     ),
 ]
 

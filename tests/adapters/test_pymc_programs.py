@@ -147,6 +147,7 @@ def test_the_model_of_an_open_context_is_taken():
         adapter.to_target(None, (), {}, 0)
 
 
+@pytest.mark.long
 def test_processwide_settings_stay_as_they_are():
     code = """
 import os, sys
