@@ -454,9 +454,23 @@ FAULTS = [
     Fault(
         "steps are not shortened after a recording with few accepted proposals",
         CHAINS + "sampler.py",
-        "self.step_size *= float(np.sqrt(wanted / found))",
+        "self.step_size *= float(np.exp(log_step_change(acceptance)))",
         "pass",
         ("tests/draws/chains/test_sampler.py",),
+    ),
+    Fault(
+        "steps grow while all energies decrease",
+        CHAINS + "sampler.py",
+        "expected = stationary_acceptance(transition.energy_decrease)",
+        "expected = acceptance",
+        ("tests/draws/chains/test_sampler.py",),
+    ),
+    Fault(
+        "warm-up: steps need not be tuned",
+        CHAINS + "warmup.py",
+        "return self.sampler.has_tuned_steps",
+        "return True",
+        WARMUP,
     ),
     Fault(
         "R-hat: all draws are copied at once",

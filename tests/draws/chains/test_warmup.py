@@ -21,6 +21,11 @@ class Forgetful:
         self.forgets_after, self.changes_at = forgets_after, changes_at
         self.coordinates = SimpleNamespace(changed_at=0, settled_at=settled_at)
         self.target = SimpleNamespace(num_gradient_evaluations=0)
+        self.tuned_at = 0
+
+    @property
+    def has_tuned_steps(self):
+        return self.count >= self.tuned_at
 
     def transition(self, *, tune):
         assert tune
@@ -66,6 +71,13 @@ def test_a_form_that_may_still_change_prolongs_the_warm_up():
     sampler = Forgetful(forgets_after=2, settled_at=24)
     WarmUp(sampler, 8, 10**9).run(None)
     assert sampler.count == 24
+
+
+def test_steps_that_are_not_tuned_prolong_the_warm_up():
+    sampler = Forgetful(forgets_after=2)
+    sampler.tuned_at = 17
+    WarmUp(sampler, 8, 10**9).run(None)
+    assert sampler.count == 17
 
 
 def test_the_warm_up_is_longer_in_a_form_of_many_dimensions(monkeypatch):

@@ -59,6 +59,8 @@ class CoordinateAdaptation:
         The non-centered form, or None.
     changed_at
         Number of transitions at the last change of the non-centered form.
+    adapted_at
+        Number of transitions at the last change of any kind.
     settled_at
         Number of transitions until which the form may change freely; the warm-up lasts as long.
     """
@@ -74,7 +76,7 @@ class CoordinateAdaptation:
         self.target, self.groups = target, groups
         self.space: Density = target
         self.noncentering: NonCentering | None = None
-        self.changed_at = self.settled_at = 0
+        self.changed_at = self.adapted_at = self.settled_at = 0
         self._centered_map = chains.affine_map
         num_kept = NUM_LEARNING_TRANSITIONS
         if chains.points.shape[1] > MAX_DENSE_DIM:
@@ -113,7 +115,7 @@ class CoordinateAdaptation:
             self._visited.append((self.positions(chains), self.log_density(chains)))
         if count not in ADAPTATION_TRANSITIONS:
             return chains
-        chains = self._whiten(chains)
+        chains, self.adapted_at = self._whiten(chains), count
         if self._seeks_noncentering and count >= FIRST_NONCENTERING:
             # Degenerate draws leave the coordinates as they are.
             with suppress(OptionError, np.linalg.LinAlgError):

@@ -61,12 +61,12 @@ class TrajectorySettings:
 
 
 class Transition(NamedTuple):
-    """State of the chains after one transition, and three quantities (m,) of each chain.
+    """State of the chains after one transition, and four quantities (m,) of each chain.
 
-    ``acceptance`` is the acceptance probability of the first try, ``moved`` whether any try was
-    accepted.  ``step_too_large`` holds for a chain that did not move and whose tries all had an
-    acceptance ratio below ``MIN_ACCEPTANCE``.  ``recycled`` are states from the middles of the
-    first trajectories.
+    ``acceptance`` is the acceptance probability of the first try, ``energy_decrease`` the decrease
+    of the Hamiltonian in it, and ``moved`` whether any try was accepted.  ``step_too_large`` holds
+    for a chain that did not move and whose tries all had an acceptance ratio below
+    ``MIN_ACCEPTANCE``.  ``recycled`` are states from the middles of the first trajectories.
     """
 
     chains: Chains
@@ -74,6 +74,7 @@ class Transition(NamedTuple):
     moved: Bool[np.ndarray, " m"]
     step_too_large: Bool[np.ndarray, " m"]
     recycled: Chains
+    energy_decrease: Float[np.ndarray, " m"]
 
 
 def hmc_transition(
@@ -108,7 +109,9 @@ def hmc_transition(
     moved = uniforms[0] < acceptance
     too_large = decrease < np.log(MIN_ACCEPTANCE)
     recycled = chains.accept(middle, np.log(uniforms[0]) < middle_decrease)
-    transition = Transition(chains.accept(proposal, moved), acceptance, moved, too_large, recycled)
+    transition = Transition(
+        chains.accept(proposal, moved), acceptance, moved, too_large, recycled, decrease
+    )
     if len(tries) > 1:
         log_rejected = log_rejection_probability(decrease)
         _retry(target, chains, transition, momenta, uniforms, tries, log_rejected)
@@ -139,7 +142,7 @@ def _retry(
     log_rejected
         Log probability that the first try is rejected.
     """
-    result, _, moved, too_large, _ = transition
+    result, moved, too_large = transition.chains, transition.moved, transition.step_too_large
     rejected = np.flatnonzero(~moved)
     log_rejected = log_rejected[rejected]
     for index in range(1, len(tries)):

@@ -1,8 +1,10 @@
 """Parallel HMC chains and their adaptation: step size, delayed rejection, coordinates."""
 
+from collections import deque
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from isogmm.draws.chains.adaptation import CoordinateAdaptation
 from isogmm.draws.chains.hmc import MIN_ACCEPTANCE, TrajectorySettings, Transition, hmc_transition
@@ -14,14 +16,19 @@ from isogmm.model.target import Target
 
 #: Acceptance probability that the step size is tuned to.
 TARGET_ACCEPTANCE = 0.8
-#: Mean acceptance probability of a recording that is discarded below which steps are shortened, in
-#: more than ``MAX_DENSE_DIM`` dimensions.  With 100,000 coordinates it was 0.3 and less.
+#: Mean acceptance probability below which steps are too long, in more than ``MAX_DENSE_DIM``
+#: dimensions: the warm-up continues, and steps are shortened when a recording is discarded.  With
+#: 100,000 coordinates it was 0.3 and less.
 MIN_RECORDED_ACCEPTANCE = 0.5
+#: Interquartile range of a standard normal distribution.
+NORMAL_QUARTILE_RANGE = 1.349
 #: Change of the log step size for each unit of the error of the acceptance probability: at
 #: first, and after this number of transitions.
 EARLY_TUNING_RATE, LATE_TUNING_RATE, NUM_EARLY_TRANSITIONS = 2.0, 0.7, 6
 #: Bounds of the change of the log step size in one transition.
 MIN_LOG_STEP_CHANGE, MAX_LOG_STEP_CHANGE = -1.0, 0.3
+#: The upper bound in more than ``MAX_DENSE_DIM`` dimensions, where the wanted step is computed.
+MAX_LARGE_LOG_STEP_CHANGE = 0.5
 #: Bounds of the random factor of each integration time, against periodic trajectories.
 MIN_LENGTH_FACTOR, MAX_LENGTH_FACTOR = 0.8, 1.2
 #: Smallest factor of the step sizes of a transition with mixed ones.
@@ -81,6 +88,8 @@ class Sampler:
         self.trajectories = Trajectories()
         self.count = 0
         self.neck: list[np.ndarray] = []
+        self._is_large = chains.points.shape[1] > MAX_DENSE_DIM
+        self._acceptance: deque[float] = deque(maxlen=NUM_TUNING_TRANSITIONS)
         self.coordinates = CoordinateAdaptation(
             self.target, chains, groups, allow_noncentering=adapt_to_funnels
         )
@@ -89,6 +98,17 @@ class Sampler:
     def has_several_modes(self) -> bool:
         """Whether the chains belong to more than one mode."""
         return bool(np.any(self.groups != self.groups[0]))
+
+    @property
+    def has_tuned_steps(self) -> bool:
+        """Whether the step size suits the present coordinates.
+
+        In few dimensions it always counts as suitable.  In many, the acceptance probabilities of
+        several transitions after the last change of the coordinates decide.
+        """
+        is_known = self.count >= self.coordinates.adapted_at + NUM_TUNING_TRANSITIONS
+        is_high = float(np.mean(self._acceptance or [0.0])) >= MIN_RECORDED_ACCEPTANCE
+        return not self._is_large or (is_known and is_high)
 
     @property
     def positions(self) -> Float[np.ndarray, "m d"]:
@@ -132,7 +152,7 @@ class Sampler:
             if kind is Kind.SHORT:
                 self._detect_neck(transition)
             if kind is not Kind.MIXED:
-                self._tune_steps(transition)
+                self._tune_steps(transition, kind)
             self._adapt_coordinates()
         return float(transition.acceptance.mean()), transition.moved
 
@@ -140,12 +160,10 @@ class Sampler:
         """Shorten the steps for which a discarded recording had this mean acceptance probability.
 
         In many dimensions the chains reach the typical set late, and steps that were tuned before
-        are too long there.  The acceptance probability of steps ε is about 2 Φ(-c ε²) (Beskos,
-        Pillai, Roberts, Sanz-Serna and Stuart 2013, Bernoulli 19).
+        are too long there.
         """
-        if self.chains.points.shape[1] > MAX_DENSE_DIM and acceptance < MIN_RECORDED_ACCEPTANCE:
-            wanted, found = ndtri(0.5 * np.array([TARGET_ACCEPTANCE, max(acceptance, 1e-3)]))
-            self.step_size *= float(np.sqrt(wanted / found))
+        if self._is_large and acceptance < MIN_RECORDED_ACCEPTANCE:
+            self.step_size *= float(np.exp(log_step_change(acceptance)))
 
     def _settings(self, kind: Kind) -> TrajectorySettings:
         """Settings of a trajectory of this kind, with a random integration time."""
@@ -172,11 +190,21 @@ class Sampler:
         if self.retry_factor and is_tuned and has_neck:
             self.neck.append(self.positions[transition.step_too_large])
 
-    def _tune_steps(self, transition: Transition) -> None:
+    def _tune_steps(self, transition: Transition, kind: Kind) -> None:
         """Update the step size, and whether rejected proposals are tried again."""
-        error = transition.acceptance.mean() - TARGET_ACCEPTANCE
+        acceptance = float(transition.acceptance.mean())
         rate = EARLY_TUNING_RATE if self.count < NUM_EARLY_TRANSITIONS else LATE_TUNING_RATE
-        change = np.clip(rate * error, MIN_LOG_STEP_CHANGE, MAX_LOG_STEP_CHANGE)
+        change = rate * (acceptance - TARGET_ACCEPTANCE)
+        change = float(np.clip(change, MIN_LOG_STEP_CHANGE, MAX_LOG_STEP_CHANGE))
+        if self._is_large:
+            expected = stationary_acceptance(transition.energy_decrease)
+            by_energy = log_step_change(expected)
+            # The error of the energy returns to zero in long trajectories.
+            may_grow = kind is Kind.SHORT and acceptance > TARGET_ACCEPTANCE
+            change = by_energy if may_grow else min(change, by_energy)
+            change = float(np.clip(change, MIN_LOG_STEP_CHANGE, MAX_LARGE_LOG_STEP_CHANGE))
+            acceptance = min(acceptance, expected)
+        self._acceptance.append(acceptance)
         self.step_size *= float(np.exp(change))
         if self.adapt_to_funnels and self.count >= MIN_RETRY_TRANSITIONS:
             low_share = float((transition.acceptance < MIN_ACCEPTANCE).mean())
@@ -187,3 +215,29 @@ class Sampler:
         self.chains = self.coordinates.adapt(self.chains, self.count)
         if self.coordinates.changed_at == self.count:
             self.retry_factor, self.neck, self.trajectories = 0.0, [], Trajectories()
+
+
+def stationary_acceptance(energy_decrease: Float[np.ndarray, " m"]) -> float:
+    """Acceptance probability of stationary chains whose energies change by values this different.
+
+    In many dimensions the change of the energy of stationary chains is normal with variance σ² and
+    mean σ²/2, so that the acceptance probability is 2 Φ(-σ/2) (Beskos, Pillai, Roberts, Sanz-Serna
+    and Stuart 2013, Bernoulli 19).  Before chains are stationary, the energies of all change by a
+    common amount, proportional to the dimension.  If these decrease, all proposals are accepted,
+    whatever the step size.  The differences between chains depend on the step size alone.
+    """
+    finite = energy_decrease[np.isfinite(energy_decrease)]
+    if not len(finite):
+        return 0.0
+    low, high = np.quantile(finite, [0.25, 0.75])
+    return float(2.0 * ndtr(-0.5 * (high - low) / NORMAL_QUARTILE_RANGE))
+
+
+def log_step_change(acceptance: float) -> float:
+    """Change of the log step size that leads from this acceptance probability to the wanted one.
+
+    In many dimensions, the acceptance probability of steps ε is about 2 Φ(-c ε²).
+    """
+    bounded = np.clip(acceptance, 1e-3, 1.0 - 1e-3)
+    wanted, found = ndtri(0.5 * np.array([TARGET_ACCEPTANCE, bounded]))
+    return float(0.5 * np.log(wanted / found))

@@ -28,7 +28,8 @@ class WarmUp:
     """Warm-up of the chains.
 
     It lasts until the correlation with the starting points is below a threshold for every
-    coordinate, and then as many transitions again.  Where the chains change to other coordinates,
+    coordinate, and then as many transitions again.  In many dimensions it also lasts until the step
+    size is tuned.  Where the chains change to other coordinates,
     or have spread far beyond their starting points, their positions become the new starting
     points.
 
@@ -111,7 +112,9 @@ class WarmUp:
         length = max(self._length, coordinates.settled_at)
         if self._is_pooled:
             length = max(length, POOLED_WARMUP_FACTOR * coordinates.changed_at)
-        return self.sampler.count >= length and self.independent_at is not None
+        if self.sampler.count < length or self.independent_at is None:
+            return False
+        return self.sampler.has_tuned_steps
 
     def _update_independence(self) -> None:
         """Compare the positions with the starting points, or replace these."""
