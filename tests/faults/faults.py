@@ -30,6 +30,7 @@ WARMUP = ("tests/draws/chains/test_warmup.py",)
 CONVERGENCE = ("tests/draws/chains/test_convergence.py",)
 REMAINING_BIAS = ("tests/draws/chains/test_remaining_bias.py",)
 ESTIMATES = ("tests/locate/modes/test_estimates.py",)
+KINKS = ("tests/locate/modes/test_kinks.py",)
 RECORDING = ("tests/draws/chains/test_recording.py",)
 REPEATS = ("tests/draws/test_refine_repeats.py",)
 AGREEMENT = ("tests/draws/test_agreement.py",)
@@ -640,6 +641,27 @@ FAULTS = [
         " or not is_dip_between(target, other, mean)",
         "",
         ESTIMATES,
+    ),
+    Fault(
+        "kinks: a Gaussian that does not become wider joins maxima",
+        LOCATE + "modes/kinks.py",
+        "or not found > maximum.laplace + MIN_KINK_GAP",
+        "",
+        KINKS,
+    ),
+    Fault(
+        "kinks: the paths to merged maxima are not counted",
+        LOCATE + "modes/kinks.py",
+        "mode.count += other.count",
+        "pass",
+        KINKS,
+    ),
+    Fault(
+        "kinks: estimates near the ELBO are examined",
+        LOCATE + "modes/kinks.py",
+        "one.laplace < likely",
+        "True",
+        KINKS,
     ),
     Fault(
         "missed modes are named from eleven dimensions only",

@@ -10,6 +10,7 @@ from isogmm.locate.gaussian.gaussians import Gaussians
 from isogmm.locate.located import INCOMPLETE, SearchEnd
 from isogmm.locate.modes.estimates import MAX_LOG_MASS_GAP, check_estimates, without_slopes
 from isogmm.locate.modes.found_modes import FoundModes
+from isogmm.locate.modes.kinks import merge_kinks
 from isogmm.locate.modes.local_gaussians import fit_shapes
 from isogmm.locate.modes.open_cone import check_no_open_cone
 from isogmm.locate.modes.quiet_rounds import num_quiet_rounds
@@ -101,7 +102,7 @@ class ModeSearch:
         end: SearchEnd | None = SearchEnd.NO_MAXIMUM
         num_rounds = num_quiet = 0
         if self.maxima:
-            check_estimates(self.target, self.generator, self.maxima, self.elbo)
+            self._check_maxima()
             end = self._limit()
             if is_large and not self._has_several():
                 end = SearchEnd.ONE_MODE
@@ -109,7 +110,7 @@ class ModeSearch:
             known = self.relevant()
             self._round()
             num_rounds += 1
-            check_estimates(self.target, self.generator, self.maxima, self.elbo)
+            self._check_maxima()
             new = [one for one in self._counted() if all(one is not other for other in known)]
             num_new = len(without_slopes(self.target, self.generator, new, known))
             num_quiet = 0 if num_new else num_quiet + 1
@@ -143,6 +144,11 @@ class ModeSearch:
         best = max([self.elbo, *(maximum.log_mass for maximum in self.maxima)])
         lowest = best - MAX_LOG_MASS_GAP
         return [one for one in self.maxima if max(one.log_mass, one.reach) > lowest]
+
+    def _check_maxima(self) -> None:
+        """Merge the maxima of one mode, and replace wrong estimates of masses."""
+        merge_kinks(self.target, self.generator, self.maxima, self.elbo)
+        check_estimates(self.target, self.generator, self.maxima, self.elbo)
 
     def _counted(self) -> list[LocalMaximum]:
         """The relevant maxima whose estimated mass is not small; an ELBO is only a lower bound."""

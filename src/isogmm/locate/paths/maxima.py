@@ -58,6 +58,8 @@ class LocalMaximum:
         Value that the ELBO may reach after more iterations.
     shape
         A fitted Gaussian and the axes along which the mode differs from it; None if not known.
+    is_widened
+        Whether the factor is that of a fitted Gaussian, because the maximum lies at a kink.
     """
 
     position: Float[np.ndarray, " d"]
@@ -69,6 +71,7 @@ class LocalMaximum:
     num_from_own: int = 0
     reach: float = -np.inf
     shape: ModeShape | None = None
+    is_widened: bool = False
 
     @property
     def independent_count(self) -> int:
@@ -167,13 +170,16 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
 
 
 def is_dip_between(
-    target: Target, maximum: LocalMaximum, position: Float[np.ndarray, " d"]
+    target: Target,
+    maximum: LocalMaximum,
+    position: Float[np.ndarray, " d"],
+    min_dip: float = MIN_DIP_NATS,
 ) -> bool:
-    """Whether the log density falls between a maximum and another position."""
+    """Whether the log density falls by ``min_dip`` nats between a maximum and another position."""
     fractions = np.linspace(0.0, 1.0, NUM_LINE_POINTS)[1:, None]
     values = target.values(maximum.position + fractions * (position - maximum.position))
     lower = min(maximum.log_density, float(values[-1]))
-    return not bool(values.min() >= lower - MIN_DIP_NATS)
+    return not bool(values.min() >= lower - min_dip)
 
 
 def _count(maxima: Sequence[LocalMaximum], end: Float[np.ndarray, " d"]) -> bool:
