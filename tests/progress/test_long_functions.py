@@ -1,6 +1,6 @@
 """Every long function shows a line, unless it is switched off.
 
-The line of ``nuts_from`` is tested in samplers/test_nuts_and_smc_from.py.
+The lines of ``nuts_from`` and ``smc_from`` are tested in samplers/test_nuts_and_smc_from.py.
 """
 
 import inspect
@@ -57,12 +57,6 @@ def test_a_baseline_names_its_method(shown, model):
     baselines.laplace(model, **SHAPE)
     assert re.fullmatch(r"isogmm: running laplace, \d+ s", shown[0])
     assert len(shown) == 2  # the line, and its end
-
-
-def test_smc_shows_its_run_and_temperature(shown, model, idata):
-    pytest.importorskip("blackjax")
-    isogmm.smc_from(idata, model, **SHAPE, num_moves=1)
-    assert any("run 2 of 2, inverse temperature 1, 100 % done" in text for text in shown[:-1])
 
 
 def test_nothing_is_shown_where_it_is_switched_off(shown, model, idata):

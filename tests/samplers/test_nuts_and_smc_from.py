@@ -92,9 +92,11 @@ def test_nuts_from_visits_the_modes_in_proportion(model, idata, monkeypatch):
     assert set(np.unique(get_group(result, "sample_stats")["mode"])) == {0, 1}
 
 
-def test_smc_from_gives_the_evidence(model, idata):
+def test_smc_from_gives_the_evidence(model, idata, monkeypatch):
     pytest.importorskip("blackjax")
+    shown = notebook_line(monkeypatch)
     result = isogmm.smc_from(idata, model, draws=1000, chains=3, random_seed=3)
+    assert any("run 3 of 3, inverse temperature 1, 100 % done" in text for text in shown[:-1])
     found = attributes(result)
     assert found["log_evidence_se"] < 0.1
     # A standard error from three runs is itself uncertain: it is taken as at least 0.02 nats.

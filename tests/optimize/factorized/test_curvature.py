@@ -89,8 +89,8 @@ def kl_from_best(with_curvature, num_components):
     return (quadratic + np.sum(ratio - 1.0 - np.log(ratio))) / (2 * DIM)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("num_components", [1, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("num_components", [1, 3])
 def test_strongly_coupled_coordinates_converge(num_components, unchecked):
     # The steps are stable for each coordinate alone (γ = 0.1), but not for all together:
     # 0.1 (d + 1) / 2 = 10.

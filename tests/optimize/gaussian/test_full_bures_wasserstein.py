@@ -215,7 +215,9 @@ def test_arrays_move_with_the_coordinates(kind):
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("whitening", [AdaptDense(), AdaptDiagonal()])
+@pytest.mark.parametrize(
+    "whitening", [AdaptDense(), pytest.param(AdaptDiagonal(), marks=pytest.mark.long)]
+)
 def test_coordinates_adapt(whitening):
     truth = correlated_gaussian(3, 30.0)
     result = fit(

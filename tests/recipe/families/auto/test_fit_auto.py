@@ -87,8 +87,11 @@ def test_nothing_changes_where_isotropic_components_are_enough(target):
 
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_one_gaussian_for_each_mode(tmp_path):
-    truth = different_modes()
-    fits = {f: fit_isogmm(truth.target(), family=f, **QUICK) for f in ("isotropic", "auto")}
+    truth, path = different_modes(), tmp_path / "fit.npz"
+    fits = {
+        "isotropic": fit_isogmm(truth.target(), family="isotropic", **QUICK),
+        "auto": fit_isogmm(truth.target(), family="auto", checkpoint=path, **QUICK),
+    }
     facts = {family: idata.attrs for family, idata in fits.items()}
     # The target is normalized, and one Gaussian for each mode is exact.
     assert facts["isotropic"]["elbo"] < -0.2
@@ -106,6 +109,9 @@ def test_one_gaussian_for_each_mode(tmp_path):
     assert isinstance(isogmm.Mixture.from_idata(resumed), GaussianMixture)
     with pytest.raises(OptionError, match="fit_gmmvi"):
         fit_isogmm(truth.target(), family="isotropic", resume=saved, **QUICK)
+    # A checkpoint continues the family that it holds.
+    again = fit_isogmm(truth.target(), family="auto", checkpoint=path, refine=0, **QUICK)
+    assert isinstance(isogmm.Mixture.from_idata(again), GaussianMixture)
 
 
 #: Fits of the two curved modes.
@@ -158,14 +164,6 @@ def test_few_iterations_where_the_mixture_is_nearly_accurate():
     assert divergences[1] < 0.25 * divergences[0]
     gradients = [idata.attrs["num_gradient_evaluations"] for idata in fits]
     assert gradients[1] < 1.08 * gradients[0]
-
-
-def test_a_checkpoint_continues_the_family_that_it_holds(tmp_path):
-    path, target = tmp_path / "fit.npz", different_modes().target()
-    first = fit_isogmm(target, family="auto", checkpoint=path, **QUICK)
-    again = fit_isogmm(target, family="auto", checkpoint=path, refine=0, **QUICK)
-    for idata in (first, again):
-        assert isinstance(isogmm.Mixture.from_idata(idata), GaussianMixture)
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")

@@ -154,8 +154,15 @@ class TestChains:
 
 
 class TestResult:
-    @pytest.mark.parametrize("method", ["auto", "bw"])
-    @pytest.mark.parametrize("covariance", ["full", "diagonal"])
+    @pytest.mark.parametrize(
+        ("method", "covariance"),
+        [
+            ("auto", "full"),
+            ("bw", "diagonal"),
+            pytest.param("auto", "diagonal", marks=pytest.mark.long),
+            pytest.param("bw", "full", marks=pytest.mark.long),
+        ],
+    )
     def test_a_gaussian_posterior(self, method, covariance):
         truth = correlated_gaussian(4, 20.0)
         # With one or two of eight seeds, 0 among them, the short HMC chains do not confirm the
