@@ -153,7 +153,10 @@ def shifted(*args, **kwargs):
 
 
 @pytest.mark.numpyro
-@pytest.mark.parametrize(("fit", "words"), [(narrow, "too narrow"), (shifted, "too high")])
+@pytest.mark.parametrize(
+    ("fit", "words"),
+    [(narrow, "too narrow"), pytest.param(shifted, "too high", marks=pytest.mark.long)],
+)
 def test_a_wrong_fit_is_detected(fit, words):
     with pytest.warns(FitWarning, match=f"not calibrated: the posterior of mu is {words}"):
         result = isogmm.calibrate(normal, Y, n=15, fit=fit, random_seed=1)

@@ -76,6 +76,7 @@ def test_an_exact_method_scores_at_the_floor():
     assert abs(row["mmd2"]) < NUM_STANDARD_ERRORS * row["mmd2_floor"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_exact_methods_lie_around_the_floor_not_below_or_above_it():
     reference = gaussian_draws(0, draws=625)

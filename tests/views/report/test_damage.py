@@ -28,6 +28,15 @@ SEARCH = {
 }
 
 
+def some_pairs(names, kinds):
+    """Pairs with every name and every kind; three quarters of all pairs are marked as long."""
+    return [
+        pytest.param(name, kind, marks=pytest.mark.long if (i + j) % 4 else ())
+        for i, name in enumerate(names)
+        for j, kind in enumerate(kinds)
+    ]
+
+
 def shown(idata):
     """The text of a report whose HTML can be made too, without a warning of NumPy."""
     with warnings.catch_warnings():
@@ -60,10 +69,12 @@ def test_costs_that_are_no_numbers(name, value):
     assert "optimizing the mixture" in text
 
 
-@pytest.mark.parametrize("name", ["stage_seconds", "stage_gradient_evaluations", *SEARCH])
 @pytest.mark.parametrize(
-    "value",
-    ["", "x", DEEP, '{"a":' * 50_000, "[]", "3", "null", "{}", "9" * 400, "9" * 5000, np.nan],
+    ("name", "value"),
+    some_pairs(
+        ["stage_seconds", "stage_gradient_evaluations", *SEARCH],
+        ["", "x", DEEP, '{"a":' * 50_000, "[]", "3", "null", "{}", "9" * 400, "9" * 5000, np.nan],
+    ),
 )
 def test_attributes_that_cannot_be_read(name, value):
     text = shown(fitted(attributes={**SEARCH, name: value}))
@@ -93,8 +104,13 @@ FIT = ("mode_mass", "mode_mass_se", "mode_mean", "component_mode", "mean_shift",
 MORE = ("refine_memory", "refine_drift", "refine_drift_se", "whitening_factor")
 
 
-@pytest.mark.parametrize("name", [*FIT, *MORE, "means", "weights"])
-@pytest.mark.parametrize("kind", ["NaN", "infinite", "missing", "text", "dimension", "scalar"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    some_pairs(
+        [*FIT, *MORE, "means", "weights"],
+        ["NaN", "infinite", "missing", "text", "dimension", "scalar"],
+    ),
+)
 def test_variables_of_the_group_fit(name, kind):
     def change(fit):
         array = fit[name]
