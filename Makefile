@@ -96,7 +96,7 @@ benchmark: $(STAMP)  ## measurements, one process, tables printed
 
 .PHONY: doctest
 doctest: $(STAMP)  ## the examples in docstrings
-	$(BIN)/python -m pytest $(SHARED) --doctest-modules --import-mode=importlib -o addopts= \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(SHARED) --doctest-modules --import-mode=importlib -o addopts= \
 	    $$(grep -rl --include='*.py' '>>> ' src adapters) $(PYTEST)
 
 .PHONY: lint

@@ -195,6 +195,7 @@ THREADS = """
 """
 
 
+@pytest.mark.long
 def test_filters_of_warnings_change_in_the_main_thread_alone():
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(THREADS)], capture_output=True, text=True, check=True

@@ -81,7 +81,12 @@ CASES = [
         id="numpyro-schools",
         marks=[pytest.mark.numpyro, pytest.mark.stack],
     ),
-    pytest.param("isogmm_numpyro", numpyro_counts, id="numpyro-counts", marks=pytest.mark.numpyro),
+    pytest.param(
+        "isogmm_numpyro",
+        numpyro_counts,
+        id="numpyro-counts",
+        marks=[pytest.mark.numpyro, pytest.mark.long],
+    ),
     pytest.param("isogmm_pymc", pymc_schools, id="pymc-schools", marks=pytest.mark.pymc),
     pytest.param(
         "isogmm_pymc",

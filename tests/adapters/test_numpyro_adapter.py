@@ -88,10 +88,8 @@ def test_programs_are_shared_by_data_of_equal_shapes(monkeypatch):
     assert second.num_programs() == 2
     assert (first_values != second_values).all()
     np.testing.assert_array_equal(second.observed_data["results"], 2 * Y)
-    expected = [
-        -util.potential_energy(hierarchy, (2 * Y,), {}, second.unravel(point))
-        for point in random_positions(second.dim)
-    ]
+    energy = jax.jit(lambda z: util.potential_energy(hierarchy, (2 * Y,), {}, z))
+    expected = [-energy(second.unravel(point)) for point in random_positions(second.dim)]
     np.testing.assert_allclose(second_values, expected, rtol=1e-12)
     # Other shapes and other constant arguments need other programs.
     assert target_of(model, Y[:5]).num_programs() == 0

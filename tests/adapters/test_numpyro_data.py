@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from scipy import sparse
 
-pytestmark = [pytest.mark.numpyro, pytest.mark.stack]
+pytestmark = pytest.mark.numpyro
 numpyro = pytest.importorskip("numpyro")
 
 import jax.numpy as jnp  # noqa: E402
@@ -147,6 +147,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.stack
 @pytest.mark.filterwarnings("ignore:Python iterable type 'generator':DeprecationWarning")
 @pytest.mark.parametrize("case", REFUSED)
 def test_the_argument_and_its_type_are_named(case):
@@ -156,6 +157,7 @@ def test_the_argument_and_its_type_are_named(case):
     assert caught.value.__cause__ is None, "frames of JAX are not shown"
 
 
+@pytest.mark.stack
 def test_whole_numbers_beyond_32_bits():
     """JAX keeps the last 32 bits: 2**40 trials would become none."""
     import jax
@@ -169,6 +171,7 @@ def test_whole_numbers_beyond_32_bits():
         assert target_of(model, np.array([2**40, 5])) is not None
 
 
+@pytest.mark.stack
 def test_a_product_beyond_32_bits():
     """The square of 60,000 would become negative."""
     import jax

@@ -81,7 +81,7 @@ def test_draws_have_the_quantiles_of_the_prior(precision):
     ("transform", "start", "reverse"),
     [
         (ordered, [-1.0, 0.0, 1.0], False),
-        (Ordered(ascending=False), [1.0, 0.0, -1.0], True),
+        pytest.param(Ordered(ascending=False), [1.0, 0.0, -1.0], True, marks=pytest.mark.long),
     ],
 )
 def test_ordered_variables_are_sorted_draws(transform, start, reverse):

@@ -222,7 +222,17 @@ def test_labels_that_differ_from_those_of_the_model_are_named(kind, tmp_path):
     assert all("labels of 'group' in the result differ" in text for text in messages)
 
 
-@pytest.mark.parametrize("kind", ["mixed", "text", "whole numbers", "dates", "booleans", "bytes"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "mixed",
+        "dates",
+        *(
+            pytest.param(kind, marks=pytest.mark.long)
+            for kind in ("text", "whole numbers", "booleans", "bytes")
+        ),
+    ],
+)
 def test_saving_labels_that_files_store_does_not_warn(kind, tmp_path):
     idata, path = result_of(model_with(LABELS[kind])), tmp_path / "labels.nc"
     with warnings.catch_warnings():
@@ -233,7 +243,15 @@ def test_saving_labels_that_files_store_does_not_warn(kind, tmp_path):
     assert found.tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("kind", ["pairs", "MultiIndex", "NaN", "nullable NA"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "pairs",
+        "NaN",
+        pytest.param("MultiIndex", marks=pytest.mark.long),
+        pytest.param("nullable NA", marks=pytest.mark.long),
+    ],
+)
 def test_loading_incomparable_labels_without_the_model_warns_with_pymc_5(kind, tmp_path):
     model, path = model_with(ALL[kind]), tmp_path / "labels.nc"
     with warnings.catch_warnings():

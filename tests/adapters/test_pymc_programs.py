@@ -277,6 +277,7 @@ def test_a_log_density_that_jax_cannot_differentiate_goes_through_pytensor():
     np.testing.assert_allclose(gradient, slope, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_costly_factorizations_get_small_batches():
     """The rows of the program and those that the target fills are the same."""
     x = np.linspace(0.0, 1.0, 25)

@@ -32,10 +32,10 @@ def check(model, name, seed):
     ("name", "seed"),
     [
         ("exponential", 1),
-        ("exponential", 2),
-        ("weibull_0.8", 1),
         ("gumbel", 1),
-        ("square_of_exponential", 1),
+        pytest.param("exponential", 2, marks=pytest.mark.long),
+        pytest.param("weibull_0.8", 1, marks=pytest.mark.long),
+        pytest.param("square_of_exponential", 1, marks=pytest.mark.long),
     ],
 )
 def test_numpyro(name, seed):

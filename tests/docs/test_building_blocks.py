@@ -105,6 +105,7 @@ def test_the_page_on_parts_runs():
     assert names["changed"].number == names["gmmvi"].FixedNumber()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")

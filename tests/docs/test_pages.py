@@ -330,7 +330,8 @@ def test_reference_has_every_option():
 @pytest.mark.parametrize(
     "language",
     [
-        pytest.param("NumPyro", marks=pytest.mark.numpyro),
+        # The program of the README fits in the same way.
+        pytest.param("NumPyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
         # The quickstart notebook for PyMC fits and reports in the same way.
         pytest.param("PyMC", marks=[pytest.mark.pymc, pytest.mark.long]),
     ],

@@ -31,6 +31,7 @@ print("done")
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_a_fit_in_a_forked_process_is_an_error():
     # The time limit is that of the test: without the error, the program waits forever.

@@ -8,9 +8,6 @@ from importlib.metadata import version
 
 import pytest
 
-# The import itself and what ArviZ loads depend on the versions.
-pytestmark = pytest.mark.stack
-
 HEAVY = {"numpyro", "pymc", "pytensor", "bambi", "arviz", "arviz_base", "matplotlib", "blackjax"}
 
 
@@ -23,6 +20,7 @@ def fresh(program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.stack
 def test_import_loads_no_language_and_no_arviz():
     modules = "isogmm, isogmm.model.adapter, isogmm_numpyro, isogmm_pymc"
     program = f"import json, sys, {modules}; print(json.dumps(sorted(sys.modules)))"
@@ -30,6 +28,7 @@ def test_import_loads_no_language_and_no_arviz():
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.stack
 def test_a_fit_loads_only_what_it_needs():
     """Pictures, reports, files and languages load their packages when they are used."""
     program = (

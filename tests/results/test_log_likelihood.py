@@ -70,8 +70,8 @@ LANGUAGES = [
 ]
 #: The limit of both languages is tested with ``LANGUAGES``; the rest does not depend on them.
 FIRST = [
-    pytest.param("numpyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
-    pytest.param("pymc", marks=pytest.mark.pymc),
+    pytest.param("numpyro", marks=pytest.mark.numpyro),
+    pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
 ]
 
 

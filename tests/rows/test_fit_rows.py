@@ -111,6 +111,7 @@ def test_the_mode_that_the_sample_prefers_can_be_the_wrong_one():
     assert (idata["posterior"]["mu"].values > 0).all()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning")
 def test_a_sample_that_says_little_is_never_trusted_with_wrong_draws():

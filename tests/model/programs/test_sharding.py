@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_data_stay_on_their_devices():
     script = Path(__file__).with_name("sharded_fit.py")
@@ -18,7 +19,7 @@ def test_data_stay_on_their_devices():
     assert done.stdout.strip() == "done"
 
 
-@pytest.mark.long  # four processes for one feature; fast: the other test
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_two_processes_make_the_same_fit():
     with socket.socket() as free:

@@ -241,6 +241,7 @@ def test_a_pymc_model_of_a_context_on_a_process(process):
 def test_factorized_fits_take_an_executor():
     model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
     options = {"random_seed": 1, "max_iterations": 20, "progressbar": False}
+    options |= {"draws": 50, "chains": 2}
     with ThreadPoolExecutor(2) as executor:
         fitted = isogmm.fit_factorized(model, executor=executor, **options)
     np.testing.assert_array_equal(

@@ -299,6 +299,7 @@ def test_numpyro(tmp_path):
     assert IsotropicMixture.from_idata(resumed).num_components == 4
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_pymc():
     import pymc as pm
