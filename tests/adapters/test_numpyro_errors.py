@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.numpyro, pytest.mark.stack]
+pytestmark = pytest.mark.numpyro
 numpyro = pytest.importorskip("numpyro")
 
 import jax.numpy as jnp  # noqa: E402
@@ -77,6 +77,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("case", VALUES)
+@pytest.mark.stack
 def test_the_latent_site_is_named(case):
     model, message = VALUES[case]
     with pytest.raises(ModelError, match=message) as caught:
@@ -84,6 +85,7 @@ def test_the_latent_site_is_named(case):
     assert ("structure is dynamic" in str(caught.value)) == ("branch" in case)
 
 
+@pytest.mark.stack
 def test_arrays_of_an_earlier_call_are_no_dynamic_structure():
     target_of(kept, Y)
     with pytest.raises(ModelError, match="earlier call"):
@@ -130,12 +132,14 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("case", SHAPES)
+@pytest.mark.stack
 def test_the_site_with_the_wrong_shape_is_named(case):
     model, y, message = SHAPES[case]
     with pytest.raises(ModelError, match=message):
         target_of(model, y)
 
 
+@pytest.mark.stack
 def test_a_site_that_changes_its_shape_is_named():
     calls = []
 
@@ -151,6 +155,7 @@ def test_a_site_that_changes_its_shape_is_named():
 # --- invalid distributions ------------------------------------------------------------------------
 
 
+@pytest.mark.stack
 def test_a_distribution_that_cannot_be_made():
     def model(y):
         numpyro.sample("y", dist.Normal(mu(), -2.0), obs=y)
@@ -159,6 +164,7 @@ def test_a_distribution_that_cannot_be_made():
         target_of(model, Y)
 
 
+@pytest.mark.stack
 def test_classes_as_floating_point_numbers():
     with pytest.raises(ModelError, match=r"values of the site 'label' are floating.*astype\(int\)"):
         target_of(labels, np.zeros(12))

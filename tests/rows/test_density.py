@@ -96,7 +96,6 @@ def minibatch_model(total_size=50):
         (log_density_model, False),
         pytest.param(numpyro_model, False, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
         pytest.param(subsampled_model, True, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
-        pytest.param(pymc_model, True, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),
         pytest.param(pymc_model, False, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),
     ],
 )
