@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import isogmm
 from isogmm import inference_data as idt
@@ -41,6 +41,14 @@ def pymc_model():
 
 def blas_threads():
     return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+@pytest.fixture
+def two_blas_threads():
+    """The suite has one thread, which a fit would not have to restore."""
+    with threadpool_limits(2, user_api="blas"):
+        assert set(blas_threads()) == {2}
+        yield
 
 
 def together(*functions):
@@ -101,7 +109,7 @@ def test_one_target_in_two_threads():
         np.testing.assert_array_equal(one, other)
 
 
-def test_the_last_fit_restores_the_threads_of_blas():
+def test_the_last_fit_restores_the_threads_of_blas(two_blas_threads):
     before = blas_threads()
     first, second = one_blas_thread(), one_blas_thread()
     first.__enter__()
@@ -113,7 +121,7 @@ def test_the_last_fit_restores_the_threads_of_blas():
     assert blas_threads() == before
 
 
-def test_a_failed_fit_restores_the_threads_of_blas():
+def test_a_failed_fit_restores_the_threads_of_blas(two_blas_threads):
     before = blas_threads()
     with pytest.raises(ValueError, match="cause"), one_blas_thread():
         raise ValueError("cause")
