@@ -13,9 +13,9 @@ from pathlib import Path
 # no numba, which costs seconds per graph.  The lines of code that PyTensor keeps for each variable
 # took 7 % of the processor time of PyMC models.
 os.environ.setdefault("PYTENSOR_FLAGS", "cxx=,linker=py,traceback__limit=0")
-# One thread for the linear algebra of NumPy and SciPy, as in fits: tests that call the search without
-# a fit took a fifth of the processor time that they took with two threads.  Workers of pytest
-# inherit the value; a single process has already loaded NumPy, but not SciPy.
+# One thread for the linear algebra of NumPy and SciPy, as in fits.  Tests that call the search
+# without a fit took a fifth of the processor time that they took with two threads.  Workers of
+# pytest inherit the value; a single process has already loaded NumPy, but not SciPy.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Pictures are drawn to files, never to a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
