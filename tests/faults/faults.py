@@ -467,6 +467,20 @@ FAULTS = [
         ("tests/draws/chains/test_sampler.py",),
     ),
     Fault(
+        "race: an exact candidate does not end the race of a costly model",
+        "src/isogmm/locate/race/best_gaussian.py",
+        "if scouts.is_exact():",
+        "if False:",
+        ("tests/locate/race/test_race.py",),
+    ),
+    Fault(
+        "costly models run as many chains as others",
+        "src/isogmm/recipe/delivery/run_chains.py",
+        "return NUM_COSTLY_CHAINS",
+        "pass",
+        ("tests/recipe/delivery/test_run_chains.py",),
+    ),
+    Fault(
         "warm-up: steps need not be tuned",
         CHAINS + "warmup.py",
         "return self.sampler.has_tuned_steps",

@@ -16,6 +16,7 @@ from isogmm.locate.modes.mode_search import ModeSearch
 from isogmm.locate.modes.quiet_rounds import num_quiet_rounds
 from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.size import MIN_BATCH_ROWS
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -65,6 +66,13 @@ def test_one_mode_costs_few_gradients():
     assert located.num_starts["around modes"] == 32
     # In the coordinates of the mode, a path to its maximum has at most ten evaluations.
     assert 2048 < spent[250_000] - spent[0] <= 2048 + 32 * 10
+
+
+def test_fewer_points_are_screened_where_a_gradient_is_costly():
+    truth = isotropic_mixture(np.zeros((1, 2)), np.ones(1))
+    for batch_size, count in ((MIN_BATCH_ROWS, 512), (2 * MIN_BATCH_ROWS, 2048)):
+        located = locate(truth.target(batch_size), np.random.default_rng(0))
+        assert located.num_screened == count
 
 
 def test_a_limit_ends_the_search():

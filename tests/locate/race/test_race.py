@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import isogmm
-from helpers.targets import gaussian
+from helpers.targets import gaussian, make_target
 from isogmm.errors import ModelError
 from isogmm.locate.gaussian.gaussians import Gaussians
 from isogmm.locate.locate import locate
@@ -17,9 +17,10 @@ from isogmm.locate.paths.lbfgs import follow_paths
 from isogmm.locate.paths.starts import NUM_FIRST, follow_starts
 from isogmm.locate.race import best_gaussian as module
 from isogmm.locate.race.best_gaussian import race, scout
-from isogmm.locate.race.race import Outcome, Race
+from isogmm.locate.race.race import MAX_EXACT_ELBO_SE, Outcome, Race
 from isogmm.locate.race.state import SearchState
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.size import MIN_BATCH_ROWS
 from isogmm.model.to_target import to_target
 from isogmm.results.interruption import interruptible
 from isogmm.results.stop_reason import StopReason
@@ -100,6 +101,34 @@ def test_candidates_agree_on_a_gaussian():
     assert outcome.agreed
     # Normalized: without a gap the ELBO is zero at every draw.
     assert abs(outcome.best.elbo[0]) < 1e-3
+
+
+def test_an_exact_candidate_ends_the_race_of_a_costly_model():
+    spent = {}
+    for batch_size in (MIN_BATCH_ROWS, 2 * MIN_BATCH_ROWS):
+        target = FitTarget.of(gaussian([3.0, -50.0], np.diag([1e-4, 100.0])).target(batch_size))
+        paths = paths_of(target)
+        before = target.num_gradient_evaluations
+        outcome = scout(target, np.random.default_rng(0), paths, 40, SearchState())
+        assert outcome.agreed
+        assert abs(outcome.best.elbo[0]) < 1e-3
+        spent[batch_size] = target.num_gradient_evaluations - before
+    # Two iterations of all candidates instead of eight, and none of 32 more with two candidates.
+    assert spent[MIN_BATCH_ROWS] < spent[2 * MIN_BATCH_ROWS] / 4
+
+
+def test_the_race_of_a_costly_model_goes_on_without_an_exact_candidate():
+    def student(x):
+        return -2.0 * np.log1p(x**2 / 3.0).sum(axis=-1), -4.0 * x / (3.0 + x**2)
+
+    elbos = []
+    for batch_size in (MIN_BATCH_ROWS, 2 * MIN_BATCH_ROWS):
+        target = make_target(student, 3, batch_size)
+        paths = paths_of(target)
+        outcome = scout(target, np.random.default_rng(0), paths, 40, SearchState())
+        assert outcome.elbo_se > MAX_EXACT_ELBO_SE
+        elbos.append(outcome.elbo)
+    assert elbos[0] == elbos[1]
 
 
 @pytest.mark.weak_dtypes

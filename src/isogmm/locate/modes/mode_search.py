@@ -28,10 +28,13 @@ from isogmm.locate.spheres.sphere_centers import SphereCenter, widest_centers
 from isogmm.locate.spheres.sphere_search import num_sphere_points, starts_from_spheres
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.size import fills_cache
 
 #: Points that are screened and paths that follow in one round, while one mode is known and after
 #: several are.  The first round of a posterior with one mode costs about 2,300 gradients.
 NUM_POINTS, NUM_PATHS = 2048, 32
+#: Points of the first round, if one mode is known, of models with a costly gradient.
+NUM_COSTLY_POINTS = 512
 NUM_POINTS_SEVERAL, NUM_PATHS_SEVERAL = 32768, 192
 #: Largest number of coordinates of the points of one round.
 MAX_POINT_NUMBERS = 10_000_000
@@ -196,7 +199,8 @@ class ModeSearch:
     def _round(self) -> None:
         """One round of paths."""
         is_several = self._has_several()
-        num_points = NUM_POINTS_SEVERAL if is_several else NUM_POINTS
+        few = NUM_COSTLY_POINTS if fills_cache(self.target.batch_size) else NUM_POINTS
+        num_points = NUM_POINTS_SEVERAL if is_several else few
         num_paths = NUM_PATHS_SEVERAL if is_several else NUM_PATHS
         centers = self._centers()
         if is_several:

@@ -19,10 +19,13 @@ from isogmm.locate.race.follow_chains import follow_chains
 from isogmm.locate.race.hard_edge import gaussian_at_edge
 from isogmm.locate.race.race import MAX_LENGTH_FACTOR, MIN_KEPT, Outcome, Race, better
 from isogmm.locate.race.state import SearchState
+from isogmm.model.programs.size import fills_cache
 from isogmm.model.target import Target
 
 #: Iterations after which the candidates of the first race are compared.
 AGREEMENT_ITERATIONS = (8, 16)
+#: Iterations after which an exact candidate ends the first race of a model with a costly gradient.
+NUM_COSTLY_ITERATIONS = 2
 #: Largest number of iterations of the first race, as a multiple of ``num_iterations``, if its
 #: candidates do not agree.
 MAX_LENGTH_FACTOR_WITHOUT_AGREEMENT = 2
@@ -107,12 +110,18 @@ def scout(
     """The first race: candidates from all places of one path and one candidate of a second path.
 
     The outcome is agreed if the better half of the candidates reaches one ELBO.  This holds for
-    regressions and for most models that are not hierarchical.
+    regressions and for most models that are not hierarchical.  Where a gradient is costly and a
+    candidate from the end of a path is exact, it wins at once.
     """
     found = candidates_from(target, paths[0], ALL_PLACES)
     for path in paths[1:2]:
         found += candidates_from(target, path, BEST_SINGLE_PLACE)
     scouts, agreed = state.enter(Race(target, generator, found)), False
+    if fills_cache(target.batch_size):
+        scouts.run_until(NUM_COSTLY_ITERATIONS)
+        if scouts.is_exact():
+            scouts.keep(MIN_KEPT)
+            return replace(scouts.outcome(), agreed=True)
     for iteration in AGREEMENT_ITERATIONS:
         if not scouts.run_until(iteration):
             break

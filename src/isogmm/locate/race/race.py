@@ -164,7 +164,7 @@ class Race:
         """
         order = np.argsort(-self.candidates.elbo)
         elbo, error = self.candidates.elbo[order], self.candidates.elbo_se[order]
-        if self.origins[order[0]] is Place.END and error[0] < MAX_EXACT_ELBO_SE:
+        if self.is_exact():
             return True
         tolerance = AGREEMENT_NATS + AGREEMENT_SE * np.hypot(error, error[0])
         close = (elbo[0] - elbo < tolerance) & (error < MAX_AGREEMENT_SE)
@@ -177,6 +177,12 @@ class Race:
             and np.all(close[:MIN_AGREEING_WITH_END])
             and has_end
         )
+
+    def is_exact(self) -> bool:
+        """Whether a candidate from the end of a path leads and is exact."""
+        winner = int(np.argmax(self.candidates.elbo))
+        is_from_end = self.origins[winner] is Place.END
+        return is_from_end and bool(self.candidates.elbo_se[winner] < MAX_EXACT_ELBO_SE)
 
     def improves(self) -> bool:
         """Whether the mean ELBO of the last window exceeds that of the window before."""

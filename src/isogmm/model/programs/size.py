@@ -54,6 +54,15 @@ def batch_rows(cost: Cost, row_bytes: int = 0) -> int:
     return rows
 
 
+def fills_cache(batch_size: int) -> bool:
+    """Whether a batch has the fewest rows, because each of them needs 256 KiB or more.
+
+    A gradient of 100,000 rows of data takes milliseconds, and stages evaluate fewer points then.
+    This depends on the model alone, so that a seed gives the same result on any machine.
+    """
+    return batch_size <= MIN_BATCH_ROWS
+
+
 def max_single_points(batch_size: int, cost: Cost) -> int:
     """Up to how many points are cheaper one at a time; 0 if a batch costs little more than one."""
     if jax.default_backend() != "cpu":

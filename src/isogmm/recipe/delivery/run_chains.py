@@ -7,13 +7,17 @@ from isogmm.draws.agreement import Agreement
 from isogmm.draws.importance import systematic, tempered
 from isogmm.draws.pool import Pool
 from isogmm.draws.refine import Refine, Refined, refine
-from isogmm.mixtures.affine_map import AffineMap
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.size import fills_cache
+from isogmm.model.target import Target
 
 #: Recorded positions of every chain that must fit into memory; fewer chains run otherwise.
 MIN_RECORDED_POSITIONS = 20
 #: Chains at least, whatever the memory.
 MIN_CHAINS = 64
+#: Chains, unless the user sets their number, of models with a costly gradient.
+NUM_COSTLY_CHAINS = 128
 #: Effective sample size of the tempered weights, as a share of the number of chains.
 TEMPERED_ESS_PER_CHAIN = 0.4
 
@@ -43,8 +47,7 @@ def run_chains(
         Compares the chains with the pool after their warm-up, or None.
     """
     chains, size, dim = pool.positions.shape
-    affordable = max(settings.max_numbers // (MIN_RECORDED_POSITIONS * dim), MIN_CHAINS)
-    per_chain = -(-min(settings.num_chains, affordable) // chains)
+    per_chain = -(-num_chains(target, settings) // chains)
     weights = _starting_weights(pool, pool_modes, settings.num_chains)
     index = np.concatenate(
         [
@@ -58,8 +61,17 @@ def run_chains(
     )
 
 
+def num_chains(target: Target, settings: Refine) -> int:
+    """The number of chains: fewer where memory or the cost of a gradient limits them."""
+    affordable = max(settings.max_numbers // (MIN_RECORDED_POSITIONS * target.dim), MIN_CHAINS)
+    is_default = settings.num_chains == Refine.num_chains
+    if is_default and target.dim <= MAX_DENSE_DIM and fills_cache(target.batch_size):
+        return NUM_COSTLY_CHAINS
+    return min(settings.num_chains, affordable)
+
+
 def _starting_weights(
-    pool: Pool, pool_modes: Int[np.ndarray, " cn"], num_chains: int
+    pool: Pool, pool_modes: Int[np.ndarray, " cn"], count: int
 ) -> Float[np.ndarray, " cn"]:
     """Tempered importance weights, with the masses of the modes of the full weights.
 
@@ -67,7 +79,7 @@ def _starting_weights(
     """
     ratios = pool.log_ratios
     finite = np.where(np.isfinite(ratios), ratios, -np.inf)
-    weights, _ = tempered(finite, TEMPERED_ESS_PER_CHAIN * num_chains)
+    weights, _ = tempered(finite, TEMPERED_ESS_PER_CHAIN * count)
     full = np.exp(ratios - ratios[np.isfinite(ratios)].max())
     for mode in np.unique(pool_modes):
         members = pool_modes == mode
