@@ -56,7 +56,8 @@ class Sampler:
     target, chains, groups, generator
         As for :func:`isogmm.draws.refine.refine`; one group where modes do not matter.
     adapt_to_funnels
-        False for chains that only explore: no delayed rejection, no non-centered coordinates.
+        False for chains that only explore: no delayed rejection, no non-centered coordinates, and
+        steps that grow while all proposals are accepted.
 
     Attributes
     ----------
@@ -196,7 +197,8 @@ class Sampler:
         rate = EARLY_TUNING_RATE if self.count < NUM_EARLY_TRANSITIONS else LATE_TUNING_RATE
         change = rate * (acceptance - TARGET_ACCEPTANCE)
         change = float(np.clip(change, MIN_LOG_STEP_CHANGE, MAX_LOG_STEP_CHANGE))
-        if self._is_large:
+        # Chains that only explore may take long steps while all energies decrease.
+        if self._is_large and self.adapt_to_funnels:
             expected = stationary_acceptance(transition.energy_decrease)
             by_energy = log_step_change(expected)
             # The error of the energy returns to zero in long trajectories.
