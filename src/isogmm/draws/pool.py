@@ -1,6 +1,6 @@
 """Draws of the fitted mixtures, independent of the fit, and estimates from their ratios."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -64,6 +64,10 @@ class Pool:
                 for part in fields(self)
             )
         )
+
+    def narrowed(self) -> "Pool":
+        """The same with positions in single precision, which take half of the memory."""
+        return replace(self, positions=self.positions.astype(np.float32))
 
     @property
     def is_evaluated(self) -> Bool[np.ndarray, " cn"]:

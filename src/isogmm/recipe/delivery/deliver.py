@@ -176,10 +176,15 @@ def deliver(
 
 def _completed(context: FitContext, mixture: AbstractMixture, pool: Pool, draws: int) -> Pool:
     """The pool, with as many draws of each chain as are delivered."""
-    missing = draws - pool.positions.shape[1]
+    chains, num_drawn, dim = pool.positions.shape
+    missing = draws - num_drawn
     if missing <= 0:
         return pool
-    return pool.joined(draw_pool_in_time(context.target, mixture, context.generator, missing))
+    more = draw_pool_in_time(context.target, mixture, context.generator, missing)
+    if context.target.single_precision and chains * draws * dim > MAX_POOL_NUMBERS:
+        # The log densities were computed in single precision, too.
+        pool, more = pool.narrowed(), more.narrowed()
+    return pool.joined(more)
 
 
 def _modes_of(

@@ -42,14 +42,18 @@ def test_no_mixture_is_fitted_where_the_gaussian_of_the_search_is_enough():
     np.testing.assert_allclose(history["elbo"].values[0], 0.0, atol=1e-6)
 
 
-def test_a_small_pool_of_many_coordinates_is_completed(monkeypatch):
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_small_pool_of_many_coordinates_is_completed(monkeypatch, precision):
     """With 100,000 coordinates 4,000 draws of the Gaussian have 3.2 GB, mostly for nothing."""
     dim = MAX_DENSE_DIM + 1
     monkeypatch.setattr(module, "MAX_FINAL_NUMBERS", 120 * 4 * dim)
     monkeypatch.setattr(deliver, "_refine", lambda *_: None)  # as where a time limit ends it
+    monkeypatch.setattr(deliver, "MAX_POOL_NUMBERS", 4 * 250 * dim - 1)
     target = make_target(lambda x: (-0.5 * (x**2).sum(axis=-1), -x), dim)
+    target.single_precision = precision == "float32"
     idata = fit_isogmm(target, importance=False, **QUICK)
     assert idata.attrs["draws_from"] == "mixture"
+    assert get_group(idata, "posterior")["x"].dtype == precision
     assert json.loads(idata.attrs["stage_gradient_evaluations"])["judge"] == 4 * 120
     found = draws_of(idata)
     assert found.shape == (4, 250, dim)
