@@ -10,7 +10,13 @@ import isogmm
 from isogmm.model.fit_target import FitTarget
 from isogmm.results.building import constrained as constrained_module
 from isogmm.results.building import constrained_in_time as module
-from isogmm.results.building.constrained import MAX_ENTRIES_PER_CALL, constrained, draws_per_call
+from isogmm.results.building.constrained import (
+    MAX_ENTRIES_PER_CALL,
+    NUM_COMPARED,
+    constrained,
+    draws_per_call,
+    known_groups,
+)
 from isogmm.results.building.fit_result import FitResult
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # results without a mixture
@@ -44,11 +50,27 @@ def test_a_call_has_few_draws_if_the_log_likelihood_is_large(recorded):
     target, sizes = recorded
     assert not target.observed_data
     assert draws_per_call(target) == 16
+    original = target.constrain
+
+    def shifted(positions, seed):
+        return original(positions + 1.0, seed)
+
+    sizes.clear()
+    positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))
+    groups = constrained(replace(target, constrain=shifted), positions, 0, {"log_likelihood"})
+    np.testing.assert_array_equal(groups["posterior"]["x"], positions + 1.0)
+    assert max(sizes) == 16
+
+
+def test_variables_that_are_coordinates_need_no_log_likelihood(recorded):
+    target, sizes = recorded
     sizes.clear()
     positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))
     groups = constrained(target, positions, 0, {"log_likelihood"})
     np.testing.assert_array_equal(groups["posterior"]["x"], positions)
-    assert max(sizes) == 16
+    assert sum(sizes) == NUM_COMPARED
+    # A group that remains must be computed.
+    assert known_groups(target, positions.reshape(-1, 2), 0, {"log_prior"}) is None
 
 
 def test_a_call_has_few_draws_if_there_are_many_parameters(recorded, monkeypatch):

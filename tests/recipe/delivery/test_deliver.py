@@ -12,6 +12,7 @@ from isogmm.model.functions.log_density import LogDensity
 from isogmm.recipe.delivery import constrained_pool as module
 from isogmm.recipe.delivery import deliver
 from isogmm.recipe.delivery.constrained_pool import ConstrainedPool, constrained_pool
+from isogmm.results.building.constrained import NUM_COMPARED
 from isogmm.results.groups import get_group
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -141,11 +142,25 @@ def compared(counting, pool):
 
 def test_large_groups_are_not_kept(monkeypatch):
     monkeypatch.setattr(module, "MAX_ENTRIES", 100)
-    counting = Counting()
+    counting = Counting(lambda x: {"y": np.exp(x)})
     found = compared(counting, pool_of(counting.target))
     assert found.groups is None
-    assert [rows for rows, _ in counting.rows] == [500] * 6
-    assert len({seed for _, seed in counting.rows}) == 6
+    # A few draws show that the variables are not the coordinates.
+    assert [rows for rows, _ in counting.rows] == [NUM_COMPARED] + [500] * 6
+    assert len({seed for _, seed in counting.rows[1:]}) == 6
+
+
+def test_a_large_log_likelihood_is_not_computed_where_variables_are_coordinates():
+    counting = Counting()
+    # A LogDensity has no observed data: the shapes of its groups tell the size.
+    row = {"log_likelihood": {"y": np.broadcast_to(0.0, (1, module.MAX_ENTRIES))}}
+    counting.target.placeholder = lambda: row
+    pool = pool_of(counting.target)
+    found = compared(counting, pool)
+    assert [rows for rows, _ in counting.rows] == [NUM_COMPARED]
+    assert found.groups is None
+    counting.target.placeholder = None
+    assert found.effect == compared(counting, pool).effect
 
 
 def test_draws_outside_the_support_are_left_out():

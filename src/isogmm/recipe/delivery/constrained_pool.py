@@ -9,7 +9,8 @@ from isogmm.draws.pool import Pool
 from isogmm.draws.weigh import SmoothedWeights
 from isogmm.draws.weight_effect import WeightEffect, weight_effect
 from isogmm.model.target import Groups, Target
-from isogmm.results.building.constrained import NUM_SEEDS, seed_of_model
+from isogmm.results.building.constrained import NUM_SEEDS, known_groups, seed_of_model
+from isogmm.results.building.result_options import OPTIONAL_GROUPS
 
 #: Largest number of entries of the log likelihood, usually the largest array, of all draws for
 #: which all groups are kept: 256 MiB.
@@ -51,7 +52,8 @@ def constrained_pool(
             groups = target.constrain(positions, seed)
             variables = groups["posterior"]
         else:
-            variables = _variables(target, positions, seed)
+            known = known_groups(target, positions, seed, OPTIONAL_GROUPS)
+            variables = known["posterior"] if known else _variables(target, positions, seed)
     except Exception:  # code of the user: any exception is possible
         return ConstrainedPool()
     # Draws outside the support are not delivered.
@@ -64,8 +66,11 @@ def constrained_pool(
 
 def _is_small(target: Target, num_draws: int) -> bool:
     """Whether all groups of all draws can be kept."""
-    observed = sum(np.size(array) for array in target.observed_data.values())
-    return num_draws * max(observed, target.dim) <= MAX_ENTRIES
+    entries = sum(np.size(array) for array in target.observed_data.values())
+    if target.placeholder is not None:  # a LogDensity has no observed data
+        one = target.placeholder().get("log_likelihood", {})
+        entries = max(entries, sum(np.size(array) for array in one.values()))
+    return num_draws * max(entries, target.dim) <= MAX_ENTRIES
 
 
 def _variables(

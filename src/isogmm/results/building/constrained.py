@@ -17,6 +17,8 @@ MAX_DRAWS_PER_CALL, MAX_ENTRIES_PER_CALL = 1024, 2**25
 MAX_NUMBERS_PER_CALL = 40_000_000
 #: Bytes of the log likelihood above which it is left out, where the user does not ask for it.
 MAX_LOG_LIKELIHOOD_BYTES = 2.0**30
+#: Draws that show whether the variables of a model are its coordinates.
+NUM_COMPARED = 4
 #: Number of different seeds of ``target.constrain``: seeds have 31 bits.
 NUM_SEEDS = 2**31
 
@@ -57,6 +59,10 @@ def constrained(
         return by_chain(narrowed(kept, flat.dtype), chains)
     is_large = flat.size > MAX_NUMBERS_PER_CALL
     rows = draws_per_call(target) if unwanted or is_large else len(flat)
+    if unwanted and rows < len(flat) and select is None:
+        found = known_groups(target, flat, seed, unwanted)
+        if found is not None:
+            return by_chain(narrowed(found, flat.dtype), chains)
     joined: Groups = {}
     for first in range(0, len(flat), rows):
         part = target.constrain(flat[first : first + rows], (seed + first) % NUM_SEEDS)
@@ -68,6 +74,39 @@ def constrained(
             break
         _insert(joined, narrowed(kept, flat.dtype), first, len(flat))
     return by_chain(joined, chains)
+
+
+def known_groups(
+    target: Target, positions: Float[np.ndarray, "n d"], seed: int, unwanted: Collection[str]
+) -> Groups | None:
+    """Groups of arrays (n, ...) of a model whose variables are its coordinates; None for others.
+
+    ``target.constrain`` also computes the log likelihood of all draws, which takes as long as a fit
+    if there are a million rows of data.  A few draws show whether it changes the coordinates.
+
+    Parameters
+    ----------
+    target, positions, seed
+        The target, draws in the unconstrained space, and the seed of the model's own randomness.
+    unwanted
+        Groups that are left out; no group but the posterior may remain.
+    """
+    few = positions[:NUM_COMPARED]
+    groups = {
+        group: arrays
+        for group, arrays in target.constrain(few, seed).items()
+        if group not in unwanted
+    }
+    if any(arrays for group, arrays in groups.items() if group != "posterior"):
+        return None
+    own = target.unravel(few)
+    types = {name: np.asarray(array).dtype for name, array in groups["posterior"].items()}
+    if types.keys() != own.keys() or not all(
+        np.array_equal(groups["posterior"][name], own[name].astype(types[name])) for name in own
+    ):
+        return None
+    whole = target.unravel(positions)
+    return {**groups, "posterior": {name: whole[name].astype(types[name]) for name in types}}
 
 
 def draws_per_call(target: Target) -> int:
