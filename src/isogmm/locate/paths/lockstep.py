@@ -1,6 +1,5 @@
 """Run several sequential tasks at once and evaluate their positions in batches."""
 
-import operator
 import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -106,8 +105,10 @@ def in_lockstep(tasks: Sequence[Task[Result]], evaluate: EvaluateBatch) -> list[
     An optimizer of a library evaluates one position at a time, whereas a target evaluates many
     positions at the cost of a few.  Every task runs in a thread of its own.  Once all unfinished
     tasks have requested a position, the calling thread evaluates these positions in one batch.
-    Only the calling thread runs the model.  The rows of a batch have the order of the tasks, so
-    that the results do not depend on the scheduling of the threads.
+    Only the calling thread runs the model.  The rows of a batch have the order of the tasks.
+
+    One thread runs at a time: the next task receives its answer after the one before has sent its
+    next request.  Threads that all wait for the interpreter lock make one another slow.
 
     Parameters
     ----------
@@ -126,15 +127,17 @@ def in_lockstep(tasks: Sequence[Task[Result]], evaluate: EvaluateBatch) -> list[
     messages: SimpleQueue[_Message[Result]] = SimpleQueue()
     workers = [_Worker(number, task, messages) for number, task in enumerate(tasks)]
     results: dict[int, Result] = {}
+    requests: list[_Request] = []
     try:
         for worker in workers:
             worker.thread.start()
-        while len(results) < len(workers):
-            requests = _next_requests(messages, results, len(workers))
-            if requests:
-                values, gradients = evaluate(np.stack([request.position for request in requests]))
-                for row, request in enumerate(requests):
-                    workers[request.task].answers.put((values[row], gradients[row]))
+            _receive(messages, requests, results)
+        while requests:
+            values, gradients = evaluate(np.stack([request.position for request in requests]))
+            answered, requests = requests, []
+            for row, request in enumerate(answered):
+                workers[request.task].answers.put((values[row], gradients[row]))
+                _receive(messages, requests, results)
     finally:
         for worker in workers:
             worker.cancel()
@@ -143,17 +146,16 @@ def in_lockstep(tasks: Sequence[Task[Result]], evaluate: EvaluateBatch) -> list[
     return [results[number] for number in range(len(workers))]
 
 
-def _next_requests(
-    messages: SimpleQueue[_Message[Result]], results: dict[int, Result], num_tasks: int
-) -> list[_Request]:
-    """Wait until every unfinished task has sent a request; results are added to ``results``."""
-    requests: list[_Request] = []
-    while len(requests) + len(results) < num_tasks:
-        match messages.get():
-            case _Request() as request:
-                requests.append(request)
-            case _Completed(task, result):
-                results[task] = result
-            case _Failed(error=error):
-                raise error
-    return sorted(requests, key=operator.attrgetter("task"))
+def _receive(
+    messages: SimpleQueue[_Message[Result]],
+    requests: list[_Request],
+    results: dict[int, Result],
+) -> None:
+    """Wait for the next message, and add it to the requests or to the results."""
+    match messages.get():
+        case _Request() as request:
+            requests.append(request)
+        case _Completed(task, result):
+            results[task] = result
+        case _Failed(error=error):
+            raise error
