@@ -19,7 +19,7 @@ from isogmm.locate.gaussian.curvature import laplace_factor
 from isogmm.locate.gaussian.factors import factor_of
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.paths.lbfgs import Path, follow_paths
-from isogmm.locate.paths.maxima import LocalMaximum, add_path, unseen_probability
+from isogmm.locate.paths.maxima import LocalMaximum, add_paths, unseen_probability
 from isogmm.locate.paths.starts import NUM_FIRST, follow_starts
 from isogmm.model import fit_target, time_limit
 from isogmm.model.fit_target import FitTarget
@@ -151,9 +151,41 @@ def test_a_path_that_stopped_on_a_ridge_goes_on_in_the_coordinates_of_the_ridge(
     lengths = np.linalg.norm(np.linalg.solve(factor, axes * scales), axis=0)
     np.testing.assert_allclose(lengths, 1.0, rtol=0.05)
     maxima = []
-    assert add_path(truth.target(), maxima, path)
+    add_paths(truth.target(), maxima, [path])
     # The maximum is at zero, two standard deviations along the ridge from the end of the path.
     np.testing.assert_allclose(maxima[0].position @ axes / scales, 0.0, atol=0.01)
+
+
+def test_paths_that_stopped_on_two_ridges_go_on_together(monkeypatch):
+    """Two paths stopped on one ridge and one on another; one of each ridge goes on."""
+    axes, scales = rotation(np.random.default_rng(3), 2), np.array([1e-4, 30.0])
+    covariance, centers = (axes * scales**2) @ axes.T, np.array([[0.0, 0.0], [900.0, 900.0]])
+    parts = [gaussian(center, covariance) for center in centers]
+
+    def log_density_and_gradient(x):
+        values, gradients = zip(*(part.log_density_and_gradient(x) for part in parts), strict=True)
+        share = np.exp(values[0] - np.logaddexp(*values))[..., None]
+        return np.logaddexp(*values), share * gradients[0] + (1.0 - share) * gradients[1]
+
+    stops = np.array([1.5, 1.0, 2.0])[:, None] * scales[1] * axes[:, 1] + centers[[0, 0, 1]]
+    paths = []
+    for stop in stops:
+        positions = np.stack([stop + 3e-4 * axes[:, 0], stop])
+        paths.append(Path(positions, *log_density_and_gradient(positions), converged=True))
+    followed = []
+
+    def counted(target, starts, *arguments, **options):
+        followed.append(starts)
+        return follow_paths(target, starts, *arguments, **options)
+
+    monkeypatch.setattr("isogmm.locate.paths.maxima.follow_paths", counted)
+    maxima: list[LocalMaximum] = []
+    add_paths(make_target(log_density_and_gradient, 2), maxima, paths)
+    np.testing.assert_array_equal(np.concatenate(followed), stops[[0, 2]])
+    assert len(followed) == 1
+    assert [maximum.count for maximum in maxima] == [2, 1]
+    shifts = np.stack([maximum.position for maximum in maxima]) - centers
+    np.testing.assert_allclose(shifts @ axes / scales, 0.0, atol=0.02)
 
 
 def test_an_end_with_a_large_gradient_is_no_maximum():
@@ -162,7 +194,7 @@ def test_an_end_with_a_large_gradient_is_no_maximum():
     positions = np.array([[0.0], [1.0]])
     path = Path(positions, positions[:, 0], np.ones((2, 1)), converged=True)
     maxima = []
-    assert not add_path(slope, maxima, path)
+    add_paths(slope, maxima, [path])
     assert maxima == []
 
 

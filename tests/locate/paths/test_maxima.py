@@ -8,7 +8,7 @@ import pytest
 import isogmm
 from helpers.targets import make_target
 from isogmm.locate.paths.lbfgs import Path, follow_paths
-from isogmm.locate.paths.maxima import LocalMaximum, add_path
+from isogmm.locate.paths.maxima import LocalMaximum, add_paths
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 
 CENTER = 0.14
@@ -33,14 +33,16 @@ def test_a_maximum_is_wider_than_the_rounding_errors_of_positions(units, is_foun
     target = replace(narrow_gaussian(units * UNIT), single_precision=True)
     (path,) = follow_paths(target, np.array([[CENTER + 0.1, CENTER + 0.1]]))
     maxima: list[LocalMaximum] = []
-    assert add_path(target, maxima, path) is is_found
+    add_paths(target, maxima, [path])
     assert len(maxima) == is_found
 
 
 def test_double_precision_has_smaller_rounding_errors():
     target = narrow_gaussian(0.5 * UNIT)
     (path,) = follow_paths(target, np.array([[CENTER + 0.1, CENTER + 0.1]]))
-    assert add_path(target, [], path)
+    maxima: list[LocalMaximum] = []
+    add_paths(target, maxima, [path])
+    assert len(maxima) == 1
 
 
 def ended_at(target, ends):
@@ -66,12 +68,8 @@ def test_ends_in_a_wide_direction_are_one_mode():
     target = make_target(correlated, DIM, 32)
     ends = np.array([[2.0], [-1.0], [0.5]]) * SD / np.sqrt(DIM) * np.ones(DIM)
     maxima = []
-    assert [add_path(target, maxima, path) for path in ended_at(target, ends)] == [
-        True,
-        False,
-        False,
-    ]
-    assert maxima[0].count == 3
+    add_paths(target, maxima, ended_at(target, ends))
+    assert [maximum.count for maximum in maxima] == [3]
     # The highest of them is kept, with its Laplace approximation.
     assert np.array_equal(maxima[0].position, ends[2])
     assert maxima[0].log_density == correlated(ends[2:])[0][0]
@@ -88,8 +86,7 @@ def test_modes_with_a_dip_between_them_stay_separate():
 
     target = make_target(two, DIM, 32)
     maxima = []
-    for path in ended_at(target, 4.0 * np.array([AXIS, -AXIS])):
-        assert add_path(target, maxima, path)
+    add_paths(target, maxima, ended_at(target, 4.0 * np.array([AXIS, -AXIS])))
     assert len(maxima) == 2
 
 

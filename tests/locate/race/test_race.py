@@ -263,7 +263,7 @@ def test_paths_are_followed_half_as_far_where_the_first_come_to_no_maximum(monke
     alone, target.num_gradient_evaluations = target.num_gradient_evaluations, 0
     # The curvature at the ends, by which maxima are known, is not counted here.
     with monkeypatch.context() as patch:
-        patch.setattr(starts_module, "add_path", lambda *_: False)
+        patch.setattr(starts_module, "add_paths", lambda *_: None)
         follow_starts(target, starts, [])
     # A line search that is under way when the evaluations run out is finished.
     others = target.num_gradient_evaluations - alone

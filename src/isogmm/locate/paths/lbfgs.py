@@ -1,7 +1,7 @@
 """Optimization paths: the iterates of L-BFGS-B from a starting point to a local maximum."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,7 @@ def follow_paths(
     starts: Float[np.ndarray, "n d"],
     max_evaluations: int | None = None,
     is_known: IsKnown | None = None,
-    affine_map: AffineMap | None = None,
+    affine_map: AffineMap | Sequence[AffineMap] | None = None,
 ) -> list[Path | None]:
     """Maximize the log density from every starting point.
 
@@ -104,7 +104,8 @@ def follow_paths(
     is_known
         Ends a path at the first iterate for which it returns True.
     affine_map
-        The coordinates in which the optimizer works; by default those of the target.
+        The coordinates in which the optimizer works, for all paths or for each of them; by default
+        those of the target.
 
     Returns
     -------
@@ -112,9 +113,14 @@ def follow_paths(
         One path for each starting point; None where its log density is not finite.
     """
     max_evaluations = max_evaluations or evaluation_limit(target.dim)
+    maps: Sequence[AffineMap | None]
+    if affine_map is None or isinstance(affine_map, AffineMap):
+        maps = [affine_map] * len(starts)
+    else:
+        maps = affine_map
     tasks = [
-        functools.partial(_follow_path, start, max_evaluations, is_known, affine_map)
-        for start in starts
+        functools.partial(_follow_path, start, max_evaluations, is_known, own)
+        for start, own in zip(starts, maps, strict=True)
     ]
     size, few = target.batch_size, max(target.few(), 1)
     if target.evaluate_rows is not None:

@@ -1,7 +1,9 @@
 """Local maxima at the ends of optimization paths."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +14,7 @@ from isogmm.locate.paths.candidates import candidate_at_end
 from isogmm.locate.paths.lbfgs import Path, follow_paths
 from isogmm.locate.paths.mode_shape import ModeShape
 from isogmm.locate.roughness import is_rough
-from isogmm.mixtures.affine_map import MAX_DENSE_DIM
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 from isogmm.model.target import Target
 
 #: Distance between two means below which they belong to one mode, in standard deviations.
@@ -100,10 +102,14 @@ class LocalMaximum:
         """
         if self.factor.ndim == 1:
             return self.distance(position) < limit
-        sds = np.sqrt((self.factor**2).sum(axis=1))
-        if np.any(np.abs(position - self.position) > limit * sds):
+        if (np.abs(position - self.position) > limit * self._sds).any():
             return False
         return self.distance(position) < limit
+
+    @functools.cached_property
+    def _sds(self) -> Float[np.ndarray, " d"]:
+        """Standard deviations of the coordinates; the factor of a dense form does not change."""
+        return np.sqrt((self.factor**2).sum(axis=1))
 
     def is_near(self, position: Float[np.ndarray, " d"], log_density: float) -> bool:
         """Whether a path with this iterate is likely to end here.
@@ -122,13 +128,21 @@ def is_near_any(
     return any(maximum.is_near(position, log_density) for maximum in maxima)
 
 
-def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
-    """Add the end of a path to the maxima, or count it with one of them; True if it is new.
+class _Deferred(NamedTuple):
+    """A path that is to go on in the coordinates of the Laplace approximation at its end."""
+
+    path: Path
+    coordinates: AffineMap
+
+
+def add_paths(target: Target, maxima: list[LocalMaximum], paths: Sequence[Path]) -> None:
+    """Add the ends of paths to the maxima, or count them with those that they have reached.
 
     An end with a large gradient is no maximum.  The optimizer stops there if the log density rises
     by less than its rounding error along the next step.  In the coordinates of the Laplace
     approximation it often goes on; otherwise the end is left out.  Such ends occur near scale
-    zero of a hierarchy, or in a direction in which the density is improper.
+    zero of a hierarchy, or in a direction in which the density is improper.  All these paths go on
+    together, after the others, so that their evaluations form batches.
 
     An end that rounding errors have made is not a maximum either.  Near scale zero of a hierarchy
     the log density rises without bound, but its values at rounded positions have maxima.  Two such
@@ -139,21 +153,45 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
     coordinates given all others are no measure of a distance there: paths to the only mode of a
     Gaussian with 2,000 correlated coordinates stopped many of them apart.
     """
-    if _count(maxima, path.end):
-        return False
-    factor = candidate_at_end(target, path).factor
-    if path.converged and _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
-        coordinates = map_of(path.end, factor)
-        (second,) = follow_paths(
-            target, path.end[None], NUM_POLISHING_EVALUATIONS, affine_map=coordinates
+    deferred: list[_Deferred] = []
+    for path in paths:
+        if _count(maxima, path.end):
+            continue
+        factor = candidate_at_end(target, path).factor
+        if path.converged and _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
+            deferred.append(_Deferred(path, map_of(path.end, factor)))
+        else:
+            _add_end(target, maxima, path, factor)
+    while deferred := [one for one in deferred if not _count(maxima, one.path.end)]:
+        first = _distinct(deferred)
+        seconds = follow_paths(
+            target,
+            np.stack([deferred[index].path.end for index in first]),
+            NUM_POLISHING_EVALUATIONS,
+            affine_map=[deferred[index].coordinates for index in first],
         )
-        if second is None or _count(maxima, second.end):
-            return False
-        path, factor = second, candidate_at_end(target, second).factor
+        for second in seconds:
+            if second is not None and not _count(maxima, second.end):
+                _add_end(target, maxima, second, candidate_at_end(target, second).factor)
+        deferred = [one for index, one in enumerate(deferred) if index not in first]
+
+
+def _distinct(deferred: Sequence[_Deferred]) -> list[int]:
+    """Indices of paths whose ends are apart, so that they are likely to end in several maxima."""
+    found: list[int] = []
+    for index, one in enumerate(deferred):
+        positions = [deferred[other].coordinates.inverse(one.path.end) for other in found]
+        if all(np.linalg.norm(z) >= MIN_MODE_DISTANCE_SD for z in positions):
+            found.append(index)
+    return found
+
+
+def _add_end(target: Target, maxima: list[LocalMaximum], path: Path, factor: Factor) -> None:
+    """Add the end of a path to the maxima if it is one; the factor is that of its Gaussian."""
     if _slope(path, factor) > MAX_STANDARDIZED_GRADIENT:
-        return False
+        return
     if not (_is_wide_enough(target, path.end, factor) and _is_like_laplace(target, path, factor)):
-        return False
+        return
     log_density = float(path.log_density[-1])
     log_mass = float(log_density + 0.5 * target.dim * LOG_2PI + log_det(factor))
     if target.dim > MAX_DENSE_DIM:
@@ -164,9 +202,8 @@ def add_path(target: Target, maxima: list[LocalMaximum], path: Path) -> bool:
             if log_density > maximum.log_density:
                 maximum.position, maximum.factor = path.end, factor
                 maximum.log_density, maximum.laplace = log_density, log_mass
-            return False
+            return
     maxima.append(LocalMaximum(path.end, factor, log_density, log_mass))
-    return True
 
 
 def is_dip_between(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isogmm.locate.paths.lbfgs import Path, evaluation_limit, follow_paths
-from isogmm.locate.paths.maxima import LocalMaximum, add_path, is_near_any
+from isogmm.locate.paths.maxima import LocalMaximum, add_paths, is_near_any
 from isogmm.locate.roughness import is_rougher_than_others
 from isogmm.mixtures.affine_map import AffineMap
 from isogmm.model.target import Target
@@ -111,8 +111,7 @@ def follow_starts(
         is_known = functools.partial(is_near_any, tuple(maxima))
         followed = follow_paths(target, group, limit, is_known, affine_map)
         paths = _without_rough_ends(target, [path for path in followed if path is not None])
-        for path in paths:
-            add_path(target, maxima, path)
+        add_paths(target, maxima, paths)
         if num_first and not any(path.converged for path in paths):
             limit = int(REDUCED_LIMIT_FACTOR * limit)
         found += paths
