@@ -224,7 +224,7 @@ def test_an_interrupted_race_of_all_paths_leaves_the_first_winner(asked):
 @pytest.mark.parametrize(
     "search", [scout, lambda *arguments: race(*arguments[:3], 4, *arguments[3:])]
 )
-@pytest.mark.parametrize("iteration", [0, 3, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("iteration", [0, 3])
 def test_an_interrupt_ends_a_search_with_a_gaussian(search, iteration, monkeypatch):
     target = schools()
     paths, step, interrupts = paths_of_schools(), Race.run_until, []
