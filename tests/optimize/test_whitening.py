@@ -38,7 +38,14 @@ def condition(truth, affine_map):
     return values.max() / values.min()
 
 
-@pytest.mark.parametrize("start", ["identity", "diagonal", "dense", "low_rank"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "identity",
+        "low_rank",
+        *(pytest.param(kind, marks=pytest.mark.long) for kind in ("diagonal", "dense")),
+    ],
+)
 def test_dense_updates_make_the_precision_isotropic(start):
     truth = correlated_gaussian(5, 1e3)
     generator = np.random.default_rng(3)

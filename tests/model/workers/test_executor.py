@@ -205,6 +205,8 @@ def test_the_number_of_workers_is_known():
     assert num_workers(Inline(5)) == 5
 
 
+@pytest.mark.long  # fast: a density in JAX, in the first test
+@pytest.mark.usefixtures("compiled_alike")
 @pytest.mark.numpyro
 def test_a_numpyro_model_on_a_process(process):
     import numpyro
@@ -222,7 +224,7 @@ def test_a_numpyro_model_on_a_process(process):
     np.testing.assert_array_equal(in_process, in_threads)
 
 
-@pytest.mark.long  # fast: the model of NumPyro
+@pytest.mark.long
 @pytest.mark.usefixtures("compiled_alike")
 @pytest.mark.pymc
 def test_a_pymc_model_of_a_context_on_a_process(process):
