@@ -102,12 +102,12 @@ class LocalMaximum:
         """
         if self.factor.ndim == 1:
             return self.distance(position) < limit
-        if (np.abs(position - self.position) > limit * self._sds).any():
+        if (np.abs(position - self.position) > limit * self.sds).any():
             return False
         return self.distance(position) < limit
 
     @functools.cached_property
-    def _sds(self) -> Float[np.ndarray, " d"]:
+    def sds(self) -> Float[np.ndarray, " d"]:
         """Standard deviations of the coordinates; the factor of a dense form does not change."""
         return np.sqrt((self.factor**2).sum(axis=1))
 
@@ -221,6 +221,11 @@ def is_dip_between(
 
 def _count(maxima: Sequence[LocalMaximum], end: Float[np.ndarray, " d"]) -> bool:
     """Count the end of a path with the maximum that it has reached; False if there is none."""
+    if maxima and maxima[0].factor.ndim == 2:  # all at once, because there can be hundreds
+        shifts = np.abs(end - np.array([maximum.position for maximum in maxima]))
+        sds = np.array([maximum.sds for maximum in maxima])
+        near = np.flatnonzero((shifts <= MIN_MODE_DISTANCE_SD * sds).all(axis=1))
+        maxima = [maxima[int(index)] for index in near]
     for maximum in maxima:
         if maximum.is_within(end, MIN_MODE_DISTANCE_SD):
             maximum.count += 1
