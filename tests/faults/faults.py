@@ -657,6 +657,13 @@ FAULTS = [
         ESTIMATES,
     ),
     Fault(
+        "bounded loops: unfinished results are delivered",
+        "src/isogmm/model/programs/bounded_loops.py",
+        "_where(is_unfinished, jnp.nan, value)",
+        "value",
+        ("tests/model/programs/test_bounded_loops.py",),
+    ),
+    Fault(
         "kinks: a Gaussian that does not become wider joins maxima",
         LOCATE + "modes/kinks.py",
         "or not found > maximum.laplace + MIN_KINK_GAP",

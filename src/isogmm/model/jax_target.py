@@ -16,6 +16,7 @@ from jaxtyping import Float, PyTree
 from isogmm.arrays import Array, size_of
 from isogmm.model.prior import draws_or_nan
 from isogmm.model.programs.background import compile_in_background
+from isogmm.model.programs.bounded_loops import bounded
 from isogmm.model.programs.chunks import in_chunks
 from isogmm.model.programs.cost import Cost, cost_of, largest_bytes
 from isogmm.model.programs.precision import in_precision
@@ -89,9 +90,10 @@ class JaxPrograms:
         # The inner jit caches its trace, also for a batch.
         self._value_and_grad = jax.jit(jax.value_and_grad(log_density), inline=True)
         self._generate = jax.jit(generate, inline=True)
+        point = bounded(self._value_and_grad)
         self._functions: dict[Program, Callable[..., PyTree]] = {
-            "point": self._value_and_grad,
-            "batch": jax.vmap(self._value_and_grad, in_axes=(0, None)),
+            "point": point,
+            "batch": jax.vmap(point, in_axes=(0, None)),
             "constrain": self._generate_many,
         }
         if draw_prior is not None:
@@ -107,8 +109,6 @@ class JaxPrograms:
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""
         return in_precision(self.x64)
-
-    # --- sizes --------------------------------------------------------------------------------
 
     @functools.cached_property
     def cost(self) -> Cost:
@@ -163,8 +163,6 @@ class JaxPrograms:
         positions = jax.ShapeDtypeStruct((self.constrain_size, self.dim), self.dtype)
         return positions, jax.ShapeDtypeStruct((), np.uint32)
 
-    # --- compilation --------------------------------------------------------------------------
-
     def prepare(self) -> None:
         """Start the programs that a fit needs; that of a point only if batches are costly."""
         costly: tuple[Program, ...] = ("point",) if self.few() else ()
@@ -215,8 +213,6 @@ class JaxPrograms:
             future = compile_in_background(lowered, name, after=after, options=options)
             self._compilations[name] = future
         return self._compilations[name]
-
-    # --- one data set -------------------------------------------------------------------------
 
     def bind(self, data: PyTree) -> ModelFields:
         """The fields of a :class:`Target` that contain the model, for one data set."""

@@ -11,6 +11,7 @@ from jax.stages import Compiled
 from jaxtyping import Float, PyTree
 
 from isogmm.model.programs.background import compile_in_background
+from isogmm.model.programs.bounded_loops import bounded
 from isogmm.model.programs.precision import in_precision
 from isogmm.model.programs.sharding import jitted, placed, spans_processes
 from isogmm.model.programs.tracing import TRACING
@@ -64,7 +65,7 @@ class CompiledValues:
         x64: bool | None,
         data_shapes: PyTree,
     ) -> None:
-        self._function = jax.vmap(log_density, in_axes=(0, None))
+        self._function = jax.vmap(bounded(jax.jit(log_density, inline=True)), in_axes=(0, None))
         self._shape = jax.ShapeDtypeStruct((VALUE_ROWS, dim), dtype)
         self._x64, self._data_shapes = x64, data_shapes
         self._compilation: Future[Compiled] | None = None
