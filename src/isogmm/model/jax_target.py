@@ -104,7 +104,8 @@ class JaxPrograms:
     def _generate_many(self, positions: jax.Array, seed: jax.Array, data: PyTree) -> PyTree:
         # Keys made outside the program would need the compilation of further operations.
         keys = jax.random.split(jax.random.key(seed), self.constrain_size)
-        return jax.vmap(self._generate, in_axes=(0, 0, None))(positions, keys, data)
+        row = bounded(self._generate)
+        return jax.vmap(row, in_axes=(0, 0, None))(positions, keys, data)
 
     def precision(self) -> contextlib.AbstractContextManager:
         """The context in which the programs are traced and called."""

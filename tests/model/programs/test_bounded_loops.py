@@ -75,6 +75,26 @@ def decay(x):
     return -0.5 * x[0] ** 2 - 0.5 * jnp.sum((values - jnp.exp(-TIMES)) ** 2) / 0.01
 
 
+@pytest.mark.numpyro
+def test_generated_values_of_extreme_draws_are_nan():
+    import numpyro
+    import numpyro.distributions as dist
+
+    from isogmm_numpyro import NumPyroAdapter
+
+    def model(y):
+        rate = numpyro.sample("rate", dist.LogNormal(0.0, 1.0))
+        values = odeint(lambda y, t, rate: -rate * y, 1.0, jnp.asarray(TIMES), rate)
+        numpyro.deterministic("last", values[-1])
+        numpyro.sample("y", dist.Normal(values, 0.1), obs=y)
+
+    target = NumPyroAdapter().to_target(model, (np.exp(-TIMES),), {}, 0)
+    found = target.constrain(np.array([[0.0], [30.0]]), 0)["posterior"]["last"]
+    # The default tolerance of the solver is 1.4e-8.
+    np.testing.assert_allclose(found[0], np.exp(-2.0), atol=1e-5)
+    assert np.isnan(found[1])
+
+
 def test_a_differential_equation_with_an_extreme_rate_is_not_finite():
     target = isogmm.LogDensity(decay, np.zeros(1), names="x").to_target()
     points = np.array([[0.2], [30.0]])

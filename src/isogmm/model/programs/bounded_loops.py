@@ -40,7 +40,8 @@ def bounded(
     @functools.wraps(function)
     def call(*arguments: PyTree) -> PyTree:
         shapes = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), arguments
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype),
+            jax.tree.map(jnp.asarray, arguments),
         )
         closed = function.trace(*shapes).jaxpr  # type: ignore[attr-defined]
         if not _has_while(closed.jaxpr):
