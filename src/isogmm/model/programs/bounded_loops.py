@@ -18,7 +18,19 @@ from jaxtyping import PyTree
 #: Largest number of iterations of a loop.  Solvers of differential equations need some hundred
 #: steps; the limit of diffrax is 4,096 by default.
 MAX_ITERATIONS = 2**14
-#: Where the operations that call a jaxpr have it.
+#: Operations that only call a jaxpr, and the parameters that contain it, in the versions of JAX.
+#: Others, such as ``shard_map``, change its meaning, and their loops are not bounded.
+_CALLS = (
+    "checkpoint",
+    "closed_call",
+    "core_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "custom_vjp_call_jaxpr",
+    "jit",
+    "pjit",
+    "remat2",
+)
 _CALLED = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
@@ -86,10 +98,10 @@ class _Bounded:
         if name in ("scan", "cond"):
             changed = {key: self._replaced(value) for key, value in parameters.items()}
             return _bind(equation, inputs, changed)
-        inner = next((parameters[key] for key in _CALLED if key in parameters), None)
-        if inner is None:
+        found = [parameters[key] for key in _CALLED if key in parameters]
+        if name not in _CALLS or not found:
             return _bind(equation, inputs)
-        return self.run(_closed(inner), inputs)
+        return self.run(_closed(found[0]), inputs)
 
     def _loop(self, parameters: dict[str, Any], inputs: list[Any]) -> list[Any]:
         first, second = parameters["cond_nconsts"], parameters["body_nconsts"]
