@@ -657,6 +657,13 @@ FAULTS = [
         ESTIMATES,
     ),
     Fault(
+        "size: programs of one row count as costly",
+        "src/isogmm/model/programs/size.py",
+        "batch_size == MIN_BATCH_ROWS",
+        "batch_size <= MIN_BATCH_ROWS",
+        ("tests/model/programs/test_program_cost.py",),
+    ),
+    Fault(
         "bounded loops: unfinished results are delivered",
         "src/isogmm/model/programs/bounded_loops.py",
         "_where(is_unfinished, jnp.nan, value)",

@@ -16,6 +16,7 @@ from isogmm.model.programs.size import (
     MAX_WORKING_SET,
     MIN_BATCH_ROWS,
     constrain_rows,
+    fills_cache,
 )
 
 pytestmark = pytest.mark.float32
@@ -136,3 +137,11 @@ def test_the_batch_size_changes_no_value():
     positions = np.random.default_rng(1).normal(size=(BATCH_ROWS + 5, 2))
     for one, other in zip(few.evaluate(positions), many.evaluate(positions), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_costly"), [(1, False), (MIN_BATCH_ROWS, True), (BATCH_ROWS, False)]
+)
+def test_only_the_fewest_rows_of_a_batch_say_that_a_gradient_is_costly(rows, is_costly):
+    """Programs of PyTensor have one row, also for small models."""
+    assert fills_cache(rows) is is_costly

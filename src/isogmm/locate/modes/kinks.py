@@ -21,7 +21,7 @@ MIN_KINK_GAP = 3.0
 #: Largest dip of the log density between two kinks of one mode, in nats.  Two modes of equal width
 #: that are three sds apart have a dip of 0.4.
 MAX_KINK_DIP = 0.1
-#: Largest number of fitted Gaussians of one call.
+#: Largest number of Gaussians that one call fits.
 MAX_FITTED = 8
 
 

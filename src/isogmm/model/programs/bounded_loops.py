@@ -62,7 +62,8 @@ def bounded(
         try:
             results = _Bounded(max_iterations).run(closed, jax.tree.leaves(arguments))
         except (AttributeError, KeyError, NotImplementedError, TypeError, ValueError):
-            # The form of a jaxpr depends on the version of JAX.
+            # The form of a jaxpr depends on the version of JAX.  In an unknown form loops have no
+            # limit, and the model can still be fitted.
             return function(*arguments)
         return jax.tree.unflatten(structure, results)
 

@@ -55,12 +55,13 @@ def batch_rows(cost: Cost, row_bytes: int = 0) -> int:
 
 
 def fills_cache(batch_size: int) -> bool:
-    """Whether a batch has the fewest rows, because each of them needs 256 KiB or more.
+    """Whether :func:`batch_rows` chose the fewest rows, because each needs 256 KiB or more.
 
     A gradient of 100,000 rows of data takes milliseconds, and stages evaluate fewer points then.
-    This depends on the model alone, so that a seed gives the same result on any machine.
+    This depends on the model alone, so that a seed gives the same result on any machine.  Programs
+    of PyTensor have one row, whatever it costs.
     """
-    return batch_size <= MIN_BATCH_ROWS
+    return batch_size == MIN_BATCH_ROWS
 
 
 def max_single_points(batch_size: int, cost: Cost) -> int:
