@@ -65,6 +65,20 @@ def data_and_potential():
     return model
 
 
+def with_named_dimensions():
+    """Variables with dimensions instead of axes, which the module ``pymc.dims`` defines."""
+    pmd = pytest.importorskip("pymc.dims")
+    with pm.Model(coords={"row": np.arange(12), "group": list("abc")}) as model:
+        group = pmd.Data("group_of_row", GROUP, dims="row")
+        y = pmd.Data("y", Y, dims="row")
+        tau = pmd.HalfNormal("tau", 1)
+        level = pmd.Normal("level", 0, tau, dims="group")
+        contrast = pmd.ZeroSumNormal("contrast", core_dims="group")
+        total = pmd.Deterministic("total", level + contrast)
+        pmd.StudentT("obs", nu=4, mu=total.isel(group=group), sigma=1, observed=y)
+    return model
+
+
 def imputed():
     values = np.ma.masked_array(Y, mask=np.arange(12) % 5 == 0)
     with pm.Model() as model:
@@ -190,6 +204,7 @@ MODELS = [
     bounded,
     flat,
     data_and_potential,
+    with_named_dimensions,
     imputed,
     simplex_mixture,
     # Distributions that PyMC itself writes with the operations of the models above.
