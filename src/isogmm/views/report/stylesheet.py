@@ -51,6 +51,8 @@ div.isogmm-report .isogmm-costs tr:last-child td{{border-top:1px solid var(--rul
 :is(.text_html,.output_html):has(> .isogmm-report){{background:none!important;padding:0!important}}
 div.isogmm-report .isogmm-facts td{{text-align:left;white-space:normal}}
 div.isogmm-report .isogmm-facts td:first-child{{color:var(--quiet);white-space:nowrap}}
+@media (max-width:480px){{div.isogmm-report .isogmm-facts td:first-child{{white-space:normal;
+min-width:96px}}}}
 div.isogmm-report .isogmm-share{{display:inline-block;height:8px;border-radius:2px;
 background:var(--bar)}}
 div.isogmm-report td.isogmm-bar{{text-align:left;min-width:120px;vertical-align:middle}}
