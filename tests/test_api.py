@@ -36,6 +36,7 @@ def idata():
 
 
 class TestTheResult:
+    @pytest.mark.long
     def test_moments_are_those_of_the_target(self, idata):
         draws = idt.get_group(idata, "posterior")["x"].values
         assert draws.shape == (4, 1000, 3)
@@ -76,6 +77,7 @@ class TestTheResult:
         promised = {"posterior", "sample_stats", "log_likelihood", "fit", "fit_stats"}
         assert promised <= set(idt.group_names(idata))
 
+    @pytest.mark.long
     def test_a_file_stands_alone(self, idata, tmp_path):
         idt.save(idata, tmp_path / "fit.nc")
         back = idt.load(tmp_path / "fit.nc")
@@ -87,6 +89,7 @@ class TestTheResult:
         draws, _ = after.sample(np.random.default_rng(1), 10)
         assert draws.shape == (4, 10, 3)
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("unchecked")
     def test_groups_can_be_left_out(self):
         options = {"log_likelihood": False, "log_prior": False}
@@ -152,6 +155,7 @@ class TestOptions:
         with pytest.raises(OptionError, match=r"(Refine|Locate)\(\w+=...\) must be a whole number"):
             make_bad()
 
+    @pytest.mark.long
     def test_one_sample_is_enough(self):
         target = correlated_gaussian(3).target()
         idata = isogmm.fit_isogmm(target, **QUICK, num_samples=1, draws=50)

@@ -28,7 +28,7 @@ OPTIONS = {
 }
 QUICK = ("nuts", "laplace", "pathfinder")
 #: Methods that take seconds to compile, and whose adapter other methods use too.
-LONG = ("fullrank_advi", "svgd", "flow", "alpha_vi")
+LONG = ("fullrank_advi", "pathfinder", "svgd", "flow", "alpha_vi")
 
 
 def log_density(position, data):

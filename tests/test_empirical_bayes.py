@@ -63,9 +63,10 @@ def maximized(language, **options):
     "language",
     [
         pytest.param("numpyro", marks=pytest.mark.numpyro),
-        pytest.param("pymc", marks=[pytest.mark.pymc, pytest.mark.long]),
+        pytest.param("pymc", marks=pytest.mark.pymc),
     ],
 )
+@pytest.mark.long
 def test_regression_reaches_type_two_maximum_likelihood(language, exact):
     pytest.importorskip(language)
     idata = maximized(language)
@@ -88,6 +89,7 @@ def test_regression_reaches_type_two_maximum_likelihood(language, exact):
     assert np.all(np.abs(error) < 5 * sd / np.sqrt(1000))
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_ard_regression_agrees_with_coordinate_ascent():
     pytest.importorskip("numpyro")
@@ -119,6 +121,7 @@ def test_ard_regression_agrees_with_coordinate_ascent():
     assert np.all(np.abs(w - mean) < 5 * np.sqrt(np.diag(covariance) / 1000))
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_parameters_that_are_not_named_stay_fixed():
     pytest.importorskip("numpyro")

@@ -278,6 +278,7 @@ def test_names_that_collide_after_renaming_are_an_error():
         idt.to_inference_data(fit_result(target=schools_target(constrain=colliding)))
 
 
+@pytest.mark.long
 def test_repeated_dimensions_and_tuples_as_labels(tmp_path):
     def covariance(positions, seed):
         return {"posterior": {"cov": positions[:, :, None] * positions[:, None, :]}}
@@ -335,6 +336,7 @@ def test_all_attributes_become_text_or_numbers(tmp_path):
 # --- the mixture ------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["identity", "diagonal", "dense", "low_rank"])
 def test_a_saved_mixture_is_unchanged(kind, tmp_path):
     result = fit_result(kind)
@@ -369,6 +371,7 @@ def test_a_result_of_another_library_has_no_mixture():
         idt.get_group(foreign, "log_likelihood")
 
 
+@pytest.mark.long
 def test_groups_can_be_added_and_replaced(idata, tmp_path):
     for value in (1.0, 2.0):
         idata = idt.add_group(idata, "extra", xr.Dataset({"a": ("z", np.full(3, value))}))
@@ -426,6 +429,7 @@ def test_arviz_plots_run_on_the_result(idata, plot):
     plt.close("all")
 
 
+@pytest.mark.long
 def test_arviz_reads_and_writes_files(idata, tmp_path):
     import arviz as az
 

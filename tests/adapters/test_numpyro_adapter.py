@@ -61,6 +61,7 @@ def test_recognizes_plain_callables_only():
         assert not adapter.recognizes(thing)
 
 
+@pytest.mark.long
 def test_recognizing_does_not_import_numpyro():
     code = (
         "import sys; from isogmm_numpyro import NumPyroAdapter; "
@@ -69,6 +70,7 @@ def test_recognizing_does_not_import_numpyro():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.long
 def test_programs_are_shared_by_data_of_equal_shapes(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("initialize_model was called")
@@ -96,6 +98,7 @@ def test_programs_are_shared_by_data_of_equal_shapes(monkeypatch):
     assert target_of(model, Y, sigma=2.0).num_programs() == 0
 
 
+@pytest.mark.long
 def test_prepare_compiles_the_programs_of_evaluate():
     target = target_of(lambda y: centered(y), Y)
     target.prepare()
@@ -104,6 +107,7 @@ def test_prepare_compiles_the_programs_of_evaluate():
     assert target.num_programs() == 2
 
 
+@pytest.mark.long
 def test_changed_globals_give_new_programs():
     shift = {"by": 1.0, "rows": np.arange(3.0)}
 
@@ -122,6 +126,7 @@ def test_changed_globals_give_new_programs():
     assert target_of(model).num_programs() == changed.num_programs() == 2
 
 
+@pytest.mark.long
 def test_programs_are_removed_with_the_model():
     def model(y):
         centered(y)
@@ -145,12 +150,14 @@ def test_number_of_kept_programs_is_bounded(monkeypatch):
     assert len(implementation._CACHE[model]) == 2
 
 
+@pytest.mark.long
 def test_a_target_keeps_its_model_alive():
     target = target_of(functools.partial(hierarchy, sigma=2.0), Y)
     gc.collect()
     assert np.isfinite(use(target)[0]).all()
 
 
+@pytest.mark.long
 def test_methods_share_programs():
     class Study:
         def model(self, y):
@@ -161,6 +168,7 @@ def test_methods_share_programs():
     assert target_of(study.model, Y).num_programs() == 2
 
 
+@pytest.mark.long
 def test_only_integer_arrays_become_constants_if_that_suffices():
     def model(y, group):
         with numpyro.plate("levels", len(np.unique(group))):
@@ -174,6 +182,7 @@ def test_only_integer_arrays_become_constants_if_that_suffices():
     assert with_values.dim == 3
 
 
+@pytest.mark.long
 def test_subsampled_plates_have_all_rows():
     x = X[:, 0]
     part, whole = target_of(subsampled, x, Y), target_of(full, x, Y)
@@ -182,6 +191,7 @@ def test_subsampled_plates_have_all_rows():
     np.testing.assert_array_equal(part.observed_data["y"], Y)
 
 
+@pytest.mark.long
 def test_a_subsample_given_as_data_is_scaled_up():
     def model(y):
         mu = numpyro.sample("mu", dist.Normal(0, 1))
@@ -228,6 +238,7 @@ def test_latent_directions_are_reparameterized():
     np.testing.assert_allclose(np.linalg.norm(posterior["direction"], axis=-1), 1.0)
 
 
+@pytest.mark.long
 def test_missing_values_are_imputed():
     """``obs_mask``: the same density as with one latent site for the missing values alone."""
     y, known = np.where(GROUP == 1, np.nan, Y), GROUP != 1
@@ -250,6 +261,7 @@ def test_missing_values_are_imputed():
     np.testing.assert_allclose(target.constrain(points, 0)["posterior"]["y"], filled, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_the_precision_of_the_user_is_used():
     with in_precision(False):
         target = target_of(lambda y: centered(y), Y)
@@ -385,6 +397,7 @@ def development_names():
     return names()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not development_names(), reason="the development posteriors are not available")
 @pytest.mark.parametrize("name", some_of(development_names()) or ["none"])
 def test_development_posteriors(name):

@@ -53,11 +53,8 @@ def test_every_baseline_is_tested(baselines):
         assert (parameters["draws"].default, parameters["chains"].default) == (1000, 4)
 
 
-@pytest.mark.parametrize(
-    "name",
-    # NUTS takes six seconds to compile; ``nuts_from`` makes its result in the same way.
-    [n if n == "advi" else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", OPTIONS)
 def test_baseline_finds_the_known_posterior(baselines, name):
     idata = baselines[name](
         conjugate,

@@ -95,6 +95,7 @@ def test_invalid_parameters_are_a_warning_and_advice(model, words):
     assert advice.endswith("Use more draws.")
 
 
+@pytest.mark.long
 def test_valid_parameters_are_not_evaluated(monkeypatch):
     monkeypatch.setattr("isogmm_numpyro._reading.parameters._is_valid", None)
     assert finished(valid) == "Use more draws."

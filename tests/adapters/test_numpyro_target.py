@@ -70,12 +70,14 @@ def test_density_equals_potential_energy(name):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", DISCRETE)
 def test_enumerated_density_equals_the_sum_written_by_hand(name):
     case, target = target_of(name)
     assert_same_density(target, lambda z: util.potential_energy(BY_HAND[name], case.args, {}, z))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_generated_values_equal_numpyros(name):
     case, target = target_of(name)
@@ -182,6 +184,7 @@ def test_discrete_draws_follow_their_conditional_distribution():
     np.testing.assert_allclose(groups["log_likelihood"]["y"], expected, rtol=1e-10)
 
 
+@pytest.mark.long
 def test_scanned_discrete_sites_are_summed_out_but_not_drawn():
     case = CASES["hidden_markov"]
     with pytest.warns(FitWarning, match="state are summed out exactly.*depend on them \\(y\\)"):

@@ -46,7 +46,8 @@ def pymc_model():
 
 
 LANGUAGES = [
-    pytest.param("numpyro", marks=pytest.mark.numpyro),
+    # Tracing and compiling NumPyro's NUTS takes 13 seconds.
+    pytest.param("numpyro", marks=[pytest.mark.numpyro, pytest.mark.long]),
     pytest.param("pymc", marks=pytest.mark.pymc),
 ]
 
@@ -161,6 +162,7 @@ def test_nuts_from_samples_the_model_that_was_fitted_in_pymc():
     np.testing.assert_allclose(posterior["effect"].values.sum(axis=-1), 0.0, atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_log_densities_of_whole_vectors_have_no_labels():
     """All samplers and baselines of the density ended in an error, after all their work."""

@@ -100,6 +100,7 @@ def latents(idata):
     return {name: get_group(idata, "posterior")[name].values for name in idata["log_prior"]}
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_numpyro_predictive_for_the_data_and_for_new_arguments(numpyro_fit):
     import jax
@@ -117,6 +118,7 @@ def test_numpyro_predictive_for_the_data_and_for_new_arguments(numpyro_fit):
     is_predictive(new["y"], X_NEW)
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_numpyro_prior_predictive_and_log_likelihood(numpyro_fit):
     import jax
@@ -133,6 +135,7 @@ def test_numpyro_prior_predictive_and_log_likelihood(numpyro_fit):
 # --- PyMC --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_pymc_posterior_predictive_extends_the_result(pymc_fit):
     import pymc as pm
@@ -177,6 +180,7 @@ def loo_tolerance(idata):
     return 5 * float((inverse.std(axis=0) / inverse.mean(axis=0)).sum()) / 300**0.5
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "language",
     [
@@ -229,6 +233,7 @@ def test_loo_corrects_draws_of_the_mixture():
     np.testing.assert_allclose(found.pareto_k, np.asarray(result.pareto_k), rtol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 @pytest.mark.parametrize(
     "labels",
@@ -275,6 +280,7 @@ def test_a_fit_after_predictions_of_everything():
     np.testing.assert_allclose(again.attrs["elbo"], first.attrs["elbo"])
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_a_density_of_a_whole_vector_has_no_dimension():
     pm = pytest.importorskip("pymc")

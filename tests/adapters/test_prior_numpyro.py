@@ -82,6 +82,7 @@ def test_draws_have_the_quantiles_of_the_prior(x64):
     assert jax.config.jax_enable_x64 == before
 
 
+@pytest.mark.long
 def test_a_site_that_depends_on_a_discrete_site():
     def model():
         label = numpyro.sample("label", dist.Bernoulli(0.25), infer={"enumerate": "parallel"})
@@ -93,6 +94,7 @@ def test_a_site_that_depends_on_a_discrete_site():
     check_prior(lambda: target_of(model), {"x": (value("x"), cdf)})
 
 
+@pytest.mark.long
 def test_a_random_walk_in_a_scan():
     def model(y):
         def step(last, y):
@@ -165,6 +167,7 @@ def test_a_prior_that_fails_gives_rows_of_nan():
     assert np.isfinite(target.evaluate(np.zeros(1))[0])
 
 
+@pytest.mark.long
 def test_the_program_is_compiled_at_the_first_call_and_shared():
     def model(y, scale):
         mu = numpyro.sample("mu", dist.Normal(0, scale[0]))
@@ -199,6 +202,7 @@ def test_hyperparameters_change_the_prior():
     )
 
 
+@pytest.mark.long
 def test_the_draws_keep_the_model_alive_and_no_longer():
     def model():
         numpyro.sample("x", dist.Normal(0, 1))

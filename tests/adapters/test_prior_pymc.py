@@ -125,6 +125,7 @@ def test_variables_without_draws_get_the_values_of_starting_points():
     check_prior(lambda: target_of(model), known)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:no latent variable enters:isogmm.errors.FitWarning")
 def test_imputed_values_and_parents_with_data():
     with pm.Model() as model:
@@ -138,6 +139,7 @@ def test_imputed_values_and_parents_with_data():
     check_prior(lambda: target_of(model), known)
 
 
+@pytest.mark.long
 def test_time_series():
     with pm.Model() as model:
         pm.GaussianRandomWalk("walk", mu=0, sigma=1, init_dist=pm.Normal.dist(0, 1), shape=4)
@@ -199,6 +201,7 @@ def test_data_change_the_prior_and_the_model_is_left_alone():
     np.testing.assert_allclose(draws_of(changed), 100 * before, rtol=1e-12)
 
 
+@pytest.mark.long
 @pytest.mark.bambi
 def test_a_bambi_model():
     bambi = pytest.importorskip("bambi")

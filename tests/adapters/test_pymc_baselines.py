@@ -45,11 +45,8 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    # The others are classes of the same interface of PyMC.
-    [n if n == "advi" else pytest.param(n, marks=pytest.mark.long) for n in OPTIONS],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_baseline_finds_a_gaussian_posterior(name):
     model = conjugate()
     function = PyMCAdapter().baselines()[name]

@@ -201,6 +201,7 @@ def test_nan_in_a_predictor_is_named():
         to_target(model)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("data", [np.asarray, lambda codes: pm.Data("group", codes)])
 def test_codes_of_missing_labels_are_a_warning_and_a_note(data):
     """pandas.factorize gives -1 for a missing label, which reads the last entry."""

@@ -37,6 +37,7 @@ def test_a_rate_of_zero_where_the_count_is_zero():
     assert again.evaluate(position)[0] != value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", [-1e4, -1e-20, 0.0, 1e4])
 def test_the_gradient_of_a_logistic_regression_is_finite_everywhere(value):
     with pm.Model() as model:

@@ -55,6 +55,7 @@ def test_a_check_of_a_false_constant_is_kept():
     assert any("sigma" in check for check in remaining_checks(model))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["exp", "identity"])
 def test_values_do_not_change(name):
     model = poisson(LINKS[name][0])

@@ -118,6 +118,7 @@ def check_predictions(idata, model, kind):
     np.testing.assert_allclose(values.mean(axis=(0, 1)), LEVELS, atol=1.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", some_of(KINDS))
 def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
     model = model_with(LABELS[kind])
@@ -128,6 +129,7 @@ def test_predictions_with_a_new_model_use_the_posterior(kind, tmp_path):
         check_predictions(through(idata, medium, tmp_path), model_with(LABELS[kind]), kind)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", some_of({**OF_PARTS, **WITH_MISSING}))
 def test_labels_that_pymc_cannot_compare(kind, tmp_path):
     if "NA" in kind.split() and not is_first_generation():

@@ -200,9 +200,7 @@ def interpolated():
 
 
 MODELS = [
-    schools,
     bounded,
-    flat,
     data_and_potential,
     with_named_dimensions,
     imputed,
@@ -211,6 +209,8 @@ MODELS = [
     *(
         pytest.param(build, marks=pytest.mark.long)
         for build in (
+            schools,
+            flat,
             zero_sum,
             correlated,
             censored,
@@ -266,6 +266,7 @@ def case(request):
     return Case(request.param)
 
 
+@pytest.mark.long
 def test_log_density_and_gradient_equal_those_of_pymc(case):
     density = case.model.compile_logp(mode="FAST_COMPILE")
     gradient = case.model.compile_dlogp(mode="FAST_COMPILE")
@@ -296,6 +297,7 @@ def test_constrained_draws_equal_those_of_pymc(case):
             np.testing.assert_allclose(array[row], expected[name], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("group", ["log_likelihood", "log_prior"])
 def test_pointwise_terms_equal_those_of_pymc(case, group):
     compute = getattr(pm.stats, f"compute_{group}")
@@ -311,6 +313,7 @@ def test_pointwise_terms_equal_those_of_pymc(case, group):
         np.testing.assert_allclose(array, expected[name].values[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.long
 def test_coordinates_and_data_are_those_of_the_model():
     target = PyMCAdapter().to_target(data_and_potential(), (), {}, 0)
     assert target.dims["beta"] == ["term"]
@@ -335,6 +338,7 @@ def test_starts_surround_the_initial_point_of_the_model():
     np.testing.assert_allclose(starts.mean(axis=0), center, atol=error)
 
 
+@pytest.mark.long
 def test_minibatches_are_replaced_by_the_full_data():
     with pm.Model() as model:
         batch = pm.Minibatch(Y, batch_size=4)
@@ -355,6 +359,7 @@ def test_minibatches_are_replaced_by_the_full_data():
     assert abs(starts.mean() - 0.4) < 5 * 2 / np.sqrt(3 * 500)
 
 
+@pytest.mark.long
 def test_parameter_checks_hold_beyond_the_start():
     with pm.Model() as model:
         shape = pm.Normal("shape", 2, 1)

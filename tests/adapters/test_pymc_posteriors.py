@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", some_of(NAMES))
 def test_a_development_posterior(name):
     posterior = load(name)

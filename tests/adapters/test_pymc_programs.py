@@ -47,6 +47,7 @@ def pymc_density(model, target, position):
     return float(model.compile_logp(mode="FAST_COMPILE")(point))
 
 
+@pytest.mark.long
 def test_a_second_target_compiles_nothing_and_new_data_are_seen():
     model = simple()
     first = to_target(model)
@@ -70,6 +71,7 @@ def test_a_second_target_compiles_nothing_and_new_data_are_seen():
     assert first.evaluate(position)[0] == before != after[0]
 
 
+@pytest.mark.long
 def test_data_of_another_shape_get_programs_of_their_own():
     model = simple()
     to_target(model)
@@ -100,6 +102,7 @@ def test_sparse_matrices_are_constants_and_new_ones_are_seen():
     assert abs(after - before) > 1e-3
 
 
+@pytest.mark.long
 def test_a_variable_added_later_is_seen():
     model = simple()
     assert to_target(model).dim == 2
@@ -112,6 +115,7 @@ def test_a_variable_added_later_is_seen():
     np.testing.assert_allclose(target.evaluate(position)[0], expected, rtol=1e-12)
 
 
+@pytest.mark.long
 def test_lengths_of_dimensions_follow_the_data():
     with pm.Model(coords={"row": range(3)}) as model:
         model.add_coord("group", ["a", "b"])
@@ -126,6 +130,7 @@ def test_lengths_of_dimensions_follow_the_data():
     assert list(target.coords["row"]) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.long
 def test_programs_do_not_keep_the_model_alive():
     model = simple()
     to_target(model)
@@ -262,6 +267,7 @@ def test_a_deterministic_without_a_jax_form_leaves_the_fit_in_jax():
     assert target.num_programs() == 2
 
 
+@pytest.mark.long
 def test_a_log_density_that_jax_cannot_differentiate_goes_through_pytensor():
     with pm.Model() as model:
         shape = pm.HalfNormal("shape", 2)

@@ -32,7 +32,7 @@ def check(model, name, seed):
     ("name", "seed"),
     [
         ("exponential", 1),
-        ("gumbel", 1),
+        pytest.param("gumbel", 1, marks=pytest.mark.long),
         pytest.param("exponential", 2, marks=pytest.mark.long),
         pytest.param("weibull_0.8", 1, marks=pytest.mark.long),
         pytest.param("square_of_exponential", 1, marks=pytest.mark.long),
@@ -42,6 +42,7 @@ def test_numpyro(name, seed):
     check(MODELS[name].numpyro, name, seed)
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 @pytest.mark.parametrize("name", ["exponential", "no_events"])
 def test_pymc(name):

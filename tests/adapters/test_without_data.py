@@ -42,6 +42,7 @@ class TestNumPyro:
         rate = self.numpyro.sample("rate", self.numpyro.distributions.Gamma(2.0))
         self.numpyro.sample("k", self.numpyro.distributions.Poisson(rate), obs=k)
 
+    @pytest.mark.long
     def test_the_argument_and_the_site_are_named(self):
         for model, args, argument in (
             (self.regression, (X,), "y"),
@@ -55,6 +56,7 @@ class TestNumPyro:
                 target = self.to_target(model, *args)
             assert "posterior is the prior" in target.notes[0]
 
+    @pytest.mark.long
     def test_a_site_whose_data_are_no_argument_is_named(self):
         for model, args in (
             (lambda x, **data: self.regression(x, data.get("y")), (X,)),
@@ -129,6 +131,7 @@ class TestNumPyro:
         slope = self.numpyro.sample("slope", normal())
         self.numpyro.sample("y", normal(slope * x, 1.0 if weights is None else weights), obs=y)
 
+    @pytest.mark.long
     @pytest.mark.filterwarnings("error:data are given for some sites only")
     def test_sites_that_are_meant_to_be_latent(self):
         k = np.ones(12, int)
@@ -140,6 +143,7 @@ class TestNumPyro:
         with pytest.raises(ModelError, match="'k' is latent because the argument 'k' is None"):
             self.to_target(self.counts)
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("unchecked")
     def test_the_report_says_so(self):
         import isogmm
@@ -214,6 +218,7 @@ class TestPyMC:
 
         assert self.built(build).notes == ()
 
+    @pytest.mark.long
     @pytest.mark.filterwarnings("error:the PyMC model has no observed")
     def test_models_with_data_or_a_potential_are_accepted(self):
         assert self.to_target(np.zeros(3)).notes == ()

@@ -14,6 +14,7 @@ from benchmarks.calibrate_models import HiddenMarkov
 STAY, MEANS = 0.8, np.array([-1.0, 2.0])
 
 
+@pytest.mark.long
 def test_the_hidden_states_are_summed_out():
     y = np.array([-0.5, 0.3, 2.1, 1.0])
     total = 0.0
@@ -26,6 +27,7 @@ def test_the_hidden_states_are_summed_out():
     assert float(found) == pytest.approx(np.log(total), rel=1e-5)
 
 
+@pytest.mark.long
 def test_simulated_states_switch_as_often_as_they_should():
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         # Means so far apart that the states can be read from the values.

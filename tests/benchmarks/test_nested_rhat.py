@@ -17,6 +17,7 @@ def test_the_formula_is_that_of_arviz():
     np.testing.assert_allclose(module.nested_rhat(draws, groups), expected, rtol=1e-10)
 
 
+@pytest.mark.long
 def test_the_pooled_chains_of_a_fit_make_r_hat_nested():
     case = module.CASES["one fit of four shifted"]._replace(warmup=0)
     found = module.repeated(case, 20, seed=1)

@@ -39,6 +39,7 @@ def test_a_table_has_medians_and_ranges():
     assert line == ("| a | 4 (3, 5) | 1.25 (0.25, 2.25) | full, 5 | refined | 2,000 |")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["logistic_31", "planar_robot"])
 def test_models_of_unknown_evidence(name):
     model, log_evidence = paper_rows.model_of(name)

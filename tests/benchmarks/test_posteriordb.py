@@ -21,6 +21,7 @@ def test_files_are_small():
     assert size <= build.MAX_BYTES
 
 
+@pytest.mark.long
 def test_references_hold_the_quantities_of_posteriordb():
     assert len(NAMES) == 47
     for name in WITH_DRAWS:
@@ -51,6 +52,7 @@ def test_unknown_quantiles_have_no_error():
     assert np.isnan(errors["q_rms"])
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.parametrize("name", QUICK)
 def test_density_has_the_score_of_the_reference_draws(name):
@@ -64,6 +66,7 @@ def test_every_density_has_the_score_of_its_reference_draws(name):
     assert scores.largest_ratio(name, stored_draws(name), build.NUM_DRAWS) < scores.LIMIT
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.parametrize(("width", "factor"), [(2.5, 1.0), (5.0, 2**0.5)], ids=["prior", "sd"])
 def test_check_detects_a_wrong_density(width, factor):

@@ -9,6 +9,7 @@ from benchmarks.random_targets import Component, is_wrong, random_target, summar
 NUM_DRAWS = 20_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", sorted(random_targets.SHAPES))
 def test_a_component_is_normalized_and_its_draws_follow_it(shape):
     amount = random_targets.SHAPES[shape][1]

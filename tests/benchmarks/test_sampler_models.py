@@ -10,12 +10,14 @@ from benchmarks.sampler_units import measure, second_moment_error, squares_of
 NUM_DRAWS = 4_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_dimensions(name):
     model = MODELS[name]()
     assert np.isfinite(float(model.log_density(np.zeros(model.dim))))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["brownian_motion", "funnel", "rosenbrock"])
 def test_scores_have_mean_zero_under_the_exact_draws(name):
     model = MODELS[name]()
@@ -36,6 +38,7 @@ def test_the_error_is_that_of_the_worst_second_moment():
     )
 
 
+@pytest.mark.long
 def test_a_measurement_counts_the_evaluations_of_a_fit(monkeypatch, tmp_path):
     gaussian = SamplerModel(
         "Gaussian", 2, lambda x: -0.5 * (x**2).sum(), lambda rng, n: rng.standard_normal((n, 2))

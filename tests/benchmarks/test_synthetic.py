@@ -111,6 +111,7 @@ def test_a_shifted_answer_is_seen():
     assert wide["sd_rms"] == pytest.approx(np.log(1.5), abs=5 / np.sqrt(8_000))
 
 
+@pytest.mark.long
 def test_the_model_is_the_target():
     case = synthetic.load("banana")
     x = case.draw(np.random.default_rng(6), 10)

@@ -10,6 +10,7 @@ CASES = cases()
 NUM_DRAWS = 40_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_moments_are_those_of_the_quantiles(name):
     """Midpoints of equal probability: the moments of a light tail have no other error."""
@@ -37,6 +38,7 @@ def test_errors_are_in_sds():
     assert quantiles == pytest.approx(1.0 + 2.9957, abs=0.05)
 
 
+@pytest.mark.long
 def test_a_table_shows_the_worst_seed():
     row = {
         "model": "exponential",

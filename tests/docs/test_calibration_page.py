@@ -22,6 +22,7 @@ def test_page_about_calibration(monkeypatch):
     assert "consistent with correct fits" in names["__printed__"]
 
 
+@pytest.mark.long
 def test_the_table_of_the_power():
     found = detectable(100, 5)
     assert f"| 100 | {found.shift:.2f} | {found.ratio:.1f} |" in page("calibration.md")

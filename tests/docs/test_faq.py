@@ -110,6 +110,7 @@ def test_message_has_its_remedy(provoke):
         provoke()
 
 
+@pytest.mark.long
 def test_checkpoint_of_another_model(tmp_path):
     path = tmp_path / "fit.npz"
     fit(plain(normal), checkpoint=path, refine=0)
@@ -178,6 +179,7 @@ def test_message_numpyro_has_its_remedy(model, remedy):
         fit(model)
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_warning_of_a_subsample():
     import numpyro
@@ -214,6 +216,7 @@ def pymc_model(case):
     return model
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 @pytest.mark.parametrize("case", ["discrete", "start"])
 def test_message_pymc(case):

@@ -141,6 +141,7 @@ def test_pictures_are_made_by_a_script():
         assert any(f"{word}" in code for word in (f'"{whole}"', f"{whole}.svg", f"{family}_{{"))
 
 
+@pytest.mark.long
 def test_figures_of_the_benchmarks(tmp_path, monkeypatch):
     from benchmarks import figures as command
 

@@ -133,6 +133,7 @@ def spoken() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["faq.md", "verdict.md"])
 def test_quoted_messages_are_those_of_the_code(name):
     said = spoken()
@@ -358,6 +359,7 @@ def test_quickstart_runs(language, tmp_path, monkeypatch):
     assert "components in 4 dimensions" in names["__printed__"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")
@@ -421,6 +423,7 @@ def test_the_family_runs(monkeypatch, tmp_path):
         isogmm.fit_gmmvi(names["model"], resume=names["saved"], random_seed=0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked", "short_search")

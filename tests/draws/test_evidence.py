@@ -56,6 +56,7 @@ def test_masses_and_evidence_are_the_known_ones(with_chains):
     assert np.all(np.abs(found.shares - WEIGHTS) < 5 * found.shares_se)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("with_chains", [True, False])
 def test_standard_errors_are_neither_small_nor_large(with_chains):
     """Mean squares of 100 standard normals are 1, with standard error sqrt(2 / 100)."""

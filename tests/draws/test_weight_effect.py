@@ -17,6 +17,7 @@ def effect_of(variables, log_ratios):
     return weight_effect(variables, normalized(log_ratios), log_ratios)
 
 
+@pytest.mark.long
 def test_false_alarms_are_rarer_than_the_stated_probability():
     """Weights that do not depend on the variables, relative ESS 80 %: the limit is above one."""
     generator, repetitions = np.random.default_rng(0), 400

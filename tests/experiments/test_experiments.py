@@ -39,6 +39,7 @@ def plane(unchecked):
 # --- the targets ------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["mixture_2", "mixture_50", "funnel", "skewed_tails"])
 def test_known_targets_are_normalized(name):
     # E[r / π] = 1 for draws of π and any density r; here r is a narrower Gaussian.
@@ -58,6 +59,7 @@ def test_known_targets_are_normalized(name):
         np.testing.assert_allclose(values, expected, rtol=1e-9)
 
 
+@pytest.mark.long
 def test_student_density_is_that_of_scipy():
     problem = student_mixture("student", dim=4, modes=1)
     points = problem.draw(np.random.default_rng(1), 20)
@@ -93,6 +95,7 @@ def test_skew_and_tails_are_those_of_the_transform():
 # --- every experiment runs --------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     [name if name in EVERY_TIME else pytest.param(name, marks=pytest.mark.long) for name in KNOWN],

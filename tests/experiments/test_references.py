@@ -132,6 +132,7 @@ def test_probit_ep_matches_moments():
     check_fixed_point(rows, log_ndtr(points @ rows.T).T, found, points)
 
 
+@pytest.mark.long
 def test_diagonal_covariances_are_those_of_coordinate_ascent():
     truth = correlated_gaussian(3, condition=10.0)
     precision = truth.precisions[0]

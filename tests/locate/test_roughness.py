@@ -51,6 +51,7 @@ def test_a_smooth_density_is_nowhere_rough():
     assert not rough_at(np.random.default_rng(1).normal(size=(20, 4)) * 1e4, target).any()
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked")
 def test_the_search_does_not_end_in_noise():

@@ -32,6 +32,7 @@ def samples(dim, *, is_balanced):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dim", [1, 2, 20, 64])
 def test_every_draw_has_the_distribution_of_the_mixture(dim):
     """One draw of each sample: these are independent."""

@@ -94,6 +94,7 @@ def test_one_dimension_and_one_component(k):
     assert mixture.covariance().shape == (1, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", MAPS)
 def test_score_is_the_gradient_of_log_prob(kind, dtype):

@@ -16,6 +16,7 @@ def idata(unchecked):
     return fitted()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("name", ["means", "variances", "weights"])
 def test_numbers_that_are_not_finite_are_named(idata, tmp_path, name, value):

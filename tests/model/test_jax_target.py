@@ -49,6 +49,7 @@ def test_where_batches_are_expensive_points_have_a_program_too(counted):
     np.testing.assert_allclose(values, -0.5, rtol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_a_numpyro_model_is_compiled_once(counted):
     from helpers.numpyro_models import hierarchy

@@ -70,6 +70,7 @@ def both(problem, **options):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_same_noise_gives_the_same_fit(name, unchecked):
     plain, fused = both(target(), **CASES[name])

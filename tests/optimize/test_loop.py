@@ -99,6 +99,7 @@ class TestThePaper:
         np.testing.assert_allclose(result.mixture.variances, expected, rtol=1e-6)
         np.testing.assert_allclose(result.mixture.means[:, 0], [truth.means[0]] * 2, atol=1e-6)
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("unchecked")
     @pytest.mark.parametrize("name", ["ibw", "md", "ngd"])
     def test_a_target_inside_the_family_is_found_exactly(self, name):
@@ -299,6 +300,7 @@ class TestTheLoop:
 
 @pytest.mark.usefixtures("unchecked")
 class TestWhitening:
+    @pytest.mark.long
     def test_dense_adaptation_makes_a_gaussian_isotropic(self):
         truth = correlated_gaussian(3, 1e4)
         result = fit(

@@ -20,6 +20,7 @@ def fresh(program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.stack
 def test_import_loads_no_language_and_no_arviz():
     modules = "isogmm, isogmm.model.adapter, isogmm_numpyro, isogmm_pymc"
@@ -28,6 +29,7 @@ def test_import_loads_no_language_and_no_arviz():
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.long
 @pytest.mark.stack
 def test_a_fit_loads_only_what_it_needs():
     """Pictures, reports, files and languages load their packages when they are used."""
@@ -48,6 +50,7 @@ def test_a_fit_loads_only_what_it_needs():
     assert loaded & needless == set()
 
 
+@pytest.mark.long
 def test_discovery_loads_no_language():
     program = (
         "import json, sys\n"
@@ -60,6 +63,7 @@ def test_discovery_loads_no_language():
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
 
 
+@pytest.mark.long
 def test_import_leaves_jax_as_it_was():
     program = (
         "import jax, os\n"
@@ -76,6 +80,7 @@ def test_import_leaves_jax_as_it_was():
 MAX_IMPORT_TIME = 0.01
 
 
+@pytest.mark.long
 def test_import_adds_at_most_a_hundredth_of_the_import_of_jax():
     # Processor time, relative to that of JAX in the same process: neither the speed of the machine
     # nor other work on it counts.

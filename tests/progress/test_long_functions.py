@@ -59,6 +59,7 @@ def test_a_baseline_names_its_method(shown, model):
     assert len(shown) == 2  # the line, and its end
 
 
+@pytest.mark.long
 def test_nothing_is_shown_where_it_is_switched_off(shown, model, idata):
     pytest.importorskip("blackjax")
     baselines.laplace(model, **SHAPE, progressbar=False)
@@ -66,6 +67,7 @@ def test_nothing_is_shown_where_it_is_switched_off(shown, model, idata):
     assert shown == []
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_empirical_bayes_shows_its_rounds_and_then_the_fit(shown):
     import numpyro

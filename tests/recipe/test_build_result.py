@@ -167,6 +167,7 @@ def test_where_no_object_can_be_made_the_first_error_is_raised(monkeypatch):
         build_result(result_of(target(), Broken), None)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_a_fit_returns_its_draws():
     model = isogmm.LogDensity(

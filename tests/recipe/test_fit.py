@@ -113,6 +113,7 @@ class TestThePaper:
 
 
 class TestTheRecipe:
+    @pytest.mark.long
     def test_a_badly_scaled_gaussian_needs_no_tuning(self):
         scales = np.array([0.01, 1.0, 300.0])
         truth = gaussian([5.0, -40.0, 2000.0], np.diag(scales**2))
@@ -127,6 +128,7 @@ class TestTheRecipe:
         # The density is normalized.
         assert abs(idata.attrs["log_evidence"]) < 0.01 + 5 * idata.attrs["log_evidence_se"]
 
+    @pytest.mark.long
     def test_two_modes_have_their_masses(self):
         truth = isotropic_mixture([[-4.0, 0.0], [4.0, 1.0]], [1.0, 0.25], [0.3, 0.7])
         idata = fit_isogmm(truth.target(), **QUICK)
@@ -144,6 +146,7 @@ class TestTheRecipe:
         np.testing.assert_array_equal((x > 0)[away], (modes == order[1])[away])
         assert "2 modes" in idata.attrs["advice"]
 
+    @pytest.mark.long
     def test_chains_repair_what_a_single_gaussian_cannot(self):
         # Half of the draws near, half far: no isotropic Gaussian is like it.
         truth = GaussianMixtureTruth(
@@ -160,6 +163,7 @@ class TestTheRecipe:
         assert np.all(np.abs(np.log(draws_of(repaired).std(axis=(0, 1)) / exact)) < 0.15)
         assert np.any(np.abs(np.log(draws_of(alone).std(axis=(0, 1)) / exact)) > 0.15)
 
+    @pytest.mark.long
     def test_weights_that_say_something_are_used(self):
         """At an ESS of 98 % two sds of a hidden Markov model were 7 % too large."""
         idata = fit_isogmm(quartic(4, 0.02), num_components=1, refine=0, **QUICK)
@@ -186,6 +190,7 @@ class TestTheRecipe:
         np.testing.assert_array_equal(draws_of(idata), own)
 
     # Below 80 % the verdict without chains is unreliable.
+    @pytest.mark.long
     @pytest.mark.filterwarnings("ignore:isogmm. The effective sample size")
     @pytest.mark.parametrize("share", [0.99, 0.7])
     def test_the_pool_grows_as_the_weights_ask(self, share, monkeypatch):
@@ -224,6 +229,7 @@ class TestTheRecipe:
         idata = fit_isogmm(make_target(cliff, 2), **QUICK)
         assert np.all(np.isfinite(draws_of(idata)))
 
+    @pytest.mark.long
     def test_same_seed_same_numbers(self):
         truth = correlated_gaussian(3, 20.0)
         one, two = (fit_isogmm(truth.target(), **QUICK) for _ in range(2))
@@ -233,6 +239,7 @@ class TestTheRecipe:
             assert one.attrs[name] == two.attrs[name]
         assert np.abs(draws_of(one) - draws_of(other)).max() > 1e-6
 
+    @pytest.mark.long
     def test_gradients_are_counted(self):
         truth, calls = correlated_gaussian(3, 20.0), []
 
@@ -277,6 +284,7 @@ class TestWhitening:
 
 
 class TestDraws:
+    @pytest.mark.long
     def test_few_draws_keep_the_strata_of_the_components(self):
         truth = correlated_gaussian(3)
         idata = fit_isogmm(truth.target(), **{**QUICK, "draws": 500}, num_components=16)
@@ -287,6 +295,7 @@ class TestDraws:
 
 
 class TestResuming:
+    @pytest.mark.long
     def test_a_result_is_continued_without_a_new_search(self):
         truth = correlated_gaussian(3, 20.0)
         first = fit_isogmm(truth.target(), **QUICK)
@@ -300,6 +309,7 @@ class TestResuming:
         np.testing.assert_allclose(after.variances, before.variances, rtol=1e-9)
         np.testing.assert_allclose(after.affine_map.factor, before.affine_map.factor)
 
+    @pytest.mark.long
     def test_the_modes_are_still_known(self, tmp_path):
         means = np.zeros((2, MIN_DIM_OF_MISSED_MODES))
         means[:, 0] = -4.0, 4.0
@@ -331,6 +341,7 @@ class TestResuming:
         with pytest.raises(OptionError, match=f"{name}=.* but the fit to be continued has"):
             fit_isogmm(target, **QUICK, resume=first, **options)
 
+    @pytest.mark.long
     def test_the_result_of_another_model_is_refused(self):
         first = fit_isogmm(correlated_gaussian(3).target(), **QUICK)
         with pytest.raises(OptionError, match=r"3 coordinates; this model has 2"):
@@ -338,6 +349,7 @@ class TestResuming:
 
 
 class TestInterrupts:
+    @pytest.mark.long
     @pytest.mark.parametrize("how", ["true", "stop_iteration", "interrupt"])
     def test_a_callback_ends_the_fit(self, how):
         seen = []
@@ -363,6 +375,7 @@ class TestInterrupts:
         )
         assert np.all(np.isfinite(draws_of(idata)))
 
+    @pytest.mark.long
     def test_an_interrupt_inside_the_model_returns_the_fit_so_far(self):
         truth, flags = correlated_gaussian(3), []
 
@@ -479,6 +492,7 @@ class TestInterrupts:
         # What is saved last is what is delivered.
         assert saved[-1] == result.mixture.num_components == 16
 
+    @pytest.mark.long
     def test_no_limit_is_left_on_the_target(self):
         """The limit of a fit ends with it: two fits of one target share no clock."""
         target = correlated_gaussian(2).target()
@@ -520,6 +534,7 @@ class TestNumericalFailures:
         assert idata.attrs["num_nonfinite"] > 0
         assert np.all(np.isfinite(draws_of(idata)))
 
+    @pytest.mark.long
     def test_samples_without_a_density_are_left_out_and_counted(self):
         truth = gaussian(np.zeros(2), np.eye(2))
 
@@ -534,6 +549,7 @@ class TestNumericalFailures:
         assert np.all(np.isfinite(get_group(idata, "sample_stats")["lp"].values))
         assert draws_of(idata)[..., 0].min() > -2.2
 
+    @pytest.mark.long
     def test_an_unreliable_fit_warns_with_the_advice(self):
         truth = GaussianMixtureTruth(
             np.zeros((2, 2)), np.array([np.eye(2), 100 * np.eye(2)]), np.array([0.5, 0.5])
@@ -560,6 +576,7 @@ class TestNumericalFailures:
             )
         assert idata.attrs["verdict"] == "unreliable"
 
+    @pytest.mark.long
     @pytest.mark.parametrize("single", [False, True])
     def test_a_rough_density_in_single_precision_is_called_that(self, single):
         truth = correlated_gaussian(2)

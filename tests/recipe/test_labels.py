@@ -41,6 +41,7 @@ def test_advice_names_the_label():
     assert "x[1]" not in message
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_all_views_of_a_pymc_model_show_its_labels(tmp_path):
     import pymc as pm
@@ -64,6 +65,7 @@ def test_all_views_of_a_pymc_model_show_its_labels(tmp_path):
     assert again.attrs["num_components"] == idata.attrs["num_components"]
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_labels_of_a_numpyro_model_come_from_the_options():
     import numpyro

@@ -42,6 +42,7 @@ def assert_complete(idata):
     assert isogmm.Mixture.from_idata(idata).num_components > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "error"),
     [
@@ -76,6 +77,7 @@ def test_the_fit_continues_after_the_callback_is_corrected(target):
     assert again.attrs["converged"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("call", "reason", "part"),
     [
@@ -104,7 +106,11 @@ STAGES = (
 
 @pytest.mark.parametrize(("module", "name"), STAGES, ids=lambda value: str(value)[-20:])
 @pytest.mark.parametrize(
-    "error", [MemoryError("Unable to allocate"), RuntimeError("RESOURCE_EXHAUSTED: out of memory")]
+    "error",
+    [
+        MemoryError("Unable to allocate"),
+        pytest.param(RuntimeError("RESOURCE_EXHAUSTED: out of memory"), marks=pytest.mark.long),
+    ],
 )
 def test_memory_that_is_not_sufficient_after_the_optimization(
     module, name, error, target, monkeypatch

@@ -43,6 +43,7 @@ def assert_same_means(draws, reference):
     assert np.all(np.abs(draws.mean(axis=0) - reference.mean(axis=0)) < 5.0 * error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "kind", "fit"),
     [
@@ -76,6 +77,7 @@ def test_a_saved_factorized_mixture_is_read_and_continued(saved):
     assert again.attrs["elbo"] > idata.attrs["elbo"] - 3.0 * idata.attrs["elbo_se"]
 
 
+@pytest.mark.long
 def test_a_saved_checkpoint_is_continued(saved, tmp_path):
     path = tmp_path / "checkpoint.npz"
     shutil.copy(SAVED / "checkpoint.npz", path)
@@ -86,6 +88,7 @@ def test_a_saved_checkpoint_is_continued(saved, tmp_path):
     assert_same_means(slopes(idata), slopes(load(SAVED / "isotropic_arviz0.nc")))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", sorted(path.name for path in SAVED.glob("*.nc")))
 def test_saved_results_have_their_groups(file):
     idata = load(SAVED / file)

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.usefixtures("unchecked", "short_search"), pytest.mark.
 QUICK = {"random_seed": 0, "draws": 100, "chains": 2, "progressbar": False}
 
 
+@pytest.mark.long
 def test_the_costs_of_the_stages_add_up_to_the_time_of_the_fit():
     target = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum() - 0.1 * (x**4).sum(), np.zeros(2))
     idata = isogmm.fit_isogmm(target, **QUICK, importance=False)
@@ -52,6 +53,7 @@ def test_tracing_and_the_result_are_part_of_the_costs(monkeypatch):
     assert sum(stages.values()) == pytest.approx(0.5 + 0.3)
 
 
+@pytest.mark.long
 def test_a_factorized_fit_has_the_same_costs():
     model = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum(), np.zeros(3))
     idata = isogmm.fit_factorized(model, random_seed=0, progressbar=False)

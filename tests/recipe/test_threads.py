@@ -98,6 +98,7 @@ def test_concurrent_fits_are_like_fits_alone(make):
         np.testing.assert_array_equal(draws(idata), draws(alone))
 
 
+@pytest.mark.long
 def test_one_target_in_two_threads():
     target = isogmm.LogDensity(
         None, np.zeros(2), value_and_grad=lambda x: (-0.5 * float(x @ x), -x)

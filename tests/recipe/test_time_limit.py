@@ -94,6 +94,7 @@ def test_a_costly_factorized_fit_ends_in_time(clock):
     assert np.isnan(lp).any()
 
 
+@pytest.mark.long
 def test_a_limit_that_is_not_reached_changes_nothing():
     def density(x):
         return -0.5 * x @ x - jnp.sum(x**4)

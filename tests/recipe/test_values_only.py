@@ -73,6 +73,7 @@ def test_skewed_density_in_three_dimensions():
     assert "gradient evaluations" not in text
 
 
+@pytest.mark.long
 def test_two_modes():
     model = black_box(two_modes, 2, vectorized=True)
     idata = isogmm.fit_isogmm(model, **QUICK)
@@ -83,6 +84,7 @@ def test_two_modes():
     check_mean(idata, is_wide, 0.3, 0.21)
 
 
+@pytest.mark.long
 def test_batches_points_and_workers_give_the_same_draws():
     options = {**QUICK, "chains": 2, "draws": 100, "init": START, "num_components": 2}
     options |= {"max_iterations": 15, "weights": "learned"}
@@ -97,6 +99,7 @@ def test_batches_points_and_workers_give_the_same_draws():
         np.testing.assert_allclose(draws_of(other), draws_of(fits[0]), rtol=1e-9)
 
 
+@pytest.mark.long
 def test_weights_that_fail_are_unreliable():
     model = black_box(funnel, 4, vectorized=True)
     start = isogmm.initialization.GivenMixture(np.zeros((1, 4)), 1.0)

@@ -73,6 +73,7 @@ def test_variables_that_are_coordinates_need_no_log_likelihood(recorded):
     assert known_groups(target, positions.reshape(-1, 2), 0, {"log_prior"}) is None
 
 
+@pytest.mark.long
 def test_a_call_has_few_draws_if_there_are_many_parameters(recorded, monkeypatch):
     target, sizes = recorded
     positions = np.random.default_rng(0).normal(size=(CHAINS, DRAWS, 2))

@@ -84,6 +84,7 @@ def fit(*model, **idata_kwargs):
     return isogmm.fit_isogmm(*model, **OPTIONS, idata_kwargs=idata_kwargs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_above_the_limit_it_is_left_out_and_added_later(language):
     model = case(language)
@@ -140,6 +141,7 @@ def test_the_default_limit_is_one_gibibyte(rows):
         assert "{'max_log_likelihood_bytes': 1073741824}" in texts[0]
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 @pytest.mark.filterwarnings("ignore:isogmm. Pareto k")  # a few iterations only
 def test_drawn_labels_are_those_of_the_posterior():
@@ -172,6 +174,7 @@ def test_chosen_variables_and_messages():
         isogmm.log_likelihood(bare, *model)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", FIRST)
 def test_a_loaded_result_gets_its_log_likelihood(language, tmp_path):
     model = case(language)

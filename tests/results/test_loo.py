@@ -55,6 +55,7 @@ def fields(result):
     return dict(result.items()) if idt.is_first_generation() else vars(result)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("var_name", "pointwise", "max_bytes"),
     [

@@ -119,6 +119,7 @@ def test_blocks_that_are_missing_in_a_later_pass():
         list(blocks)
 
 
+@pytest.mark.long
 def test_every_row_has_the_same_chance_to_be_in_the_sample():
     generator, counts, repetitions = np.random.default_rng(0), np.zeros(11), 3000
     blocks = Blocks((X, Y), 4)

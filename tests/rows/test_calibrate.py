@@ -49,6 +49,7 @@ def moments_of_log_tau():
     return mean, np.sqrt(weights @ (log_tau - mean) ** 2)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_terms_of_rows_are_those_of_single_rows():
     blocks = Blocks(DATA, 100)
@@ -126,7 +127,9 @@ def test_a_hierarchy_with_a_scale_near_zero():
 
 @pytest.mark.usefixtures("unchecked", "short_search")
 @pytest.mark.filterwarnings("ignore::isogmm.FitWarning")
-@pytest.mark.parametrize("error", [ValueError("no such rule"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [ValueError("no such rule"), pytest.param(KeyboardInterrupt(), marks=pytest.mark.long)]
+)
 def test_a_failure_of_the_weights_keeps_the_first_fit(error, monkeypatch):
     called = []
 

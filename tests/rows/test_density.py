@@ -93,7 +93,7 @@ def minibatch_model(total_size=50):
     ("make", "x64"),
     [
         (log_density_model, True),
-        (log_density_model, False),
+        pytest.param(log_density_model, False, marks=pytest.mark.long),
         pytest.param(numpyro_model, False, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
         pytest.param(subsampled_model, True, marks=[pytest.mark.numpyro, pytest.mark.weak_dtypes]),
         pytest.param(pymc_model, False, marks=[pytest.mark.pymc, pytest.mark.weak_dtypes]),

@@ -45,6 +45,7 @@ def read_blocks():
         yield {"x": X[part].astype(np.float32), "y": Y[part]}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked", "short_search")
 def test_a_regression_from_a_sample_of_a_tenth_of_the_rows():
     idata = isogmm.fit_rows(regression(), read_blocks, sample_rows=2_000, **OPTIONS)
@@ -166,6 +167,7 @@ def test_a_failure_of_the_last_pass_does_not_lose_the_draws(error, monkeypatch):
     assert reason in idata.attrs["advice"]
 
 
+@pytest.mark.long
 def test_models_that_are_no_sum_over_rows():
     def centered(b, data):
         return -(b**2) - jnp.sum((data - data.mean() - b) ** 2)

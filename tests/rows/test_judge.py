@@ -29,6 +29,7 @@ def judge(idata, of_rows, problem=""):
     return judged(idata, of_rows, problem, GENERATOR)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_equal_weights_change_only_the_evidence(make):
     idata, draws = make()
@@ -79,6 +80,7 @@ def test_equal_weights_far_from_zero_are_unreliable(make):
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_another_problem_is_unreliable(make):
     idata, draws = make()

@@ -125,6 +125,7 @@ def test_invalid_numbers_are_refused(model, idata, option):
             isogmm.smc_from(idata, model, **{option: 0})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", ["x", ["b[0]", "b[1]", "s"]])
 def test_draws_are_found_for_any_names_of_variables(names):
     model = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(3), names=names)
@@ -134,6 +135,7 @@ def test_draws_are_found_for_any_names_of_variables(names):
     np.testing.assert_array_equal(np.sort(mode.draws.ravel()), np.sort(delivered.ravel()))
 
 
+@pytest.mark.long
 def test_constrained_draws_are_not_used_as_unconstrained_ones():
     """A past error: the standard deviation was used in place of its logarithm."""
     model = isogmm.LogDensity(

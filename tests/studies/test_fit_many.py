@@ -85,6 +85,7 @@ def check(results):
         assert abs(float(result["posterior"]["b"].mean()) - mean[1]) < tolerance
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_numpyro_arguments_of_all_kinds_share_the_programs(monkeypatch):
     from isogmm.model import jax_target
@@ -110,6 +111,7 @@ def test_numpyro_arguments_of_all_kinds_share_the_programs(monkeypatch):
     assert sds[0] < sds[2]
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_the_fit_is_that_of_fit_isogmm():
     result = isogmm.fit_many(regression, DATA, **OPTIONS)[2]
@@ -137,6 +139,7 @@ def test_pymc_data_with_other_names(pymc_model):
         isogmm.fit_many(pymc_model, [{"z": DATA[0][0]}], **OPTIONS)
 
 
+@pytest.mark.long
 def test_log_density_with_names_and_one_result():
     sets = {f"store {i}": as_dict(pair) for i, pair in enumerate(DATA)}
     combined = isogmm.fit_many(log_density(), sets, combine=True, **OPTIONS)
@@ -164,6 +167,7 @@ def test_an_error_stays_with_its_data_set():
     assert list(combined["posterior"]["dataset"].values) == ["good", "other"]
 
 
+@pytest.mark.long
 def test_shapes_may_differ_and_each_compiles_once():
     sets = [as_dict(data(seed, n)) for seed, n in enumerate([12, 7, 12, 7])]
     model = log_density()
@@ -213,6 +217,7 @@ def test_ctrl_c_ends_the_study():
     assert [type(each.error) for each in results[1:]] == [KeyboardInterrupt] * 2
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_a_callback_that_ends_fits_does_not_end_the_study():
     results = isogmm.fit_many(

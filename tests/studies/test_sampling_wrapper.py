@@ -49,6 +49,7 @@ def wrapper_of(idata, **options):
     )
 
 
+@pytest.mark.long
 def test_reloo_is_exact_leave_one_out(fitted):
     wrapper = wrapper_of(fitted)
     threshold = "k_thresh" if idt.is_first_generation() else "k_threshold"
@@ -110,6 +111,7 @@ def test_several_dimensions_of_observations_are_an_error():
         isogmm.sampling_wrapper(idata, table, lambda rows: {"y": Y[rows]})
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_parameters_for_each_observation_are_an_error():
     numpyro = pytest.importorskip("numpyro")
@@ -126,6 +128,7 @@ def test_parameters_for_each_observation_are_an_error():
         wrapper.log_likelihood__i(held_out, wrapper.sample(left))
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_a_pymc_model(fitted):
     pm = pytest.importorskip("pymc")

@@ -11,6 +11,7 @@ def rejections(pit, level):
     return sum(uniformity(row).p_value < level for row in pit)
 
 
+@pytest.mark.long
 def test_the_level_holds():
     pit = np.random.default_rng(1).uniform(size=(400, 50))
     # The correction for two tests is conservative: at most the level, up to five standard errors.
@@ -18,6 +19,7 @@ def test_the_level_holds():
     assert rejections(pit, level) < 400 * level + 5 * np.sqrt(400 * level * (1 - level))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("error", ["shift", "ratio"])
 def test_the_power_is_the_stated_one(error):
     n, quantities = 60, 3

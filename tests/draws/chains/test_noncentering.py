@@ -223,7 +223,8 @@ def test_chains_in_the_new_coordinates_leave_the_target_invariant():
 
 
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize("width", [pytest.param(1.0, marks=pytest.mark.long), 3.0])
+@pytest.mark.long
+@pytest.mark.parametrize("width", [1.0, 3.0])
 def test_the_neck_of_a_funnel_is_reached(width):
     """Neal's funnel: the share of draws below the quantiles of the log scale, down to 1 %."""
     import jax.numpy as jnp

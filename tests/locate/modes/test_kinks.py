@@ -32,6 +32,7 @@ def regression():
     return FitTarget.of(model.to_target())
 
 
+@pytest.mark.long
 def test_a_regression_with_laplace_errors_has_one_mode():
     target = regression()
     located = locate(target, np.random.default_rng(0))

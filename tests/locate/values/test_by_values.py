@@ -59,6 +59,7 @@ def test_moments_of_a_skewed_density():
     assert found.elbo > before - 0.01
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dim", [1, 3])
 def test_two_modes_are_found_with_their_masses(dim):
     means = np.stack([np.full(dim, -4.0), np.full(dim, 4.0)])

@@ -74,6 +74,7 @@ def test_a_search_that_ends_in_an_improper_direction_is_an_error(density, words)
         isogmm.fit_isogmm(isogmm.LogDensity(density, np.zeros(2)), random_seed=0, progressbar=False)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_chains_that_diverge_give_a_warning():
     with pytest.warns(isogmm.FitWarning, match="improper"):

@@ -134,6 +134,7 @@ MODELS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")  # NumPy at extreme positions
 @pytest.mark.filterwarnings("ignore:invalid:RuntimeWarning")

@@ -75,6 +75,7 @@ def decay(x):
     return -0.5 * x[0] ** 2 - 0.5 * jnp.sum((values - jnp.exp(-TIMES)) ** 2) / 0.01
 
 
+@pytest.mark.long
 @pytest.mark.numpyro
 def test_generated_values_of_extreme_draws_are_nan():
     import numpyro
@@ -95,6 +96,7 @@ def test_generated_values_of_extreme_draws_are_nan():
     assert np.isnan(found[1])
 
 
+@pytest.mark.long
 def test_a_differential_equation_with_an_extreme_rate_is_not_finite():
     target = isogmm.LogDensity(decay, np.zeros(1), names="x").to_target()
     points = np.array([[0.2], [30.0]])

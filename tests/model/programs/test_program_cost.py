@@ -99,6 +99,7 @@ def test_costly_loops_get_small_batches(monkeypatch):
     assert given.to_target().batch_size == 5
 
 
+@pytest.mark.long
 def test_batches_stay_in_the_cache(monkeypatch):
     """The largest array of a batch has about 4 MiB; the sizes are powers of two."""
     bytes_per_number = np.dtype(jax.dtypes.canonicalize_dtype(float)).itemsize

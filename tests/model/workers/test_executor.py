@@ -82,6 +82,7 @@ class Inline(Executor):
         return future
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["plain", "jax"])
 def test_the_numbers_do_not_depend_on_the_number_of_workers(kind, process):
     if kind == "plain":
@@ -240,6 +241,7 @@ def test_a_pymc_model_of_a_context_on_a_process(process):
     np.testing.assert_array_equal(in_process, in_threads)
 
 
+@pytest.mark.long
 def test_factorized_fits_take_an_executor():
     model = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density)
     options = {"random_seed": 1, "max_iterations": 20, "progressbar": False}

@@ -299,6 +299,7 @@ class TestDatabase:
             down = np.log(densities(last, samples.points - move) @ weights)
             np.testing.assert_allclose(samples.score[:, i], (up - down) / 2 / step, atol=1e-6)
 
+    @pytest.mark.long
     @pytest.mark.usefixtures("unchecked")
     def test_weights_are_unbiased(self, kind):
         """Σ_i N(x_i; k) / p(x_i) f(x_i) / N has the mean E_k[f], whatever the samples came from."""

@@ -37,6 +37,7 @@ class Counting:
         return groups
 
 
+@pytest.mark.long
 def test_draws_that_are_delivered_as_they_are_are_constrained_once():
     counting = Counting()
     idata = fit_isogmm(counting.target, **{**QUICK, "draws": 1000})
@@ -79,6 +80,7 @@ def test_weights_that_matter_choose_the_draws(found):
     assert "without them the sd of power would be 11% too large" in idata.attrs["advice"]
 
 
+@pytest.mark.long
 def test_weights_that_matter_cost_one_pool_at_most(found):
     target, draws = correlated_gaussian(2).target(), {**QUICK, "draws": 1000}
     before = fit_isogmm(target, **draws).attrs["num_gradient_evaluations"]
@@ -87,6 +89,7 @@ def test_weights_that_matter_cost_one_pool_at_most(found):
     assert before < after <= before + 4000
 
 
+@pytest.mark.long
 def test_weights_that_do_not_determine_a_moment_are_refined(found):
     found(effect(pareto_k=0.9))
     idata = fit_isogmm(correlated_gaussian(2).target(), **QUICK)
@@ -101,6 +104,7 @@ def test_the_verdict_is_honest_where_chains_are_off(found):
     assert idata.attrs["draws_from"] == "importance"
 
 
+@pytest.mark.long
 def test_the_verdict_is_honest_where_weights_are_off(found):
     off = {"refine": 0, "importance": False}
     found(effect())
@@ -112,6 +116,7 @@ def test_the_verdict_is_honest_where_weights_are_off(found):
     assert idata.attrs["verdict"] == "good"
 
 
+@pytest.mark.long
 def test_nothing_is_compared_where_chains_deliver_in_any_case(monkeypatch):
     def compare(*arguments):
         raise AssertionError

@@ -1,6 +1,7 @@
 """Draws that are chosen by importance weights: no bias, and small errors."""
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from isogmm.draws.pool import Pool
@@ -18,6 +19,7 @@ def pool_of(generator, size):
     return Pool(positions, np.zeros((1, size), int), stats.norm.logpdf(tail)[None], log_q, log_q)
 
 
+@pytest.mark.long
 def test_chosen_draws_keep_the_balance_of_the_pool():
     generator = np.random.default_rng(0)
     squares = []

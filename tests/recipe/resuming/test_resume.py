@@ -76,6 +76,7 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path):
         isogmm.fit_isogmm(correlated_gaussian(3).target(), **QUICK, checkpoint=path)
 
 
+@pytest.mark.long
 def test_a_checkpoint_is_read_before_resume(tmp_path):
     """A checkpoint was written by the fit that continued the result, so it is newer."""
     path, target = tmp_path / "fit.npz", correlated_gaussian(2).target()

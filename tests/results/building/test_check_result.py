@@ -141,6 +141,7 @@ def test_a_deterministic_of_pymc_that_contradicts_its_dims(no_search):
         fit(model)
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 def test_a_transform_that_changes_the_size_of_a_dimension_without_labels(no_search):
     pm = pytest.importorskip("pymc")

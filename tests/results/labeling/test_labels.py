@@ -67,7 +67,7 @@ def check_labels(idata, original):
         assert [type(label) for label in found] == [type(label) for label in labels], kind
 
 
-@pytest.mark.parametrize("ending", [".nc", ".zarr"])
+@pytest.mark.parametrize("ending", [pytest.param(".nc", marks=pytest.mark.long), ".zarr"])
 def test_a_file_restores_the_labels(ending, tmp_path):
     if ending == ".zarr":
         pytest.importorskip("zarr")

@@ -99,6 +99,7 @@ def test_the_reference_shows_its_own_error_and_no_score():
         assert 0 < row[f"{name}_floor"] < table.loc["a", f"{name}_floor"]
 
 
+@pytest.mark.long
 def test_autocorrelation_raises_the_floor():
     # Effective sizes of means fall to (1 - r) / (1 + r) = 1/19 of 8,000 draws at r = 0.9.
     table = isogmm.compare(
@@ -382,6 +383,7 @@ def test_inputs_are_not_changed():
         np.testing.assert_array_equal(first[name], values)
 
 
+@pytest.mark.long
 def test_a_reloaded_result_compares_the_same(tmp_path):
     idata = result(gaussian_draws(1), sampling_time=2.0)
     idt.save(idata, tmp_path / "fit.nc")

@@ -203,6 +203,7 @@ def test_pairs_refuse_invalid_options(idata):
 # --- ELBO and modes ---------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("x", ["gradient_evaluations", "iteration", "seconds"])
 def test_elbo_has_one_line_per_chain_and_the_evidence(idata, x):
     ax = isogmm.plot_elbo(idata, x=x)
@@ -276,6 +277,7 @@ def test_settings_of_the_session_stay_as_they_were(idata):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.long
 def test_a_reloaded_result_is_drawn_the_same(idata, tmp_path):
     idt.save(idata, tmp_path / "fit.nc")
     reloaded = idt.load(tmp_path / "fit.nc")

@@ -184,6 +184,7 @@ def test_a_constant_trace_of_any_size(level):
     assert trace.svg(values, np.arange(5.0)) == ""
 
 
+@pytest.mark.long
 def test_a_saved_and_damaged_file(tmp_path):
     path = tmp_path / "fit.nc"
     idt.save(fitted(attributes=SEARCH), path)

@@ -232,6 +232,7 @@ def test_long_tables_are_cut_and_the_total_is_shown():
     assert "x[0]" not in text
 
 
+@pytest.mark.long
 def test_a_reloaded_result_reports_the_same(idata, tmp_path):
     idt.save(idata, tmp_path / "fit.nc")
     reloaded = isogmm.report(idt.load(tmp_path / "fit.nc"))

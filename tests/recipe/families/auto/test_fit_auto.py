@@ -68,6 +68,7 @@ def modes_of_two_shapes():
     return GaussianMixtureTruth(means, covariances, np.array([0.3, 0.2, 0.3, 0.2]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "target",
     [
@@ -126,6 +127,7 @@ def isotropic():
         return fit_isogmm(bananas(), family="isotropic", **CURVED)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_full_covariances_are_optimized_where_modes_are_curved(isotropic, monkeypatch):
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_ITERATIONS", 30)
@@ -139,6 +141,7 @@ def test_full_covariances_are_optimized_where_modes_are_curved(isotropic, monkey
     assert fits[1].attrs["stop_reason"] == "converged"
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_there_is_no_optimization_beyond_a_number_of_dimensions(isotropic, monkeypatch):
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.MAX_OPTIMIZED_DIM", 1)
@@ -166,6 +169,7 @@ def test_few_iterations_where_the_mixture_is_nearly_accurate():
     assert gradients[1] < 1.08 * gradients[0]
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_an_interrupt_leaves_the_isotropic_fit():
     def stop(check):
@@ -176,6 +180,7 @@ def test_an_interrupt_leaves_the_isotropic_fit():
     assert type(isogmm.Mixture.from_idata(idata)) is IsotropicMixture
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
 def test_rejected_covariances_leave_the_draws_of_isotropic_components(isotropic, monkeypatch):
     monkeypatch.setattr("isogmm.recipe.families.auto.rounds.is_better", lambda *_: False)
@@ -186,6 +191,7 @@ def test_rejected_covariances_leave_the_draws_of_isotropic_components(isotropic,
     assert gradients[1] > gradients[0]
 
 
+@pytest.mark.long
 def test_a_density_without_gradient_keeps_isotropic_components():
     truth = different_modes()
     model = isogmm.LogDensity(

@@ -20,6 +20,7 @@ def model(dim=6, **options):
     return isogmm.LogDensity(log_density, {"w": np.zeros(dim)}, **options), center
 
 
+@pytest.mark.long
 def test_result_holds_draws_and_the_fit():
     target, center = model(dims={"w": ["unit"]})
     result = isogmm.fit_factorized(target, random_seed=0, draws=30, chains=2, num_components=3)
@@ -38,6 +39,7 @@ def test_result_holds_draws_and_the_fit():
     assert np.abs(mixture.mean() - center).max() < 0.2
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("chains", [1, 2])
 def test_reports_and_plots_take_it(chains):
@@ -57,6 +59,7 @@ def test_reports_and_plots_take_it(chains):
     np.testing.assert_array_equal(line.get_xdata(), history["gradient_evaluations"])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.filterwarnings("ignore:isogmm. The fit reached max_iterations")  # a few will do here
 def test_the_same_seed_gives_the_same_fit():
@@ -69,6 +72,7 @@ def test_the_same_seed_gives_the_same_fit():
         )
 
 
+@pytest.mark.long
 def test_no_draws_store_no_draws():
     target, _ = model()
     result = isogmm.fit_factorized(
@@ -123,6 +127,7 @@ def test_other_results_hold_no_factorized_mixture():
         isogmm.Mixture.from_idata(result)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "reason", "part"),
     [
@@ -145,6 +150,7 @@ def test_a_density_that_is_nowhere_finite_says_so():
     assert result.attrs["stop_reason"] == "non_finite"
 
 
+@pytest.mark.long
 def test_a_number_of_steps_of_a_given_size_is_a_plan():
     target, _ = model()
     rule = isogmm.updates.BuresWasserstein(0.01)
@@ -152,6 +158,7 @@ def test_a_number_of_steps_of_a_given_size_is_a_plan():
     assert result.attrs["iterations"] == 20
 
 
+@pytest.mark.long
 def test_an_interrupt_ends_all_chains():
     target, _ = model()
     seen = []

@@ -63,6 +63,7 @@ def run(target, mixture, method, steps=120, seed=2):
 
 
 class TestPresets:
+    @pytest.mark.long
     @pytest.mark.parametrize("name", PRESETS)
     def test_modes_in_the_plane(self, name):
         """The ELBO of a normalized target is −KL: near 0, within the noise of its estimate."""
@@ -104,11 +105,13 @@ class TestPresets:
         tolerance = 0.02 if kind == "full" else 0.25
         np.testing.assert_allclose(found, [best] * 2, atol=tolerance * np.abs(best).max())
 
+    @pytest.mark.long
     def test_seeds_repeat(self):
         mixture = GaussianMixture.from_isotropic(scattered(2, 4))
         both = [run(five_modes().target(), mixture, samtron(), steps=30) for _ in range(2)]
         np.testing.assert_array_equal(both[0].mixture.means, both[1].mixture.means)
 
+    @pytest.mark.long
     def test_old_samples_save_new_ones(self):
         mixture = GaussianMixture.from_isotropic(scattered(2, 6))
         fresh = FromMixture(reuse=1)
@@ -146,6 +149,7 @@ class TestChains:
         assert result.stop_reason is StopReason.NON_FINITE
         np.testing.assert_allclose(result.mixture.means, mixture.means)
 
+    @pytest.mark.long
     def test_an_edge_of_the_support(self):
         mixture = GaussianMixture.from_isotropic(scattered(2, 3, half_width=2.0))
         result = run(half_space(2), mixture, samtron())
@@ -184,6 +188,7 @@ class TestResult:
         name = "covariances" if covariance == "full" else "variances"
         assert fit[name].dims[:3] == ("chain", "component", "coordinate")
 
+    @pytest.mark.long
     def test_modes(self):
         idata = fit_gmmvi(five_modes().target(), **QUICK)
         fit = get_group(idata, "fit")

@@ -24,6 +24,7 @@ def draws_of(idata):
     return get_group(idata, "posterior")["x"].values
 
 
+@pytest.mark.long
 def test_no_mixture_is_fitted_where_the_gaussian_of_the_search_is_enough():
     truth = correlated_gaussian(3, 20.0)
     idata = fit_isogmm(truth.target(), **QUICK)
@@ -60,12 +61,14 @@ def test_a_small_pool_of_many_coordinates_is_completed(monkeypatch, precision):
     assert len(np.unique(found[:, :, 0])) == 4 * 250
 
 
+@pytest.mark.long
 def test_a_number_of_components_is_kept():
     truth = correlated_gaussian(3, 20.0)
     idata = fit_isogmm(truth.target(), num_components=3, **QUICK)
     assert idata.attrs["num_components"] == 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("importance", "count"), [("auto", 1), (False, 16)])
 def test_weights_mend_a_gaussian_where_they_may(importance, count):
     # The best Gaussian for one coordinate leaves 99.7 % (by quadrature), for eight 97.8 %.
@@ -74,6 +77,7 @@ def test_weights_mend_a_gaussian_where_they_may(importance, count):
     assert idata.attrs["verdict"] == ("reweighted" if importance else "refined")
 
 
+@pytest.mark.long
 def test_where_it_is_not_enough_nothing_changes(monkeypatch):
     # 98.2 % for one coordinate, 86.5 % for eight.
     found = [fit_isogmm(quartic(8, 0.2), **QUICK)]

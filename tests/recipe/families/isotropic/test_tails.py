@@ -36,6 +36,7 @@ def student(x):
     return -3.0 * np.log1p(x**2 / 5).sum(axis=1), np.zeros(x.shape)
 
 
+@pytest.mark.long
 def test_heavy_tails_are_covered():
     target = FitTarget.of(make_target(student, 2))
     mixture, pool, generator = start(target)
