@@ -36,7 +36,6 @@ def idata():
 
 
 class TestTheResult:
-    @pytest.mark.long
     def test_moments_are_those_of_the_target(self, idata):
         draws = idt.get_group(idata, "posterior")["x"].values
         assert draws.shape == (4, 1000, 3)

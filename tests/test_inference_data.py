@@ -429,7 +429,6 @@ def test_arviz_plots_run_on_the_result(idata, plot):
     plt.close("all")
 
 
-@pytest.mark.long
 def test_arviz_reads_and_writes_files(idata, tmp_path):
     import arviz as az
 

@@ -238,7 +238,6 @@ def test_latent_directions_are_reparameterized():
     np.testing.assert_allclose(np.linalg.norm(posterior["direction"], axis=-1), 1.0)
 
 
-@pytest.mark.long
 def test_missing_values_are_imputed():
     """``obs_mask``: the same density as with one latent site for the missing values alone."""
     y, known = np.where(GROUP == 1, np.nan, Y), GROUP != 1

@@ -133,6 +133,7 @@ def test_every_axis_has_one_name_of_its_length(name):
         assert all(lengths.get(a, s) == s for a, s in zip(names, shape, strict=True))
 
 
+@pytest.mark.long
 def test_names_of_axes():
     _, target = target_of("two_plates")
     assert target.dims["row"] == ["rows", "row_dim_1"]

@@ -135,7 +135,6 @@ def test_numpyro_prior_predictive_and_log_likelihood(numpyro_fit):
 # --- PyMC --------------------------------------------------------------------------------------
 
 
-@pytest.mark.long
 @pytest.mark.pymc
 def test_pymc_posterior_predictive_extends_the_result(pymc_fit):
     import pymc as pm

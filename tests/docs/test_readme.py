@@ -66,7 +66,6 @@ def test_make_alone_begins_with_a_usage_line():
     assert "1 to 3 minutes" in shown
 
 
-@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.numpyro
 @pytest.mark.usefixtures("unchecked", "short_search")

@@ -20,7 +20,6 @@ def fresh(program: str) -> str:
     return done.stdout
 
 
-@pytest.mark.long
 @pytest.mark.stack
 def test_import_loads_no_language_and_no_arviz():
     modules = "isogmm, isogmm.model.adapter, isogmm_numpyro, isogmm_pymc"

@@ -128,7 +128,6 @@ class TestTheRecipe:
         # The density is normalized.
         assert abs(idata.attrs["log_evidence"]) < 0.01 + 5 * idata.attrs["log_evidence_se"]
 
-    @pytest.mark.long
     def test_two_modes_have_their_masses(self):
         truth = isotropic_mixture([[-4.0, 0.0], [4.0, 1.0]], [1.0, 0.25], [0.3, 0.7])
         idata = fit_isogmm(truth.target(), **QUICK)
@@ -229,7 +228,6 @@ class TestTheRecipe:
         idata = fit_isogmm(make_target(cliff, 2), **QUICK)
         assert np.all(np.isfinite(draws_of(idata)))
 
-    @pytest.mark.long
     def test_same_seed_same_numbers(self):
         truth = correlated_gaussian(3, 20.0)
         one, two = (fit_isogmm(truth.target(), **QUICK) for _ in range(2))

@@ -37,7 +37,6 @@ def _handler_is_restored():
     assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("press", [swallowed, lambda: signal.raise_signal(signal.SIGINT)])
 def test_ctrl_c_in_a_callback_ends_the_optimization(press):
     checks = []
@@ -54,7 +53,6 @@ def test_ctrl_c_in_a_callback_ends_the_optimization(press):
     assert np.isfinite(get_group(idata, "posterior")["x"].to_numpy()).all()
 
 
-@pytest.mark.long
 def test_ctrl_c_that_the_garbage_collector_drops_ends_the_optimization():
     # Python prints an exception of such a callback and continues.  JAX has one too.
     unraisable, checks, pressed = [], [], []
@@ -81,7 +79,6 @@ def test_ctrl_c_that_the_garbage_collector_drops_ends_the_optimization():
     assert attributes(idata)["stop_reason"] == "interrupted"
 
 
-@pytest.mark.long
 def test_ctrl_c_that_jax_turns_into_its_own_exception_ends_the_optimization():
     checks = []
 
@@ -105,7 +102,6 @@ def test_ctrl_c_that_jax_turns_into_its_own_exception_ends_the_optimization():
     assert attributes(idata)["stop_reason"] == "interrupted"
 
 
-@pytest.mark.long
 def test_ctrl_c_at_the_end_of_a_fit_is_reported(monkeypatch):
     original = build_result.to_inference_data
 

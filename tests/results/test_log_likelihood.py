@@ -104,6 +104,7 @@ def test_above_the_limit_it_is_left_out_and_added_later(language):
     assert np.isfinite(idt.loo(idata, var_name="y").elpd)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", FIRST)
 def test_the_limit_and_requests_of_the_user(language):
     model = case(language)

@@ -105,6 +105,7 @@ def test_the_sum_over_blocks_is_the_log_density_of_all_rows(make, x64):
         _check_sum(*make())
 
 
+@pytest.mark.long
 @pytest.mark.pymc
 @pytest.mark.weak_dtypes
 @pytest.mark.usefixtures("unchecked")

@@ -92,6 +92,7 @@ def test_two_modes_with_the_mass_that_all_rows_give_them():
     assert abs((draws > 0).mean() - share) < 0.05
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchecked")
 def test_the_mode_that_the_sample_prefers_can_be_the_wrong_one():
     """All rows prefer the positive mode by 80 nats, the sample the negative one by hundreds."""

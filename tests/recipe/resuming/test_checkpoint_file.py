@@ -76,7 +76,6 @@ def test_a_path_without_a_folder_is_one_in_the_current_folder(tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
 def test_a_full_disk_is_reported_once_and_the_fit_goes_on(number, target, tmp_path, monkeypatch):
     path = tmp_path / "fit.npz"

@@ -217,6 +217,7 @@ class TestResult:
         np.testing.assert_allclose(np.exp(mixture.log_weights), 1 / 3)
         np.testing.assert_allclose(mixture.covariance(), [np.diag([1.0, 3.0])] * 2, atol=0.5)
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         "covariance", ["diagonal", pytest.param("full", marks=pytest.mark.long)]
     )
