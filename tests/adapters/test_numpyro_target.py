@@ -70,14 +70,12 @@ def test_density_equals_potential_energy(name):
     )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", DISCRETE)
 def test_enumerated_density_equals_the_sum_written_by_hand(name):
     case, target = target_of(name)
     assert_same_density(target, lambda z: util.potential_energy(BY_HAND[name], case.args, {}, z))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", CONTINUOUS)
 def test_generated_values_equal_numpyros(name):
     case, target = target_of(name)

@@ -266,7 +266,6 @@ def case(request):
     return Case(request.param)
 
 
-@pytest.mark.long
 def test_log_density_and_gradient_equal_those_of_pymc(case):
     density = case.model.compile_logp(mode="FAST_COMPILE")
     gradient = case.model.compile_dlogp(mode="FAST_COMPILE")
@@ -297,7 +296,6 @@ def test_constrained_draws_equal_those_of_pymc(case):
             np.testing.assert_allclose(array[row], expected[name], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("group", ["log_likelihood", "log_prior"])
 def test_pointwise_terms_equal_those_of_pymc(case, group):
     compute = getattr(pm.stats, f"compute_{group}")
@@ -313,7 +311,6 @@ def test_pointwise_terms_equal_those_of_pymc(case, group):
         np.testing.assert_allclose(array, expected[name].values[0], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.long
 def test_coordinates_and_data_are_those_of_the_model():
     target = PyMCAdapter().to_target(data_and_potential(), (), {}, 0)
     assert target.dims["beta"] == ["term"]

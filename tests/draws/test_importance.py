@@ -65,7 +65,6 @@ def test_a_large_pool_follows_the_weights():
     assert abs(np.mean(first) - 0.2) < 5 * np.sqrt(0.2 * 0.8 / 4000)
 
 
-@pytest.mark.long
 def test_probabilities_are_proportional_to_the_weights():
     # The first is expected twice and always chosen; the others share the rest.
     generator = np.random.default_rng(4)

@@ -76,7 +76,6 @@ def test_points_are_draws_of_the_mixture():
     assert_within_error(products.mean(), 0.0, standard_error(products))
 
 
-@pytest.mark.long
 def test_gradients_are_those_of_a_quadrature_divergence(unchecked):
     truth = isotropic_mixture([[-1.0], [2.0]], [0.5, 1.5], [0.3, 0.7])
     means, variances = np.array([[-0.5], [0.4], [2.5]]), np.array([[0.6], [0.9], [0.4]])
