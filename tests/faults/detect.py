@@ -15,7 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from faults import FAULTS, Fault
+from fault import Fault
+
+from faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("src", "adapters")
