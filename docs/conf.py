@@ -116,17 +116,26 @@ def keep_together(app, doctree):
             node.parent.replace(node, Text(re.sub(r"(?<=\d) (?=%)", "\u00a0", node)))
 
 
+#: The types of an array of NumPy or of JAX, which jaxtyping writes one after the other.
+ARRAYS = re.compile(r"(~?[\w.]*\[)[\w.~]*ndarray, '([^']*)'\] \| \1~?[\w.]*Array, '\2'\]")
+
+
 def signature(app, what, name, obj, options, arguments, result):
-    """Defaults that are functions are left out, and those that are constants are their values."""
+    """Signatures as readers write them.
+
+    Defaults that are functions are left out, those that are constants are their values, and arrays
+    of NumPy or JAX have one type.
+    """
     if isinstance(obj, type) and issubclass(obj, tuple):
         return "", None
     if not arguments:
         return None
     if "<function" in arguments:  # Sphinx cannot read them: the docstring lists the fields
         return "(**fields)", result
+    arguments, result = (ARRAYS.sub(r"\1Array, '\2']", part or "") for part in (arguments, result))
     module = sys.modules[obj.__module__]
     constant = re.compile(r"(?<== )[A-Z][A-Z_]+\b(?!\.)")
-    return constant.sub(lambda name: repr(getattr(module, name[0])), arguments), result
+    return constant.sub(lambda name: repr(getattr(module, name[0])), arguments), result or None
 
 
 def mathml(formula, **options):
