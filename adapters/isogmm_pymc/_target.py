@@ -170,7 +170,7 @@ def _model_fields(
         The initial point by variable, and as a flat vector.
     """
     full = compiled.full(model)
-    data = compilation.graphs.data_values(model.named_vars)
+    data = compilation.graphs.data_values()
     fields = compilation.programs.bind(data)
     value, reason = None, "the log density is finite at the initial point in PyTensor, not in JAX"
     gradient = np.zeros(len(center))
@@ -211,7 +211,7 @@ def _model_fields(
             )
         fields["density_of_data"] = DensityOfData(
             compilation.programs.jax.log_density,
-            lambda args, kwargs: compilation.graphs.data_values(model.named_vars),
+            lambda args, kwargs: compilation.graphs.data_values(),
         )
     return fields, notes
 

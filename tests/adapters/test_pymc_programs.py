@@ -102,6 +102,19 @@ def test_sparse_matrices_are_constants_and_new_ones_are_seen():
     assert abs(after - before) > 1e-3
 
 
+def test_shared_variables_with_the_name_of_other_data_keep_their_values():
+    """The values were those of the ``pm.Data`` of this name."""
+    with pm.Model() as model:
+        y = pm.Data("y", np.full(3, 5.0))
+        slope = pm.Normal("slope", 0, 1)
+        mean = slope * pytensor.shared(np.ones(3), name="y")
+        pm.Normal("obs", mean, 1, observed=y)
+    target = to_target(model)
+    position = np.array([0.3])
+    expected = pymc_density(model, target, position)
+    np.testing.assert_allclose(target.evaluate(position)[0], expected, rtol=1e-12)
+
+
 @pytest.mark.long
 def test_a_variable_added_later_is_seen():
     model = simple()

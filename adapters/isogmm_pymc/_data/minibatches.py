@@ -1,21 +1,21 @@
 """Copies of models with ``pm.Minibatch``: on the full data, and with the rows as ``pm.Data``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 import pymc as pm
 import pytensor
 from pymc.data import MinibatchOp
 from pymc.model.fgraph import fgraph_from_model, model_from_fgraph
-from pymc.model.transform.basic import remove_minibatched_nodes
 from pymc.variational.minibatch_rv import MinibatchRandomVariable
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor import NoneConst
 
 from isogmm.errors import ModelError, warn_user
+from isogmm_pymc._data.copies import copied
 from isogmm_pymc._traversal import ancestors
 
 FULL_DATA_WARNING = (
@@ -41,11 +41,21 @@ def on_full_data(model: pm.Model) -> pm.Model:
 
 def without_minibatches(model: pm.Model) -> pm.Model | None:
     """A copy of the model on its full data, or None if the model has no minibatches."""
-    if not _nodes(model, MinibatchOp):
-        return None
-    with _copied(model) as copies:
-        copies.append(remove_minibatched_nodes(model))
-    return copies[0]
+    return _replaced(model, {}) if _nodes(model, MinibatchOp) else None
+
+
+def copy_data(model: pm.Model, copy: pm.Model) -> None:
+    """Set the data, the labels and the lengths of dimensions of a copy to those of the model.
+
+    A copy of a model has data of its own, which ``pm.set_data`` for the model does not change.
+    """
+    copy._coords.update(model._coords)
+    for name, length in model.dim_lengths.items():
+        if isinstance(length, SharedVariable):
+            copy.dim_lengths[name].set_value(length.get_value())
+    for data in model.data_vars:
+        if isinstance(data, SharedVariable):
+            copy[data.name].set_value(data.get_value())
 
 
 def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
@@ -59,15 +69,9 @@ def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
     ModelError
         If ``total_size`` is not the number of rows.
     """
-    minibatches = _nodes(model, MinibatchOp)
-    if not minibatches:
+    arrays = _arrays(model)
+    if not arrays:
         return None
-    arrays = [
-        (full, batch)
-        for node in minibatches
-        # The last input and output are the random number generator.
-        for full, batch in zip(node.inputs[:-1], node.outputs[:-1], strict=True)
-    ]
     names = [_name(full, index) for index, (full, _) in enumerate(arrays)]
     rows = {name: np.asarray(full.eval()) for name, (full, _) in zip(names, arrays, strict=True)}
     for node in _nodes(model, MinibatchRandomVariable):
@@ -76,52 +80,59 @@ def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
         name: pytensor.shared(array[:FIRST_ROWS], name=name, shape=(None, *array.shape[1:]))
         for name, array in rows.items()
     }
-    with _copied(model) as copies:
+    batches = {batch: data[name] for name, (_, batch) in zip(names, arrays, strict=True)}
+    copy = _replaced(model, batches)
+    for shared in data.values():
+        copy.register_data_var(shared)
+    return copy, rows
+
+
+def _arrays(model: pm.Model) -> list[tuple[Variable, Variable]]:
+    """The arrays from which the model takes minibatches, each with its minibatch."""
+    return [
+        (full, batch)
+        for node in _nodes(model, MinibatchOp)
+        # The last input and output are the random number generator.
+        for full, batch in zip(node.inputs[:-1], node.outputs[:-1], strict=True)
+    ]
+
+
+def _replaced(model: pm.Model, data: Mapping[Variable, Variable]) -> pm.Model:
+    """A copy without minibatches and without the scaling by ``total_size``.
+
+    A minibatch that ``data`` does not contain is replaced by the array from which it is taken.
+    """
+
+    def make(model: pm.Model) -> pm.Model:
         graph, memo = fgraph_from_model(model)
         scaled = [node for node in graph.toposort() if isinstance(node.op, MinibatchRandomVariable)]
         graph.replace_all([(node.outputs[0], node.inputs[0]) for node in scaled])
-        replacements = {
-            memo[batch]: data[name] for name, (_, batch) in zip(names, arrays, strict=True)
-        }
+        of_copy = {}
+        for _, batch in _arrays(model):
+            own = memo[batch]
+            full = own.owner.inputs[own.owner.outputs.index(own)]
+            of_copy[own] = data.get(batch, full)
         # The shapes of the replacements differ, so a new graph is made, which has no labels.
-        outputs = clone_replace(graph.outputs, replacements, rebuild_strict=False)
+        outputs = clone_replace(graph.outputs, of_copy, rebuild_strict=False)
         for new, old in zip(outputs, graph.outputs, strict=True):
             new.name = old.name
         changed = FunctionGraph(outputs=outputs, clone=False)
         changed._coords, changed._dim_lengths = graph._coords, graph._dim_lengths
-        copies.append(model_from_fgraph(changed, mutate_fgraph=True))
-    for shared in data.values():
-        copies[0].register_data_var(shared)
-    return copies[0], rows
+        return model_from_fgraph(changed, mutate_fgraph=True)
+
+    return copied(model, make)
 
 
 def _nodes(model: pm.Model, kind: type) -> list[Apply]:
     """The nodes of the model whose operation has this type, in a fixed order."""
-    roots = [*model.basic_RVs, *model.potentials, *model.rvs_to_values.values()]
+    roots = [
+        *model.basic_RVs,
+        *model.deterministics,
+        *model.potentials,
+        *model.rvs_to_values.values(),
+    ]
     nodes = (variable.owner for variable in ancestors(roots) if variable.owner is not None)
     return list(dict.fromkeys(node for node in nodes if isinstance(node.op, kind)))
-
-
-@contextmanager
-def _copied(model: pm.Model) -> Iterator[list[pm.Model]]:
-    """A context in which PyMC can copy the model; the copy in the list gets what it cannot copy.
-
-    These are initial values, and dimensions of which some have no name.  They are removed and set
-    again by name.
-    """
-    initial_values, copies = dict(model.rvs_to_initial_values), list[pm.Model]()
-    dims = {name: each for name, each in model.named_vars_to_dims.items() if None in each}
-    try:
-        model.rvs_to_initial_values.update(dict.fromkeys(initial_values))
-        for name in dims:
-            del model.named_vars_to_dims[name]
-        yield copies
-    finally:
-        model.rvs_to_initial_values.update(initial_values)
-        model.named_vars_to_dims.update(dims)
-    for variable, value in initial_values.items():
-        copies[0].rvs_to_initial_values[copies[0][variable.name]] = value
-    copies[0].named_vars_to_dims.update(dims)
 
 
 def _name(full: Variable, index: int) -> str:

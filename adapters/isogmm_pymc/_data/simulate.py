@@ -9,6 +9,8 @@ from pytensor.graph.basic import Variable
 
 from isogmm.errors import ModelError
 from isogmm.model.simulation import Simulations
+from isogmm_pymc._data.copies import copied
+from isogmm_pymc._data.minibatches import on_full_data
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,6 +23,7 @@ def simulate(
     model: pm.Model, random_seed: int, *, n: int, posterior: "xr.Dataset | None"
 ) -> Simulations:
     """Data simulated from a model; see ``AbstractAdapter.simulate``."""
+    model = on_full_data(model)
     observed = [variable.name for variable in model.observed_RVs]
     missing = [name for name in observed if name.endswith("_observed")]
     if not observed or missing or model.potentials:
@@ -65,7 +68,7 @@ def _rows(dataset: "xr.Dataset", name: str) -> np.ndarray:
 
 def _replicated(model: pm.Model, values: dict[str, np.ndarray], adds: bool) -> pm.Model:
     """A copy of the model with simulated data, which replace those of the user or are added."""
-    copy = clone_model(model)
+    copy = copied(model, clone_model)
     with copy:
         for name, value in values.items():
             variable = copy[name]

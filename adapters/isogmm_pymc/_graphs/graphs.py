@@ -1,7 +1,7 @@
 """The PyTensor graphs of a PyMC model, with its values and data as explicit inputs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,15 +57,14 @@ class ModelGraphs:
         """Dimension d of the unconstrained space."""
         return sum(math.prod(shape) for shape in self.shapes)
 
-    def signature(self, named: Mapping[str, Variable]) -> list[object]:
+    def signature(self) -> list[object]:
         """Shapes and types of the current data, and the current values of the constants.
 
         Programs made from the graphs can be used as long as the signature stays the same.
-        ``named`` is that of :meth:`data_values`.
         """
         return [
-            *((array.shape, str(array.dtype)) for array in self.data_values(named)),
-            *(_signature_of(_current_value(shared, named)) for shared in self.constants),
+            *((array.shape, str(array.dtype)) for array in self.data_values()),
+            *(_signature_of(shared.get_value(borrow=True)) for shared in self.constants),
         ]
 
     def log_density(self, model: pm.Model) -> list[Variable]:
@@ -79,13 +78,9 @@ class ModelGraphs:
         names, outputs = generated_graphs(model, excluded)
         return names, self._with_inputs(outputs)
 
-    def data_values(self, named: Mapping[str, Variable]) -> list[np.ndarray]:
-        """The current data, in the order of the inputs.
-
-        ``named`` maps names to variables of the user's model, which holds the current data if the
-        graphs are those of a copy.
-        """
-        return [np.asarray(_current_value(shared, named)) for shared in self.data]
+    def data_values(self) -> list[np.ndarray]:
+        """The current data, in the order of the inputs."""
+        return [np.asarray(shared.get_value(borrow=True)) for shared in self.data]
 
     def _with_inputs(self, outputs: list[Variable]) -> list[Variable]:
         return clone_replace(outputs, self.replacements, rebuild_strict=False)
@@ -168,8 +163,3 @@ def _signature_of(value: Any) -> object:
         return str(value)
     arrays = (value.data, value.indices, value.indptr)
     return (value.shape, *(array.tobytes() for array in arrays))
-
-
-def _current_value(shared: SharedVariable, named: Mapping[str, Variable]) -> object:
-    """The value of the variable of this name in the user's model, else of the variable itself."""
-    return named.get(shared.name, shared).get_value(borrow=True)

@@ -10,6 +10,7 @@ from isogmm.errors import OptionError
 from isogmm.results.building.constrained import is_left_out
 from isogmm.results.groups import Result, add_group, get_group, group_names
 from isogmm_pymc import _bambi
+from isogmm_pymc._data.copies import copyable
 from isogmm_pymc._languages import BambiModel, is_bambi
 from isogmm_pymc._programs.to_jax import jax_dispatcher
 
@@ -55,7 +56,8 @@ def add_log_likelihood(
         copy = model.compute_log_likelihood(result, inplace=False)
         add_group(result, "log_likelihood", get_group(copy, "log_likelihood"))
     else:
-        pm.compute_log_likelihood(result, model=pymc_model, progressbar=False)
+        with copyable(pymc_model):
+            pm.compute_log_likelihood(result, model=pymc_model, progressbar=False)
 
 
 def with_attributes(result: Result, seconds: float, attributes: Mapping[str, object]) -> Result:

@@ -13,6 +13,7 @@ from pymc.variational.opvi import ObjectiveFunction
 from isogmm.model.checks.keywords import names_of, passes_on
 from isogmm.results.groups import Result, add_group, get_group
 from isogmm_pymc import _bambi
+from isogmm_pymc._data.minibatches import without_minibatches
 from isogmm_pymc._inference.results import add_log_likelihood, pymc_model_of, with_attributes
 from isogmm_pymc._languages import BambiModel, is_bambi
 
@@ -89,7 +90,9 @@ def _completed(
     if is_bambi(model):
         posterior = posterior.drop_vars(list(_bambi.likelihood_parameters(model)))
     add_group(result, "posterior", posterior)
-    add_log_likelihood(result, None, pymc_model)
+    # The log likelihood is that of all data, not of random minibatches.
+    full = without_minibatches(pymc_model)
+    add_log_likelihood(result, None, pymc_model if full is None else full)
     return _bambi.finish(model, result) if is_bambi(model) else result
 
 

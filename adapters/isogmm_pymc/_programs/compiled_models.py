@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pymc as pm
 
 from isogmm.errors import warn_user
-from isogmm_pymc._data.minibatches import FULL_DATA_WARNING, without_minibatches
+from isogmm_pymc._data.minibatches import FULL_DATA_WARNING, copy_data, without_minibatches
 from isogmm_pymc._graphs.graphs import ModelGraphs, read_graphs
 from isogmm_pymc._programs.jax_programs import JaxModelPrograms, explain_failure
 from isogmm_pymc._programs.prior import PriorDraws
@@ -61,16 +61,16 @@ class CompiledModel:
 
         A new compilation starts only if shapes or constants have changed.
         """
+        full = self.full(model)
         known = self.compilation
         if (
             known is not None
             and known.graphs.shapes == shapes
-            and known.graphs.signature(model.named_vars) == known.signature
+            and known.graphs.signature() == known.signature
         ):
             return known
-        full = self.full(model)
         graphs = read_graphs(full, shapes)
-        signature = graphs.signature(model.named_vars)
+        signature = graphs.signature()
         programs: JaxModelPrograms | PyTensorPrograms
         try:
             programs = JaxModelPrograms(full, graphs, self.excluded)
@@ -80,8 +80,11 @@ class CompiledModel:
         return self.compilation
 
     def full(self, model: pm.Model) -> pm.Model:
-        """The model on its full data."""
-        return model if self.full_model is None else self.full_model
+        """The model on its full data, with its current data."""
+        if self.full_model is None:
+            return model
+        copy_data(model, self.full_model)
+        return self.full_model
 
 
 _COMPILED_MODELS: weakref.WeakKeyDictionary[pm.Model, CompiledModel] = weakref.WeakKeyDictionary()

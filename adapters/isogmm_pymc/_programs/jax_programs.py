@@ -65,7 +65,7 @@ class JaxModelPrograms:
             self._with_own_gradient() if has_own_gradient else self._log_density,
             self._generate,
             graphs.dim,
-            graphs.data_values({}),
+            graphs.data_values(),
             x64=pytensor.config.floatX == "float64",
         )
         # The conversion turns constants into JAX arrays of the current precision.
