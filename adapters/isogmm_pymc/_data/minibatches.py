@@ -55,7 +55,8 @@ def copy_data(model: pm.Model, copy: pm.Model) -> None:
             copy.dim_lengths[name].set_value(length.get_value())
     for data in model.data_vars:
         if isinstance(data, SharedVariable):
-            copy[data.name].set_value(data.get_value())
+            # Large arrays are not copied.
+            copy[data.name].set_value(data.get_value(borrow=True), borrow=True)
 
 
 def in_rows(model: pm.Model) -> tuple[pm.Model, dict[str, np.ndarray]] | None:
