@@ -8,6 +8,7 @@ pm = pytest.importorskip("pymc")
 from isogmm import fit_isogmm  # noqa: E402
 from isogmm.inference_data import get_group  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._graphs.angles import log_density_of  # noqa: E402
 
 pytestmark = [pytest.mark.pymc, pytest.mark.stack]
 
@@ -36,6 +37,17 @@ def test_the_values_of_one_angle_have_together_the_density_of_the_angle():
     assert np.isfinite(gradients).all()
     found = target.constrain(angle[:, None] + turns[3], 0)["posterior"]["mean"]
     np.testing.assert_allclose(found, angle)
+
+
+def test_each_entry_of_a_vector_of_angles_has_a_weight():
+    def density(shape):
+        with pm.Model() as model:
+            pm.VonMises("angle", mu=0.5, kappa=1.0, shape=shape)
+        function = model.compile_fn(log_density_of(model), mode="FAST_COMPILE")
+        return lambda value: function({model.value_vars[0].name: value})
+
+    one, both = density(()), density((2,))
+    np.testing.assert_allclose(both(np.array([2.0, 5.0])), one(2.0) + one(5.0), rtol=1e-12)
 
 
 @pytest.mark.long  # fast: the densities above

@@ -10,6 +10,7 @@ from pymc.logprob.utils import CheckParameterValue  # noqa: E402
 from pytensor.graph.fg import FunctionGraph  # noqa: E402
 
 from isogmm.model.to_target import to_target  # noqa: E402
+from isogmm_pymc._graphs import known_checks  # noqa: E402
 from isogmm_pymc._graphs.known_checks import remove_known_checks  # noqa: E402
 from isogmm_pymc._traversal import ancestors  # noqa: E402
 
@@ -23,6 +24,7 @@ LINKS = {
     "identity": (lambda x: x, False),
     "difference": (lambda x: pm.math.exp(x) - 1.0, False),
     "negative": (lambda x: -pm.math.exp(x), False),
+    "cube": (lambda x: x**3, False),
 }
 
 
@@ -53,6 +55,24 @@ def test_a_check_of_a_false_constant_is_kept():
         x = pm.Normal("x")
         pm.Normal("y", x, -1.0, observed=1.0)
     assert any("sigma" in check for check in remaining_checks(model))
+
+
+def test_a_condition_that_may_fail_is_kept():
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        # exp(x) rounds to zero for a small x, and the second parameter is a constant.
+        pm.Normal("y", x, pm.math.exp(x), observed=1.0)
+        pm.Gamma("z", x, 1.0, observed=1.0)
+    checks = remaining_checks(model)
+    assert any("sigma > 0" in check for check in checks)
+    assert any("alpha > 0" in check for check in checks)
+
+
+def test_a_part_that_may_fail_makes_a_condition_uncertain():
+    x = pt.vector("x")
+    is_known, is_unknown = pt.ge(pt.exp(x), 0), pt.ge(x, 0)
+    assert known_checks._is_true(pt.all(pt.and_(is_known, is_known)))
+    assert not known_checks._is_true(pt.all(pt.and_(is_known, is_unknown)))
 
 
 @pytest.mark.long

@@ -35,7 +35,7 @@ def log_density_of(model: pm.Model) -> Variable:
     except (TypeError, ValueError) as error:
         raise ModelError(explain_error(model, None, error)) from None
     for variable, transform in model.rvs_to_transforms.items():
-        if isinstance(transform, CircularTransform) and variable in model.free_RVs:
+        if isinstance(transform, CircularTransform):
             total = total + pt.sum(_log_weight(model.rvs_to_values[variable]))
     return total
 

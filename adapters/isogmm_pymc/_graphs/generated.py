@@ -36,7 +36,6 @@ def generated_graphs(
         rvs=[*observed, *latent],
         rvs_to_values={**model.rvs_to_values, **placeholders},
         rvs_to_transforms={},
-        jacobian=False,
     )
     names += [("log_likelihood", variable.name) for variable in observed]
     names += [("log_prior", variable.name) for variable in latent]

@@ -21,7 +21,7 @@ _KEEP_SIGN = (ps.Add, ps.Mul, ps.TrueDiv, ps.ScalarMaximum, ps.ScalarMinimum, ps
 
 
 def remove_known_checks(graph: FunctionGraph) -> None:
-    """Remove from a graph the conditions of checks that are always true, where no value is NaN.
+    """Remove from a graph the checks whose conditions are always true, where no value is NaN.
 
     A value of NaN makes the log density NaN, which counts as a density of zero.
     """
@@ -32,12 +32,8 @@ def remove_known_checks(graph: FunctionGraph) -> None:
         unknown = [condition for condition in conditions if not _is_true(condition)]
         for condition in unknown:
             _replace_known_parts(graph, condition)
-        unknown = [condition for condition in node.inputs[1:] if not _is_true(condition)]
-        if len(unknown) == len(conditions):
-            continue
-        new = node.op(value, *unknown) if unknown else value
-        if new.type == node.outputs[0].type:
-            graph.replace(node.outputs[0], new)
+        if not unknown and value.type == node.outputs[0].type:
+            graph.replace(node.outputs[0], value)
 
 
 def _replace_known_parts(graph: FunctionGraph, condition: Variable) -> None:
