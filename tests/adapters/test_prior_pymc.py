@@ -10,9 +10,12 @@ from adapters.contract import check_prior
 
 pm = pytest.importorskip("pymc")
 import pytensor  # noqa: E402
+import pytensor.tensor as pt  # noqa: E402
 from pymc.distributions.transforms import Ordered, log, ordered  # noqa: E402
 
 from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._graphs.graphs import read_graphs, value_shapes  # noqa: E402
+from isogmm_pymc._programs.prior import PriorDraws  # noqa: E402
 
 pytestmark = [
     pytest.mark.pymc,
@@ -111,9 +114,10 @@ def test_a_positive_ordered_variable():
 def test_variables_without_draws_get_the_values_of_starting_points():
     with pm.Model() as model:
         flat = pm.Flat("flat", initval=3.0)
-        pm.HalfFlat("half", shape=2)
+        half = pm.HalfFlat("half", shape=2)
         pm.CustomDist("custom", logp=lambda value: -0.5 * value**2)
         pm.Normal("child", flat, 1)
+        pm.Normal("of_half", half, 1, shape=2)
         pm.CustomDist("data", logp=lambda value: -0.5 * value**2, observed=np.zeros(2))
     uniform = stats.uniform(-2, 4).cdf
     known = {
@@ -121,8 +125,30 @@ def test_variables_without_draws_get_the_values_of_starting_points():
         "half": (lambda p: np.log(p["half"]), uniform),
         "custom": (value("custom"), uniform),
         "child": (lambda p: p["child"] - p["flat"], NORMAL),
+        "of_half": (lambda p: p["of_half"] - p["half"], NORMAL),
     }
     check_prior(lambda: target_of(model), known)
+
+
+def few_draws(model):
+    graphs = read_graphs(model, value_shapes(model))
+    starts = np.zeros((5, graphs.dim))
+    return PriorDraws(graphs).draw(model, graphs.data_values(), starts, np.random.default_rng(0))
+
+
+def test_parents_of_a_variable_are_descending_or_have_data():
+    with pm.Model() as model:
+        descending = Ordered(ascending=False)
+        center = pm.Normal("center", 0, 1, shape=3, transform=descending)
+        pm.Normal("below", center, 1e-6, shape=3)
+        parent = pm.Normal("parent", 0, 1, observed=7.0)
+        pm.Normal("child", parent, 1e-6)
+    draws = few_draws(model)
+    assert (np.diff(draws[:, 3:6]) < 0).all()
+    # Five standard deviations.
+    center = descending.backward(pt.constant(draws[:, :3])).eval()
+    np.testing.assert_allclose(center, draws[:, 3:6], atol=5e-6)
+    np.testing.assert_allclose(draws[:, 6], 7.0, atol=5e-6)
 
 
 @pytest.mark.long

@@ -8,6 +8,8 @@ pm = pytest.importorskip("pymc")
 from isogmm.errors import OptionError  # noqa: E402
 from isogmm.inference_data import attributes, get_group, group_names  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._inference import nuts_from  # noqa: E402
+from isogmm_pymc._inference.variational import _gradients_per_iteration  # noqa: E402
 
 pytestmark = [
     pytest.mark.pymc,
@@ -76,3 +78,32 @@ def test_a_baseline_finds_a_gaussian_posterior(name):
 def test_arguments_of_the_model_are_refused():
     with pytest.raises(OptionError, match="model_kwargs has \\['x'\\]"):
         PyMCAdapter().baselines()["advi"](conjugate(), model_kwargs={"x": 1})
+
+
+def test_starts_and_mass_matrix_reach_the_sampler(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(nuts_from, "nuts", lambda model, **options: seen.update(options))
+    with pm.Model() as model:
+        pm.Normal("b", 0, 1, shape=2)
+        pm.LogNormal("a", 0, 1)
+    covariance = np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 3.0]])
+    starts = np.arange(6.0).reshape(2, 3)
+    nuts_from.nuts_from(model, starts=starts, covariance=covariance)
+    second = {name: value.eval().tolist() for name, value in seen["initvals"][1].items()}
+    assert second == {"b": [3.0, 4.0], "a_log__": 5.0}
+    momentum = np.array([1.0, -2.0, 0.5])
+    velocity = seen["step"].potential.velocity(momentum)
+    np.testing.assert_allclose(velocity, covariance @ momentum, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "count"),
+    [
+        ("advi", {}, 1),
+        ("advi", {"obj_n_mc": 5}, 5),
+        ("svgd", {}, 100),
+        ("svgd", {"inf_kwargs": {"n_particles": 7}}, 7),
+    ],
+)
+def test_gradients_are_counted(method, options, count):
+    assert _gradients_per_iteration(method, options) == count

@@ -1,5 +1,6 @@
 """PyMC models that cannot be fitted: the message names the variable and the remedy."""
 
+import re
 from importlib.metadata import version
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytensor.tensor as pt  # noqa: E402
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
 from isogmm_pymc._checks import validation  # noqa: E402
+from isogmm_pymc._target import _explain  # noqa: E402
 
 pytestmark = pytest.mark.pymc
 
@@ -169,6 +171,9 @@ def test_arguments_are_refused():
         pm.Normal("mu", 0, 1)
     with pytest.raises(ModelError, match=r"takes no arguments, but got 3, x=.*pm\.set_data"):
         to_target(model, 3, x=1)
+    for args, kwargs in (((3,), {}), ((), {"x": 1})):
+        with pytest.raises(ModelError, match="takes no arguments"):
+            to_target(model, *args, **kwargs)
 
 
 @pytest.mark.parametrize("thing", [3, "model", pm.Normal, lambda: None, np.ones(2)])
@@ -201,8 +206,19 @@ def test_nan_in_a_predictor_is_named():
         to_target(model)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("data", [np.asarray, lambda codes: pm.Data("group", codes)])
+def test_the_terms_at_a_later_position_are_named():
+    with pm.Model() as model:
+        shape = pm.Normal("shape", 2, 1)
+        pm.Gamma("waits", alpha=shape, beta=1.0, observed=Y + 1)
+    text = _explain(model, np.array([[-1.5]]))
+    assert re.search(r"In the log density, .*'waits' .* do not satisfy alpha > 0", text)
+    assert _explain(model, np.array([[1.5]])) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [np.asarray, pytest.param(lambda codes: pm.Data("group", codes), marks=pytest.mark.long)],
+)
 def test_codes_of_missing_labels_are_a_warning_and_a_note(data):
     """pandas.factorize gives -1 for a missing label, which reads the last entry."""
     with pm.Model() as model:

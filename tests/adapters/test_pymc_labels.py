@@ -170,6 +170,16 @@ def test_the_labels_of_the_model_stay_equal():
     assert hash(model.coords["group"]) == hash(tuple(pairs))
 
 
+def test_missing_labels_are_equal_to_missing_labels():
+    from isogmm_pymc._labels import ComparableLabels
+
+    labels = ComparableLabels(("a", None, "c"))
+    for missing in (None, np.nan, "nan", ""):
+        same, other = (np.array([x, missing, "c"], dtype=object) for x in ("a", "b"))
+        assert (labels == same).all()
+        assert (labels != other).tolist() == [True, False, False]
+
+
 def test_predictions_have_labels_of_several_parts():
     import pymc as pm
 

@@ -10,6 +10,7 @@ import pytensor.tensor as pt  # noqa: E402
 import xarray as xr  # noqa: E402
 
 from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._target import _initial_point  # noqa: E402
 
 pytestmark = [
     pytest.mark.pymc,
@@ -330,9 +331,18 @@ def test_starts_surround_the_initial_point_of_the_model():
     starts = target.initial_positions(np.random.default_rng(0), 2000)
     center = np.array([np.log(4.0), -3.0])
     assert np.all(np.abs(starts - center) <= 2.0)
+    # The probability that none of 4,000 is there is 0.95 to this power.
+    assert np.abs(starts - center).max() > 1.9
     # A uniform variable on (-2, 2) has standard deviation 2/sqrt(3); five standard errors.
     error = 5 * 2 / np.sqrt(3 * 2000)
     np.testing.assert_allclose(starts.mean(axis=0), center, atol=error)
+
+
+def test_random_initial_values_follow_the_seed():
+    with pm.Model() as model:
+        pm.Normal("x", initval="prior")
+    first, again, other = (_initial_point(model, seed)["x"] for seed in (1, 1, 2))
+    assert first == again != other
 
 
 @pytest.mark.long

@@ -20,6 +20,11 @@ from scipy.sparse import csr_matrix  # noqa: E402
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm.model.programs.size import BATCH_ROWS_OF_LOOPS  # noqa: E402
 from isogmm_pymc import PyMCAdapter  # noqa: E402
+from isogmm_pymc._graphs import graphs  # noqa: E402
+from isogmm_pymc._programs import compiled_models  # noqa: E402
+from isogmm_pymc._programs.to_jax import jax_dispatcher  # noqa: E402
+from isogmm_pymc._programs.workers import apply_settings, worker_settings  # noqa: E402
+from isogmm_pymc._target import _compile_and_initialize  # noqa: E402
 
 pytestmark = pytest.mark.pymc
 
@@ -113,6 +118,55 @@ def test_shared_variables_with_the_name_of_other_data_keep_their_values():
     position = np.array([0.3])
     expected = pymc_density(model, target, position)
     np.testing.assert_allclose(target.evaluate(position)[0], expected, rtol=1e-12)
+
+
+def test_sparse_matrices_are_told_apart_by_the_places_of_their_numbers():
+    first, second = (csr_matrix(np.array([row])) for row in ([1.0, 0.0], [0.0, 1.0]))
+    assert graphs._signature_of(first) != graphs._signature_of(second)
+    assert graphs._signature_of(first) == graphs._signature_of(first.copy())
+
+
+def test_data_of_deterministic_variables_are_inputs():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Deterministic("scaled", mu * pm.Data("unit", 2.0))
+        pm.Normal("obs", mu, 1, observed=pm.Data("y", Y))
+    found = graphs.read_graphs(model, graphs.value_shapes(model))
+    assert {shared.name for shared in found.data} == {"unit", "y"}
+
+
+def test_what_is_kept_belongs_to_the_settings_of_the_model():
+    model = simple()
+    first = compiled_models.compiled_model(model, ())
+    assert compiled_models.compiled_model(model, ()) is first
+    second = compiled_models.compiled_model(model, ("double",))
+    assert second is not first
+    model.check_bounds = False
+    assert compiled_models.compiled_model(model, ("double",)) is not second
+
+
+def test_programs_belong_to_the_shapes_of_the_values(monkeypatch):
+    """The data keep their shape, and the number of groups changes."""
+    programs = object.__new__(compiled_models.JaxModelPrograms)
+    monkeypatch.setattr(compiled_models, "JaxModelPrograms", lambda *args: programs)
+    with pm.Model() as model:
+        group = pm.Data("group", [0, 1, 1])
+        level = pm.Normal("level", shape=group.max() + 1)
+        pm.Normal("obs", level[group], 1, observed=np.zeros(3))
+    compiled = compiled_models.compiled_model(model, ())
+    for labels in ([0, 1, 1], [0, 1, 2]):
+        pm.set_data({"group": labels}, model=model)
+        compilation, point = _compile_and_initialize(compiled, model, 0)
+        assert compilation.graphs.shapes == ((max(labels) + 1,),)
+        assert point["level"].shape == (max(labels) + 1,)
+
+
+def test_workers_get_the_precision_of_the_user():
+    with pytensor.config.change_flags(floatX="float32"):
+        settings = worker_settings()
+    with pytensor.config.change_flags(floatX="float64"):
+        apply_settings(settings)
+        assert pytensor.config.floatX == "float32"
 
 
 @pytest.mark.long
@@ -256,6 +310,22 @@ def test_an_operation_without_a_jax_form_is_evaluated_by_pytensor():
         again = to_target(model)
     value, _ = again.evaluate(positions[0])
     np.testing.assert_allclose(value, pymc_density(model, again, positions[0]), rtol=1e-12)
+
+
+class WrongInJax(Square):
+    """A black box whose form in JAX is NaN."""
+
+
+def test_a_density_that_is_finite_in_pytensor_alone_is_evaluated_there():
+    jax_dispatcher().register(WrongInJax)(lambda op, **_: lambda x: x * np.nan)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Normal("obs", WrongInJax()(mu), 1, observed=Y)
+    with pytest.warns(FitWarning, match="finite at the initial point in PyTensor, not in JAX"):
+        target = to_target(model)
+    position = np.array([0.5])
+    expected = pymc_density(model, target, position)
+    np.testing.assert_allclose(target.evaluate(position)[0], expected, rtol=1e-12)
 
 
 def test_an_operation_without_any_gradient_is_an_error():

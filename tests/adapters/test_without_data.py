@@ -197,7 +197,7 @@ class TestPyMC:
             (
                 lambda pm, mu: (
                     pm.Normal("y", mu, 1, shape=12),
-                    pm.Normal("z", mu, 1, observed=pm.Data("other", X)),
+                    pm.Normal("z", mu, 1, shape=12, observed=pm.Data("other", X)),
                     pm.Data("seen", X),
                 ),
                 "variable y has no data.*does not use the data seen",
@@ -213,6 +213,8 @@ class TestPyMC:
     def test_data_for_other_purposes_are_accepted(self):
         def build(pm, mu):
             pm.Data("weights", X[:5])
+            pm.Data("unused", X)
+            pm.Potential("term", -pm.Normal("used", mu, 1, shape=12).sum())
             pm.Normal("future", mu, 1, shape=3)
             pm.Normal("y", mu, 1, observed=X)
 
