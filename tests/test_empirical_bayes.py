@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 
 import isogmm
 from isogmm.inference_data import attributes, get_group
+from isogmm.model.to_target import to_target
 
 pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
@@ -173,10 +174,26 @@ def test_pymc_names_and_supports_are_checked():
 
 
 @pytest.mark.pymc
-def test_the_initial_value_of_a_positive_parameter_must_be_positive():
+@pytest.mark.parametrize("value", [-1.0, 0.0])
+def test_the_initial_value_of_a_positive_parameter_must_be_positive(value):
     pm = pytest.importorskip("pymc")
     with pm.Model() as model:
-        shift = pm.Data("shift", -1.0)
+        shift = pm.Data("shift", value)
         pm.Normal("x", shift, 1.0)
     with pytest.raises(isogmm.OptionError, match="must be positive"):
         isogmm.empirical_bayes(model, maximize={"shift": "positive"})
+
+
+@pytest.mark.pymc
+def test_pymc_data_are_hyperparameters_of_the_density():
+    pm = pytest.importorskip("pymc")
+    model = pymc_model()
+    target = to_target(model, (), {}, 0)
+    found = target.hyperparameters({"tau": "positive", "sigma": "positive"})
+    np.testing.assert_allclose(found.unconstrained["sigma"], np.log(3.0))
+    values = found.to_support({"tau": np.log(2.0), "sigma": np.log(0.5)})
+    position = np.linspace(-1.0, 1.0, 5)
+    log_density = found.log_density(position, values)
+    pm.set_data({"tau": 2.0, "sigma": 0.5}, model=model)
+    expected = model.compile_logp(mode="FAST_COMPILE")({"beta": position})
+    np.testing.assert_allclose(log_density, expected, rtol=1e-10)

@@ -205,6 +205,34 @@ def test_pymc_models_that_cannot_be_simulated():
         pm.Potential("term", -(model["mu"] ** 2))
     with pytest.raises(ModelError, match=r"term is a pm\.Potential"):
         isogmm.calibrate(model, **OPTIONS)
+    values = np.ma.masked_array(Y, mask=[False, True, False, False])
+    with pm.Model() as model, pytest.warns(UserWarning, match="imputed"):
+        pm.Normal("y", pm.Normal("mu", 0, 2), 1, observed=values)
+    with pytest.raises(ModelError, match="y_observed has missing values"):
+        find_adapter(model).simulate(model, (), {}, 1, n=2)
+
+
+@pytest.mark.pymc
+def test_simulated_data_of_pymc_belong_to_their_draw_and_follow_the_seed():
+    import xarray as xr
+
+    model = normal_pymc()
+    model.set_initval(model["mu"], 0.3)
+    mu = 100.0 * np.arange(6.0).reshape(3, 2)
+    posterior = xr.Dataset({"mu": (("draw", "chain"), mu)})
+
+    def simulated(seed):
+        return find_adapter(model).simulate(model, (), {}, seed, n=6, posterior=posterior)
+
+    first, again, other = (simulated(seed) for seed in (1, 1, 2))
+    y, same, changed = (
+        np.array([each["y_replicate"] for each in one.datasets]) for one in (first, again, other)
+    )
+    # Ten standard deviations of the noise.
+    assert (np.abs(y - first.truth["mu"][:, None]) < 10.0).all()
+    np.testing.assert_array_equal(y, same)
+    assert (y != changed).all()
+    assert first.model.rvs_to_initial_values[first.model["mu"]] == 0.3
 
 
 @pytest.mark.stack

@@ -134,6 +134,24 @@ def test_pymc_data_are_set_and_restored(pymc_model):
 
 
 @pytest.mark.pymc
+def test_pymc_data_and_labels_are_restored_after_an_error():
+    pm = pytest.importorskip("pymc")
+    from isogmm_pymc._data.datasets import with_data
+
+    with pm.Model(coords={"row": list("abc")}) as model:
+        pm.Data("y", np.zeros(3), dims="row")
+    other = {"y": np.ones(3)}, {"row": list("def")}
+    context = with_data(model, other)
+    context.__enter__()
+    assert model.coords["row"] == ("d", "e", "f")
+    np.testing.assert_array_equal(model["y"].get_value(), np.ones(3))
+    error = RuntimeError("stop")
+    assert not context.__exit__(RuntimeError, error, None)
+    assert model.coords["row"] == ("a", "b", "c")
+    np.testing.assert_array_equal(model["y"].get_value(), np.zeros(3))
+
+
+@pytest.mark.pymc
 def test_pymc_data_with_other_names(pymc_model):
     with pytest.raises(OptionError, match=r"no pm\.Data with the names \['z'\]; it has \['x', 'y"):
         isogmm.fit_many(pymc_model, [{"z": DATA[0][0]}], **OPTIONS)
