@@ -130,9 +130,11 @@ def _total_count(site: Message) -> str:
 
 def _is_outside(site: Message, term: np.ndarray) -> np.ndarray:
     """Which entries of a term are of values outside the support; masked values are inside."""
+    support, value, mask = site["fn"].support, site["value"], mask_of(site["fn"])
     try:
-        inside = np.asarray(site["fn"].support(site["value"])) | ~np.asarray(mask_of(site["fn"]))
-        return np.array(~np.broadcast_to(inside, term.shape))
+        if mask is not True:
+            value = jnp.where(mask, value, support.feasible_like(value))
+        return np.array(~np.broadcast_to(support(value), term.shape))
     except Exception:  # not every support can be evaluated
         return np.zeros(term.shape, bool)
 

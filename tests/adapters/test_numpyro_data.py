@@ -14,6 +14,8 @@ numpyro = pytest.importorskip("numpyro")
 
 import jax.numpy as jnp  # noqa: E402
 import numpyro.distributions as dist  # noqa: E402
+from numpyro import handlers  # noqa: E402
+from numpyro.infer.util import potential_energy  # noqa: E402
 
 from isogmm.errors import FitWarning, ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
@@ -221,6 +223,42 @@ def test_a_mask_of_data_selects_rows():
         numpyro.sample("y", dist.Normal(numpyro.sample("mu", dist.Normal())), obs=y[mask])
 
     assert target_of(model, Y, Y > 0).observed_data["y"].shape == ((Y > 0).sum(),)
+
+
+def columns_masked(y, known):
+    """A mask of the columns, which the plate of the rows extends."""
+    mu = numpyro.sample("mu", dist.Normal())
+    rows, columns = numpyro.plate("rows", 3, dim=-2), numpyro.plate("columns", 3, dim=-1)
+    with rows, columns, handlers.mask(mask=known):
+        numpyro.sample("y", dist.Normal(mu), obs=y)
+
+
+def columns_masked_without_plates(y, known):
+    mu = numpyro.sample("mu", dist.Normal())
+    with handlers.mask(mask=known):
+        numpyro.sample("y", dist.Normal(mu), obs=y)
+
+
+def entries_and_events_masked(y, known):
+    """One mask of the entries of the events, the columns, and one of whole events, the rows."""
+    mu = numpyro.sample("mu", dist.Normal())
+    entries = dist.Normal(mu).expand([3, 3]).mask(jnp.broadcast_to(known, (3, 3)))
+    with numpyro.plate("rows", 3), handlers.mask(mask=np.array([True, False, True])):
+        numpyro.sample("y", entries.to_event(1), obs=y)
+
+
+@pytest.mark.parametrize(
+    "model", [columns_masked, columns_masked_without_plates, entries_and_events_masked]
+)
+def test_a_mask_applies_to_the_axes_that_it_has(model):
+    known = np.array([True, False, True])
+    rows, table = Y[:9].reshape(3, 3), Y[:9].reshape(3, 3).copy()
+    table[:, 1] = np.nan
+    target = target_of(model, table, known)
+    expected = -potential_energy(model, (rows, known), {}, {"mu": jnp.asarray(0.3)})
+    np.testing.assert_allclose(target.evaluate_point(np.array([0.3]))[0], expected, rtol=1e-12)
+    with pytest.raises(ModelError, match=r"site 'y' contain \d NaN among 9 values"):
+        target_of(model, np.roll(table.T, 1, axis=0), known)
 
 
 def test_a_list_inside_the_model():

@@ -66,9 +66,8 @@ def known_values(
     if suspects:
         masks = _compute(model, arguments, list(suspects), _mask, full_plates)
         for name, is_bad in suspects.items():
-            mask = np.asarray(masks[name])
-            mask = mask.reshape(mask.shape + (1,) * max(0, is_bad.ndim - mask.ndim))
-            _refuse(sites.observed[name], observed[name], np.asarray(is_bad & mask))
+            is_counted = np.asarray(is_bad & np.asarray(masks[name]))
+            _refuse(sites.observed[name], observed[name], is_counted)
     return KnownValues(
         {arviz_name(name): array for name, array in observed.items()},
         {name: values[name] for name in sites.params},

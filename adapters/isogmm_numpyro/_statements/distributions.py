@@ -35,12 +35,14 @@ def without_masks(distribution: dist.Distribution) -> dist.Distribution:
 
 
 def mask_of(distribution: dist.Distribution) -> Array | np.bool_ | bool:
-    """The product of all masks of the distribution."""
+    """The product of all masks of the distribution, which broadcasts against its values."""
     mask: Array | np.bool_ | bool = True
     while isinstance(distribution, _WRAPPERS):
         if isinstance(distribution, dist.MaskedDistribution):
             own = distribution._mask
-            mask = mask & (np.asarray(own) if isinstance(own, bool) else own)
+            # A mask has the batch axes of what it masks, and the values have the event axes too.
+            shape = (*np.shape(own), *(1,) * distribution.event_dim)
+            mask = mask & (np.asarray(own) if isinstance(own, bool) else own.reshape(shape))
         distribution = distribution.base_dist
     return mask
 
