@@ -14,7 +14,10 @@ from numpyro.primitives import Messenger
 from isogmm.errors import ModelError
 from isogmm.model.simulation import Simulations
 from isogmm.results.groups import arviz_name
+from isogmm_numpyro._inference.model_call import inference_arguments
 from isogmm_numpyro._reading.read import read_model
+from isogmm_numpyro._statements.prepare import prepare
+from isogmm_numpyro._statements.sites import Sites
 from isogmm_numpyro._types import Message, Model
 
 if TYPE_CHECKING:
@@ -39,19 +42,24 @@ def simulate(
             "for a fit; only their shapes are used"
         )
     key = jax.random.key(random_seed)
-    _check_simulator(model, args, kwargs, key)
-    unobserved = handlers.uncondition(model)
+    # The data are those of the model that is fitted: with all rows of subsampled plates, with the
+    # values of its param sites, and with the normal vectors of directions on the sphere.
+    prepared = prepare(model, read.values.params, full_plates=read.full_plates)
+    unobserved = _Unobserved(prepared)
+    given, named = inference_arguments(read)
+    _check_simulator(unobserved, given, named, key)
     latent = None
     if posterior is not None:
+        _check_scans(read.sites)
         names = {arviz_name(name): name for name in (*read.sites.free, *read.sites.discrete)}
         flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
         latent = {site: np.asarray(flat[name].values) for name, site in names.items()}
     draws = Predictive(unobserved, latent, num_samples=n if latent is None else None)(
-        key, *args, **kwargs
+        key, *given, **named
     )
     drawn = {name: np.asarray(value) for name, value in draws.items()} | (latent or {})
     quantities = (*read.sites.free, *read.sites.discrete, *read.sites.deterministic)
-    truth = {arviz_name(name): drawn[name] for name in quantities if name in drawn}
+    truth = {arviz_name(name): drawn[name] for name in quantities}
     count = len(drawn[observed[0]])
     datasets = [{"replicate": {name: drawn[name][i] for name in observed}} for i in range(count)]
     replicated = ReplicatedModel(model, adds=posterior is not None)
@@ -59,10 +67,10 @@ def simulate(
 
 
 def _check_simulator(
-    model: Model, args: tuple[object, ...], kwargs: Mapping[str, object], key: jax.Array
+    unobserved: Model, args: tuple[object, ...], kwargs: Mapping[str, object], key: jax.Array
 ) -> None:
     """Raise an error for terms that are no distribution."""
-    trace = handlers.trace(handlers.seed(handlers.uncondition(model), key))
+    trace = handlers.trace(handlers.seed(unobserved, key))
     try:
         sites = jax.eval_shape(lambda: _samples(trace, args, kwargs)) and trace.trace
     except NotImplementedError as error:
@@ -78,11 +86,35 @@ def _check_simulator(
         )
 
 
+def _check_scans(sites: Sites) -> None:
+    """Raise an error for data in a scan beside discrete sites, to which none can be added."""
+    scanned = [n for n, s in {**sites.discrete, **sites.observed}.items() if s.scanned]
+    if sites.discrete and scanned:
+        raise ModelError(
+            f"simulated data cannot be added to those of the model, because it has the sites "
+            f"{', '.join(scanned)} inside a scan, and the discrete sites "
+            f"{', '.join(sites.discrete)}: use conditional=False"
+        )
+
+
 def _samples(
     trace: handlers.trace, args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> dict[str, object]:
     found = trace.get_trace(*args, **kwargs)
     return {name: site["value"] for name, site in found.items() if site["type"] == "sample"}
+
+
+class _Unobserved(Messenger):
+    """A model whose observed sites are drawn.
+
+    ``handlers.uncondition`` gets its keys from ``prng_key`` statements, and a prepared model has
+    the same key in all of them.
+    """
+
+    def process_message(self, site: Message) -> None:
+        """Remove the data of a site."""
+        if site["type"] == "sample" and site["is_observed"]:
+            site["is_observed"], site["value"] = False, None
 
 
 class ReplicatedModel:
@@ -109,24 +141,39 @@ class ReplicatedModel:
         if not self._adds:
             handlers.substitute(self._model, data=dict(replicate))(*args, **kwargs)
             return
-        with _Observed() as observed:
+        added = _Added(replicate)
+        with added:
             self._model(*args, **kwargs)
-        for name, value in replicate.items():
-            site = observed.sites[name]
-            log_prob = site["fn"].log_prob(value)
-            scale = 1.0 if site["scale"] is None else site["scale"]
-            numpyro.factor(f"{name}_replicate", (scale * log_prob).sum())
+        for name, log_prob in added.of_scans.items():
+            numpyro.factor(f"{name}_replicate", log_prob)
 
 
-class _Observed(Messenger):
-    """Keeps the observed sites of a run."""
+class _Added(Messenger):
+    """Adds the log densities of simulated data to a run, each beside its observed site.
 
-    def __enter__(self) -> "_Observed":
-        self.sites: dict[str, Message] = {}
-        super().__enter__()
-        return self
+    There the plates and the scale of the site apply to it too, and a discrete site is summed out of
+    both together.  In a scan this is not possible.
+
+    Parameters
+    ----------
+    replicate
+        Simulated data by observed site.
+    """
+
+    def __init__(self, replicate: Mapping[str, object]) -> None:
+        super().__init__()
+        self.replicate = replicate
+        #: Log densities of the sites inside a scan.
+        self.of_scans: dict[str, jax.Array] = {}
 
     def postprocess_message(self, site: Message) -> None:
-        """Keep an observed site."""
-        if site["type"] == "sample" and site["is_observed"]:
-            self.sites[site["name"]] = site
+        """Add the data of an observed site."""
+        name = site["name"]
+        if site["type"] != "sample" or name not in self.replicate:
+            return
+        log_prob = site["fn"].log_prob(self.replicate[name])
+        if site.get("_control_flow_done", False):
+            scale = 1.0 if site["scale"] is None else site["scale"]
+            self.of_scans[name] = (scale * log_prob).sum()
+        else:
+            numpyro.factor(f"{name}_replicate", log_prob)

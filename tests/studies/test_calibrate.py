@@ -118,6 +118,71 @@ def test_the_simulated_data_and_their_model(language, conditional):
     assert abs(draws.std() / np.sqrt(variance) - 1) < 5 / np.sqrt(2 * draws.size)
 
 
+def directions(y):
+    """A direction on the sphere, labels, and a plate with a random subsample."""
+    import jax.numpy as jnp
+    import numpyro
+    import numpyro.distributions as dist
+
+    direction = numpyro.sample("direction", dist.ProjectedNormal(jnp.zeros(2)))
+    with numpyro.plate("row", len(y), subsample_size=2) as rows:
+        label = numpyro.sample("label", dist.Bernoulli(0.5), infer={"enumerate": "parallel"})
+        numpyro.sample("y", dist.Normal(direction[0] + 10 * label, 1e-3), obs=y[rows])
+
+
+@pytest.mark.numpyro
+def test_every_latent_variable_of_the_posterior_enters_the_data():
+    import xarray as xr
+
+    rng = np.random.default_rng(0)
+    normal, labels = rng.normal(size=(2, 3, 2)), rng.integers(0, 2, (3, 2, 4))
+    variables = {
+        "direction_normal": (("axis", "draw", "chain"), normal),
+        "label": (("draw", "chain", "row"), labels),
+    }
+    simulated = find_adapter(directions).simulate(
+        directions, (Y,), {}, 3, n=6, posterior=xr.Dataset(variables)
+    )
+    # The draws of the first chain come first.
+    vectors, labels = normal.reshape(2, 6, order="F").T, labels.swapaxes(0, 1).reshape(6, 4)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_array_equal(simulated.truth["direction_normal"], vectors)
+    np.testing.assert_allclose(simulated.truth["direction"], units, rtol=1e-12)
+    y = np.array([each["replicate"]["y"] for each in simulated.datasets])
+    assert np.abs(y - units[:, :1] - 10 * labels).max() < 5e-3  # five standard deviations
+
+
+def labels_and_scales(y, z):
+    import numpyro
+    import numpyro.distributions as dist
+    from numpyro import handlers
+
+    mu = numpyro.sample("mu", dist.Normal(0, 1))
+    with numpyro.plate("row", len(y)):
+        label = numpyro.sample("label", dist.Bernoulli(0.3), infer={"enumerate": "parallel"})
+        numpyro.sample("y", dist.Normal(mu + 3 * label, 1), obs=y)
+    with handlers.scale(scale=2.5):
+        numpyro.sample("z", dist.Normal(mu, 1), obs=z)
+
+
+@pytest.mark.numpyro
+def test_a_label_is_summed_out_of_the_data_and_the_simulated_data_together():
+    from scipy.stats import norm
+
+    from isogmm_numpyro._simulate import ReplicatedModel
+
+    model = ReplicatedModel(labels_and_scales, adds=True)
+    kwargs = {"replicate": {"y": Y[::-1], "z": 0.2}, "args": (Y, 0.7), "kwargs": {}}
+    value, _ = find_adapter(model).to_target(model, (), kwargs, 0).evaluate_point(np.full(1, 0.4))
+    of_label = [
+        weight * norm.pdf(Y, 0.4 + 3 * label) * norm.pdf(Y[::-1], 0.4 + 3 * label)
+        for label, weight in enumerate([0.7, 0.3])
+    ]
+    expected = np.log(sum(of_label)).sum() + norm.logpdf(0.4)
+    expected += 2.5 * (norm.logpdf(0.7, 0.4) + norm.logpdf(0.2, 0.4))
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+
+
 @functools.cache
 def one_result():
     """A result without a verdict, as baselines give it."""
@@ -177,6 +242,10 @@ def test_a_baseline_is_calibrated_and_has_no_verdicts():
 def test_what_cannot_be_simulated_is_an_error():
     import numpyro
     import numpyro.distributions as dist
+    from numpyro.contrib.control_flow import scan
+
+    from isogmm_numpyro._reading.read import read_model
+    from isogmm_numpyro._simulate import _check_scans
 
     def factor(y):
         mu = numpyro.sample("mu", dist.Normal(0, 1))
@@ -187,6 +256,19 @@ def test_what_cannot_be_simulated_is_an_error():
         mu = numpyro.sample("mu", dist.ImproperUniform(dist.constraints.real, (), ()))
         numpyro.sample("y", dist.Normal(mu, 1), obs=y)
 
+    def chain(y):
+        def step(state, y):
+            state = numpyro.sample("state", dist.Bernoulli(0.2 + 0.5 * state))
+            numpyro.sample("y", dist.Normal(mu + state, 1), obs=y)
+            return state, None
+
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        scan(step, 0, y)
+
+    with pytest.warns(FitWarning, match="cannot be drawn"):
+        sites = read_model(chain, (Y,), {}).sites
+    with pytest.raises(ModelError, match=r"sites state, y inside a scan.*conditional=False"):
+        _check_scans(sites)
     with pytest.raises(ModelError, match=r"term is a numpyro\.factor"):
         isogmm.calibrate(factor, Y, **OPTIONS)
     with pytest.raises(ModelError, match="give every variable a proper prior"):
