@@ -314,6 +314,11 @@ def colliding(y):
     numpyro.sample("a.b", dist.Normal(0, 1))
 
 
+def colliding_with_a_deterministic_site(y):
+    x = numpyro.sample("a/b", dist.Normal(0, 1))
+    numpyro.deterministic("a.b", 2 * x)
+
+
 def only_data(y):
     numpyro.sample("y", dist.Normal(0, 1), obs=y)
 
@@ -338,6 +343,7 @@ REFUSED = {
     "delta": (delta, (Y,), {}, "'copy' has a Delta distribution.*numpyro.deterministic"),
     "sphere": (on_a_sphere, (), {}, "'direction' .*ProjectedNormal"),
     "slash": (colliding, (Y,), {}, "'a/b' and 'a.b' would both be called"),
+    "deterministic": (colliding_with_a_deterministic_site, (Y,), {}, "would both be called 'a.b'"),
 }
 
 

@@ -1,17 +1,26 @@
 """NumPyro's own inference methods on a model with a known posterior."""
 
+import contextlib
 import importlib.metadata
 import inspect
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 pytestmark = [pytest.mark.numpyro, pytest.mark.usefixtures("unchecked")]
 numpyro = pytest.importorskip("numpyro")
 
 import numpyro.distributions as dist  # noqa: E402
+from numpyro.infer import NUTS  # noqa: E402
+from numpyro.infer.hmc import HMCState  # noqa: E402
 
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
+from isogmm_numpyro._inference import nuts  # noqa: E402
+from isogmm_numpyro._inference.baselines import MIN_RENYI_PARTICLES, _renyi_elbo  # noqa: E402
+from isogmm_numpyro._inference.results import make_result  # noqa: E402
+from isogmm_numpyro._reading.read import read_model  # noqa: E402
 
 DATA = np.random.default_rng(0).normal([1.0, -2.0], 1.0, size=(9, 2))
 MEAN, SD = 9 / 10 * DATA.mean(axis=0), np.sqrt(1 / 10)
@@ -93,6 +102,62 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert statistics["diverging"].sum() == 0
         # The count includes the warm-up, so it exceeds the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
+
+
+def three_coordinates():
+    numpyro.sample("b", dist.Normal(0, 1).expand([2]).to_event(1))
+    numpyro.sample("a", dist.Normal(0, 1))
+
+
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_starts_and_covariance_are_in_the_order_of_numpyro(monkeypatch, is_dense):
+    """NumPyro orders the sites by name in the mass matrix."""
+    given = {}
+    monkeypatch.setattr(nuts, "nuts", lambda *args, **options: given.update(options))
+    covariance = np.diag([1.0, 2.0, 3.0]) if is_dense else np.array([1.0, 2.0, 3.0])
+    starts = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    with contextlib.suppress(TypeError):  # the replacement gives no result
+        nuts.nuts_from(three_coordinates, starts=starts, covariance=covariance)
+    scales = given["inverse_mass_matrix"]
+    np.testing.assert_array_equal(np.diag(scales) if is_dense else scales, [3.0, 1.0, 2.0])
+    assert given["dense_mass"] == is_dense
+    np.testing.assert_array_equal(given["init_params"]["b"], [[1.0, 2.0], [4.0, 5.0]])
+    np.testing.assert_array_equal(given["init_params"]["a"], [3.0, 6.0])
+
+
+def test_statistics_and_counts_of_nuts():
+    class Run:
+        def get_extra_fields(self, group_by_chain):
+            return {"inner.potential_energy": np.full((2, 3), 7.0), "inner.num_steps": np.ones(3)}
+
+    statistics = inspect.unwrap(nuts._statistics)(Run())
+    np.testing.assert_array_equal(statistics["lp"], np.full((2, 3), -7.0))
+
+    kernel = NUTS(three_coordinates)
+    state = HMCState(*[None] * len(HMCState._fields))
+    kernel.sample = lambda *args: state._replace(num_steps=jnp.array(3))
+    counted = nuts._CountedNUTS(kernel)
+    last = nuts._CountedState(state, jnp.array(4))
+    for _ in range(2):
+        last = counted.sample(last, (), {})
+    assert last.total_steps == 10
+
+
+def test_the_bound_of_renyi_has_several_particles():
+    """With one it would be the ELBO."""
+    assert _renyi_elbo(1).num_particles == MIN_RENYI_PARTICLES
+    assert _renyi_elbo(50).num_particles == 50
+
+
+def test_each_draw_is_completed_in_its_place():
+    samples = {"mu": np.random.default_rng(0).normal(size=(2, 3, 2))}
+    read = read_model(conjugate, (DATA,), {})
+    result = make_result(conjugate, read, samples, {"sampling_time": 1.0})
+    posterior = group(result, "posterior")
+    np.testing.assert_array_equal(posterior["mu"], samples["mu"])
+    np.testing.assert_allclose(posterior["twice"], 2 * samples["mu"], rtol=1e-12)
+    expected = norm.logpdf(DATA, samples["mu"][:, :, None])
+    np.testing.assert_allclose(group(result, "log_likelihood")["data"], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", [pytest.param("nuts", marks=pytest.mark.long), "laplace"])

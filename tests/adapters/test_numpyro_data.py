@@ -3,6 +3,7 @@
 import array
 from collections import deque
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -68,6 +69,11 @@ def levels(group, y):
     numpyro.sample("y", dist.Normal(level[group]), obs=y)
 
 
+class Pair(NamedTuple):
+    x: list
+    y: list
+
+
 TABLE = pd.DataFrame({"x": X, "y": Y})
 DATES = pd.date_range("2020", periods=12)
 CONVERTED = {
@@ -92,6 +98,7 @@ CONVERTED = {
     "deque": (line, [deque(X), Y], [X, Y]),
     "array of Python": (line, [array.array("d", X), Y], [X, Y]),
     "views of dicts": (line, [dict(enumerate(X)).values(), Y], [X, Y]),
+    "named tuple of lists": (attributes, [Pair(list(X), list(Y))], [Pair(X, Y)]),
     "xarray": (attributes, [xr.Dataset({"x": ("t", X), "y": ("t", Y)})], [{"x": X, "y": Y}]),
     "categories": (levels, [pd.Series(GROUP).astype("category"), Y], [GROUP, Y]),
 }
@@ -169,6 +176,8 @@ def test_whole_numbers_beyond_32_bits():
 
     with jax.enable_x64(False), pytest.raises(ModelError, match=r"'n' .*1,099,511,627,776.*x64"):
         target_of(model, np.array([2**40, 5]))
+    with jax.enable_x64(False), pytest.raises(ModelError, match=r"'x' .*1,099,511,627,776.*x64"):
+        target_of(line, np.array([-(2**40), 5]), Y[:2])
     with jax.enable_x64(True):
         assert target_of(model, np.array([2**40, 5])) is not None
 
@@ -254,6 +263,8 @@ def test_a_mask_applies_to_the_axes_that_it_has(model):
     known = np.array([True, False, True])
     rows, table = Y[:9].reshape(3, 3), Y[:9].reshape(3, 3).copy()
     table[:, 1] = np.nan
+    if model is entries_and_events_masked:
+        table[1] = np.nan
     target = target_of(model, table, known)
     expected = -potential_energy(model, (rows, known), {}, {"mu": jnp.asarray(0.3)})
     np.testing.assert_allclose(target.evaluate_point(np.array([0.3]))[0], expected, rtol=1e-12)

@@ -14,6 +14,8 @@ from numpyro import handlers  # noqa: E402
 
 from isogmm.errors import ModelError  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
+from isogmm_numpyro._nonfinite import explain_non_finite  # noqa: E402
+from isogmm_numpyro._reading.read import read_model  # noqa: E402
 
 Y = np.cos(np.arange(12.0))
 ROWS = np.cos(np.arange(36.0)).reshape(12, 3)
@@ -200,6 +202,10 @@ def labels(y):
     numpyro.sample("label", dist.Categorical(logits=jnp.zeros(3) + mu()), obs=y)
 
 
+def angles(y):
+    numpyro.sample("angle", dist.VonMises(mu(), 1.0), obs=y)
+
+
 def masked(y):
     with handlers.mask(mask=y > 0):
         waits(y)
@@ -212,6 +218,7 @@ def test_data_outside_the_support_are_named():
         target_of(labels, np.arange(12) % 4)
     assert target_of(masked, Y) is not None
     assert target_of(waits, np.abs(Y) * (Y > 0)) is not None  # zeros are on the bound
+    assert target_of(angles, np.array([4.0, -6.0])) is not None  # the density is periodic
 
 
 def beyond(y):
@@ -296,6 +303,17 @@ def test_the_term_that_is_not_finite_is_named(case):
     explanation = target.explain(positions)
     assert re.search(message, explanation), explanation
     assert "'mu'" not in explanation
+
+
+def test_the_term_that_is_finite_nowhere_is_named_alone():
+    def model():
+        position = mu()
+        numpyro.sample("y", dist.Normal(0.0, jnp.where(position > 0, 1.0, jnp.nan)), obs=0.0)
+        numpyro.factor("penalty", position - jnp.inf)
+
+    explanation = explain_non_finite(model, read_model(model, (), {}), np.array([[1.0], [-1.0]]))
+    assert "'penalty'" in explanation
+    assert "'y'" not in explanation
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -14,6 +14,9 @@ import numpyro.distributions as dist  # noqa: E402
 from isogmm.errors import FitWarning  # noqa: E402
 from isogmm.inference_data import from_groups  # noqa: E402
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
+from isogmm_numpyro._reading.parameters import _is_valid, check_parameters  # noqa: E402
+from isogmm_numpyro._reading.read import read_model  # noqa: E402
+from isogmm_numpyro._statements.sites import Site, Sites  # noqa: E402
 
 X = np.linspace(-1.0, 1.0, 6)
 SUCCESSES = np.array([0, 0, 1, 0, 1, 1])
@@ -104,3 +107,45 @@ def test_valid_parameters_are_not_evaluated(monkeypatch):
 @pytest.mark.filterwarnings("error:isogmm")
 def test_valid_parameters_are_no_warning():
     assert finished(valid_by_calculation) == "Use more draws."
+
+
+def test_a_positive_site_is_no_valid_probability():
+    def model():
+        p = numpyro.sample("p", dist.HalfNormal())
+        q = numpyro.sample("q", dist.Uniform(0.0, 1.0))
+        for name, probability in {"y": p, "z": q}.items():
+            numpyro.sample(name, dist.Bernoulli(probability).expand([6]), obs=SUCCESSES)
+
+    assert read_model(model, (), {}).sites.unchecked == ("y",)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "valid"),
+    [
+        ([0.0, 1.0], "unit", True),
+        ([0.5, 1.1], "unit", False),
+        ([0.5, -0.1], "unit", False),
+        ([0.3, 0.7], "shares", True),
+        ([0.5, 0.6], "shares", False),
+        ([0.0, 7.0], "positive", True),
+        ([1.0, -7.0], "positive", False),
+    ],
+)
+def test_the_range_of_each_kind_of_parameter(values, kind, valid):
+    assert bool(_is_valid(jnp.array(values), kind)) == valid
+
+
+def test_draws_of_all_chains_are_checked():
+    sites = Sites(
+        free={"p": Site("p", ())},
+        observed={"y": Site("y", (6,), distribution="BernoulliProbs")},
+        unchecked=("y",),
+    )
+    p = np.where(np.arange(1000) < 900, 0.5, 2.0).reshape(2, 500)  # the last draws are invalid
+    idata = from_groups({"posterior": xr.Dataset({"p": (("chain", "draw"), p)})}, {})
+
+    def program(draws, data):
+        return {"probs y": draws["p"] <= 1}
+
+    with pytest.warns(FitWarning, match=r"in [67] of 64 draws"):  # a tenth of the draws
+        check_parameters(program, sites, {"arrays": [], "params": {}}, idata)

@@ -102,6 +102,16 @@ def test_the_message_states_the_expected_shape():
         target_of(indexed, BATCH)
 
 
+def test_one_row_too_few():
+    def model(x):
+        location = mu()
+        with numpyro.plate("rows", len(x) + 1) as rows:
+            numpyro.sample("y", dist.Normal(location, 1), obs=x[rows])
+
+    with pytest.raises(ModelError, match=r"'rows' .*has size 13, but .*array of shape \(12,\)"):
+        target_of(model, BATCH)
+
+
 def test_rows_of_a_subsampled_plate_that_the_data_do_not_have_are_left_out():
     def model(x):
         location = mu()

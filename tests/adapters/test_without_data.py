@@ -71,6 +71,7 @@ class TestNumPyro:
         slope = self.numpyro.sample("slope", dist.HalfNormal())
         with self.numpyro.handlers.mask(mask=mask):
             self.numpyro.sample("obs", dist.Normal(used * slope * x if used else x), obs=y)
+        return slope
 
     @pytest.mark.parametrize("mask", [np.isnan(X), False])
     def test_a_mask_that_selects_no_value(self, mask):
@@ -79,6 +80,13 @@ class TestNumPyro:
             target = self.to_target(self.without_effect, X, X, mask)
         assert "selects no value" in target.notes[0]
         assert self.to_target(self.without_effect, X, X, X > 0.5).notes == ()
+
+    def test_a_mask_beside_other_data(self):
+        def model(x):
+            slope = self.without_effect(x, x, False)
+            self.numpyro.sample("more", self.numpyro.distributions.Normal(slope), obs=x)
+
+        assert self.to_target(model, X).notes == ()
 
     def test_data_without_effect(self):
         with pytest.warns(FitWarning, match="data of 'obs' are empty, so the posterior is the"):
