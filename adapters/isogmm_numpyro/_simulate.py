@@ -11,11 +11,13 @@ from numpyro.distributions import Unit
 from numpyro.infer import Predictive
 from numpyro.primitives import Messenger
 
+from isogmm.arrays import Array
 from isogmm.errors import ModelError
 from isogmm.model.simulation import Simulations
 from isogmm.results.groups import arviz_name
 from isogmm_numpyro._inference.model_call import inference_arguments
 from isogmm_numpyro._reading.read import read_model
+from isogmm_numpyro._statements.distributions import is_factor
 from isogmm_numpyro._statements.prepare import prepare
 from isogmm_numpyro._statements.sites import Sites
 from isogmm_numpyro._types import Message, Model
@@ -45,7 +47,11 @@ def simulate(
     # The data are those of the model that is fitted: with all rows of subsampled plates, with the
     # values of its param sites, and with the normal vectors of directions on the sphere.
     prepared = prepare(model, read.values.params, full_plates=read.full_plates)
-    unobserved = _Unobserved(prepared)
+    unobserved: Messenger = _Unobserved(prepared, draws_scans=posterior is None)
+    if posterior is None:
+        # Each step of a scan can depend on the simulated data of the step before.  Data that are
+        # added have the density given the steps of the user's data.
+        unobserved = handlers.substitute(unobserved, substitute_fn=_drawn_in_scan)
     given, named = inference_arguments(read)
     _check_simulator(unobserved, given, named, key)
     latent = None
@@ -109,12 +115,32 @@ class _Unobserved(Messenger):
 
     ``handlers.uncondition`` gets its keys from ``prng_key`` statements, and a prepared model has
     the same key in all of them.
+
+    Parameters
+    ----------
+    fn
+        The prepared model.
+    draws_scans
+        Whether another handler draws the observed sites inside a scan.
     """
+
+    def __init__(self, fn: Model, *, draws_scans: bool) -> None:
+        super().__init__(fn)
+        self.draws_scans = draws_scans
 
     def process_message(self, site: Message) -> None:
         """Remove the data of a site."""
         if site["type"] == "sample" and site["is_observed"]:
-            site["is_observed"], site["value"] = False, None
+            site["is_observed"] = False
+            if not (self.draws_scans and site.get("_control_flow_done", False)):
+                site["value"] = None
+
+
+def _drawn_in_scan(site: Message) -> Array | None:
+    """A draw of an observed site inside a scan; outside no site is observed any more."""
+    if site["type"] != "sample" or not site["is_observed"] or is_factor(site):
+        return None
+    return site["fn"](rng_key=numpyro.prng_key())
 
 
 class ReplicatedModel:

@@ -51,7 +51,16 @@ def observed_direction(y):
     numpyro.sample("direction", dist.ProjectedNormal(mu() * jnp.ones(2)), obs=jnp.array([0.6, 0.8]))
 
 
-@pytest.mark.parametrize("model", [masked_and_called_unobserved, repeated, observed_direction])
+def seeded(y):
+    """The noise is that of the user's seed."""
+    noise = jax.random.normal(numpyro.prng_key(), (4,))
+    numpyro.sample("y", dist.Normal(mu() + noise, 1), obs=y)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [masked_and_called_unobserved, repeated, observed_direction, handlers.seed(seeded, 7)],
+)
 def test_the_log_density_is_that_of_numpyro(model):
     read, functions = functions_of(model, Y)
     position = jnp.array([0.3, -0.7])[: read.sites.dim]

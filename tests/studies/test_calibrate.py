@@ -152,6 +152,34 @@ def test_every_latent_variable_of_the_posterior_enters_the_data():
     assert np.abs(y - units[:, :1] - 10 * labels).max() < 5e-3  # five standard deviations
 
 
+@pytest.mark.numpyro
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_scan_that_passes_its_data_to_the_next_step(conditional):
+    import numpyro
+    import numpyro.distributions as dist
+    import xarray as xr
+    from numpyro.contrib.control_flow import scan
+
+    def model(y):
+        def step(last, y):
+            y = numpyro.sample("y", dist.Normal(last + rise, 1e-3), obs=y)
+            return y, None
+
+        rise = numpyro.sample("rise", dist.Normal(0, 1))
+        scan(step, 0.0, y)
+
+    rise = xr.Dataset({"rise": (("chain", "draw"), [[1.0, 2.0]])})
+    simulated = find_adapter(model).simulate(
+        model, (Y,), {}, 3, n=2, posterior=rise if conditional else None
+    )
+    y = np.array([each["replicate"]["y"] for each in simulated.datasets])
+    # Data that replace those of the user depend on one another; added ones depend on the user's.
+    before = np.insert(np.stack([Y, Y]) if conditional else y, 0, 0.0, axis=1)[:, :-1]
+    noise = y - before - simulated.truth["rise"][:, None]
+    assert np.abs(noise).max() < 5e-3  # five standard deviations
+    assert len(np.unique(noise)) == noise.size
+
+
 def labels_and_scales(y, z):
     import numpyro
     import numpyro.distributions as dist

@@ -19,7 +19,7 @@ class PreparedModel(Messenger):
 
     - A plate that would draw a random subsample gets all its rows (``full_plates``), so that the
       posterior is that of the whole data set. Without ``full_plates`` it gets its first rows.
-    - ``prng_key`` statements get a constant key.
+    - ``prng_key`` statements get a constant key, unless the model has a seed of its own.
     - ``param`` and ``mutable`` statements get the given values.
     - The missing part of ``sample(..., obs_mask=...)`` is a latent site with the shape of the
       data. NumPyro gives the entries at observed positions a flat density, with which the
@@ -72,8 +72,8 @@ class PreparedModel(Messenger):
             rows = size if self.full_plates else subsample_size
             msg["args"] = (size, rows)
             msg["value"] = jnp.arange(rows)
-        elif msg["type"] == "prng_key" and msg["value"] is None:
-            msg["value"] = jax.random.key(0)
+        elif msg["type"] == "prng_key" and msg["kwargs"]["rng_key"] is None:
+            msg["kwargs"]["rng_key"] = jax.random.key(0)
         elif msg["type"] in ("param", "mutable") and msg["name"] in self.params:
             msg["value"] = self.params[msg["name"]]
         if msg["type"] == "sample" and not self.is_scaled:
