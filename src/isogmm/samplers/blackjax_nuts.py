@@ -161,12 +161,15 @@ def _adapt_step_size(
         state, info = kernel(key, state, density, size, inverse_mass)
         return (state, update(averaging, info.acceptance_rate)), info.num_integration_steps
 
-    first = blackjax.nuts.init(start, density), begin(INITIAL_STEP_SIZE)
-    keys = jax.random.split(key, tune)
-    # The first update changes types of the averages, which must not change inside the loop.
-    first, first_steps = step(first, keys[0])
-    (state, averaging), steps = jax.lax.scan(step, first, keys[1:])
-    return state, finish(averaging), inverse_mass, first_steps + steps.sum()
+    averaging = begin(INITIAL_STEP_SIZE)
+    # Updates change types of the averages, which must not change inside the loop.
+    types = jax.eval_shape(update, averaging, jax.numpy.zeros((), start.dtype))
+    averaging = jax.tree.map(
+        lambda value, after: jax.numpy.asarray(value, after.dtype), averaging, types
+    )
+    first = blackjax.nuts.init(start, density), averaging
+    (state, averaging), steps = jax.lax.scan(step, first, jax.random.split(key, tune))
+    return state, finish(averaging), inverse_mass, steps.sum()
 
 
 def _run_chain(

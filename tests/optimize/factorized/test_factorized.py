@@ -100,7 +100,7 @@ def test_gradients_are_those_of_a_quadrature_divergence(unchecked):
     expected *= np.array([3.0, 6.0])[:, None, None]
     generator = np.random.default_rng(5)
     mixture = FactorizedMixture(means, variances)
-    found, error = mean_gradients(truth.target(), mixture, generator, 100, groups=201)
+    found, error = mean_gradients(truth.target(), mixture, generator, 40, groups=201)
     assert_within_error(found, expected, error, bias=1e-6)
 
 

@@ -187,6 +187,7 @@ def test_an_exception_of_the_model_is_left_to_the_result():
     assert np.all(np.isfinite(get_group(idata, "posterior")["x"].values))
 
 
+@pytest.mark.long
 def test_modes_that_touch_have_their_masses_among_the_draws():
     """A draw belongs to the region that the mass of its mode was computed for.
 

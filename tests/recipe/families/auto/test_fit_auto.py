@@ -87,11 +87,11 @@ def test_nothing_changes_where_isotropic_components_are_enough(target):
 
 
 @pytest.mark.filterwarnings("ignore::isogmm.errors.FitWarning")
-def test_one_gaussian_for_each_mode(tmp_path):
-    truth, path = different_modes(), tmp_path / "fit.npz"
+def test_one_gaussian_for_each_mode():
+    truth = different_modes()
     fits = {
-        "isotropic": fit_isogmm(truth.target(), family="isotropic", **QUICK),
-        "auto": fit_isogmm(truth.target(), family="auto", checkpoint=path, **QUICK),
+        family: fit_isogmm(truth.target(), family=family, **QUICK)
+        for family in ("isotropic", "auto")
     }
     facts = {family: idata.attrs for family, idata in fits.items()}
     # The target is normalized, and one Gaussian for each mode is exact.
@@ -104,7 +104,13 @@ def test_one_gaussian_for_each_mode(tmp_path):
     stages = {f: json.loads(idata.attrs["stage_gradient_evaluations"]) for f, idata in fits.items()}
     assert stages["auto"]["mixture"] == stages["isotropic"]["mixture"]
     assert stages["auto"]["refine"] < stages["isotropic"]["refine"]
-    isogmm.inference_data.save(fits["auto"], tmp_path / "fit.nc")
+
+
+@pytest.mark.long
+def test_saved_gaussians_are_continued(tmp_path):
+    truth, path = different_modes(), tmp_path / "fit.npz"
+    idata = fit_isogmm(truth.target(), family="auto", checkpoint=path, **QUICK)
+    isogmm.inference_data.save(idata, tmp_path / "fit.nc")
     saved = isogmm.inference_data.load(tmp_path / "fit.nc")
     resumed = fit_isogmm(truth.target(), family="auto", resume=saved, refine=0, **QUICK)
     assert isinstance(isogmm.Mixture.from_idata(resumed), GaussianMixture)
