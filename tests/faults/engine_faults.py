@@ -1,4 +1,4 @@
-"""Faults of the engine, and of what both adapters share."""
+"""Faults of the search, the mixtures, the draws and the verdict."""
 
 from fault import Fault
 
