@@ -162,7 +162,7 @@ def test_a_scan_that_passes_its_data_to_the_next_step(conditional):
 
     def model(y):
         def step(last, y):
-            y = numpyro.sample("y", dist.Normal(last + rise, 1e-3), obs=y)
+            y = numpyro.sample("y", dist.Normal(100.0 * last + rise, 1e-3), obs=y)
             return y, None
 
         rise = numpyro.sample("rise", dist.Normal(0, 1))
@@ -175,7 +175,7 @@ def test_a_scan_that_passes_its_data_to_the_next_step(conditional):
     y = np.array([each["replicate"]["y"] for each in simulated.datasets])
     # Data that replace those of the user depend on one another; added ones depend on the user's.
     before = np.insert(np.stack([Y, Y]) if conditional else y, 0, 0.0, axis=1)[:, :-1]
-    noise = y - before - simulated.truth["rise"][:, None]
+    noise = y - 100.0 * before - simulated.truth["rise"][:, None]
     assert np.abs(noise).max() < 5e-3  # five standard deviations
     assert len(np.unique(noise)) == noise.size
 
