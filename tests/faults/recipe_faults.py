@@ -2,4 +2,163 @@
 
 from fault import Fault
 
-RECIPE_FAULTS: list[Fault] = []
+RECIPE, STUDIES = "src/isogmm/recipe/", "src/isogmm/studies/"
+DELIVERY, FAMILIES, JUDGMENT = RECIPE + "delivery/", RECIPE + "families/", RECIPE + "judgment/"
+AUTO = ("tests/recipe/families/auto/test_fit_auto.py",)
+CALIBRATE = ("tests/studies/test_calibrate.py",)
+CHAIN_MODES = ("tests/recipe/delivery/test_chain_modes.py",)
+DELIVER = ("tests/recipe/delivery/test_deliver.py",)
+FACTORIZED = ("tests/recipe/families/factorized/test_family.py",)
+FINDINGS = ("tests/recipe/judgment/test_findings.py",)
+GMMVI = ("tests/recipe/families/gaussian/test_fit_gmmvi.py",)
+GROWTH = ("tests/recipe/families/isotropic/test_growth.py",)
+LOST_MODES = ("tests/recipe/judgment/test_lost_modes.py",)
+MIXTURE_FAMILY = ("tests/recipe/families/test_mixture_family.py",)
+ONE_GAUSSIAN = ("tests/recipe/families/isotropic/test_one_gaussian.py",)
+OPTIONS = ("tests/recipe/test_options.py",)
+PIT = ("tests/studies/test_pit.py",)
+RESUME = ("tests/recipe/resuming/test_resume.py",)
+RUN_CHAINS = ("tests/recipe/delivery/test_run_chains.py",)
+SELECT = ("tests/recipe/delivery/test_select_draws.py",)
+STUDY = ("tests/studies/test_study.py",)
+SUMMARIZE = ("tests/recipe/judgment/test_summarize.py",)
+TAILS = ("tests/recipe/families/isotropic/test_tails.py",)
+UNIFORM = ("tests/studies/test_uniformity.py",)
+VALUES_ONLY = ("tests/recipe/test_values_only.py",)
+
+RECIPE_FAULTS: list[Fault] = [
+    # --- findings and verdict -----------------------------------------------------------------
+    Fault(
+        "findings: chains that do not move agree",
+        JUDGMENT + "findings.py",
+        "nan=1.0, posinf=np.inf)",
+        "nan=1.0, posinf=1.0)",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: a limit of the search leaves no unseen modes",
+        JUDGMENT + "findings.py",
+        "return max(located.unseen, located.unseen_bound) if is_limited else located.unseen",
+        "return located.unseen",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: the gap of the ELBOs has the wrong sign",
+        JUDGMENT + "findings.py",
+        "behind = elbos[best] - elbos - ",
+        "behind = elbos - elbos[best] - ",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: the smallest error of a mass",
+        JUDGMENT + "findings.py",
+        "np.max(delivery.evidence.shares_se)",
+        "np.min(delivery.evidence.shares_se)",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: the Monte Carlo error is divided by the number of chains",
+        JUDGMENT + "findings.py",
+        "means.std(axis=0) / np.sqrt(len(means))",
+        "means.std(axis=0) / len(means)",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: the neck is on the other side",
+        JUDGMENT + "findings.py",
+        '"large" if away[farthest] > 0 else "small"',
+        '"large" if away[farthest] < 0 else "small"',
+        FINDINGS,
+    ),
+    Fault(
+        "findings: chains that hardly move are not tested for an improper posterior",
+        JUDGMENT + "findings.py",
+        "if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:",
+        "if refined.still_drifting:",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: draws outside the support are not counted",
+        JUDGMENT + "findings.py",
+        "pool.num_nonfinite / pool.log_ratios.size",
+        "0.0 / pool.log_ratios.size",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: the effect of the weights is dropped",
+        JUDGMENT + "findings.py",
+        "weight_effect=delivery.weight_effect",
+        "weight_effect=None",
+        FINDINGS,
+    ),
+    Fault(
+        "findings: weights without chains count as confirmed",
+        JUDGMENT + "findings.py",
+        "without_chains=delivery.without_chains",
+        "without_chains=False",
+        FINDINGS,
+    ),
+    Fault(
+        "verdict: chains are recommended without a gradient (few effective draws)",
+        JUDGMENT + "verdict.py",
+        "if f.relative_ess < smallest_ess:\n        if not f.has_gradient:",
+        "if f.relative_ess < smallest_ess:\n        if False:",
+        VALUES_ONLY,
+    ),
+    Fault(
+        "verdict: chains are recommended without a gradient (R-hat)",
+        JUDGMENT + "verdict.py",
+        "if chains_disagree and f.has_gradient:",
+        "if chains_disagree:",
+        VALUES_ONLY,
+    ),
+    Fault(
+        "causes: jumps are not reported",
+        JUDGMENT + "causes.py",
+        'jumps_along=jumps or ""',
+        'jumps_along=""',
+        FINDINGS,
+    ),
+    Fault(
+        "lost modes: the mode of a draw without the width of the modes",
+        JUDGMENT + "lost_modes.py",
+        "log_mass - own.log_det() - ",
+        "log_mass - ",
+        LOST_MODES,
+    ),
+    Fault(
+        "summary: unreliable fits have an evidence",
+        JUDGMENT + "summarize.py",
+        "is_trusted = is_trusted and verdict is not Verdict.UNRELIABLE",
+        "is_trusted = is_trusted and True",
+        SUMMARIZE,
+    ),
+    Fault(
+        "summary: the log q of another chain",
+        JUDGMENT + "summarize.py",
+        "mixture[chain].log_prob(draws.positions[chain])",
+        "mixture[0].log_prob(draws.positions[chain])",
+        SUMMARIZE,
+    ),
+    Fault(
+        "summary: mass that the mixture misses is not reported",
+        JUDGMENT + "summarize.py",
+        "fitted.optimized.missed_share > MAX_MISSED_SHARE",
+        "fitted.optimized.missed_share > 1.0",
+        SUMMARIZE,
+    ),
+    Fault(
+        "summary: a limit on iterations leaves draws of the mixture trusted",
+        JUDGMENT + "summarize.py",
+        "early = is_own and not has_fixed_length",
+        "early = False",
+        SUMMARIZE,
+    ),
+    Fault(
+        "summary: the shift of the mean has the wrong sign",
+        JUDGMENT + "summarize.py",
+        "(means(positions) - means(pool)) / sd",
+        "(means(pool) - means(positions)) / sd",
+        SUMMARIZE,
+    ),
+]

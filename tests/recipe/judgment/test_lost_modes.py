@@ -9,7 +9,7 @@ from helpers.targets import correlated_gaussian, isotropic_mixture
 from isogmm.api import fit_isogmm
 from isogmm.errors import FitWarning
 from isogmm.recipe.judgment import summarize
-from isogmm.recipe.judgment.lost_modes import lost_mass
+from isogmm.recipe.judgment.lost_modes import _most_likely, lost_mass
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -60,6 +60,17 @@ def chains(share):
 def test_the_mass_of_lost_modes(masses, weights, share, modes, expected):
     found = lost_mass(located(masses), chains(share), mixture(weights), modes)
     assert found == pytest.approx(expected)
+
+
+def test_a_draw_belongs_to_the_narrow_mode_near_its_center():
+    """At the center of the narrow mode the wide one has a higher exponential, a lower density."""
+    narrow = SimpleNamespace(
+        means=np.array([[0.0, 0.0], [0.1, 0.0]]),
+        factors=np.stack([10.0 * np.eye(2), 0.1 * np.eye(2)]),
+        log_masses=np.log([0.5, 0.5]),
+    )
+    draws = np.array([[0.0, 0.0], [0.1, 0.0], [1.0, 0.0]])
+    assert _most_likely(narrow, draws).tolist() == [1, 1, 0]
 
 
 def test_without_a_search_or_chains_nothing_is_lost():
