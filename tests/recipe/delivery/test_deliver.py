@@ -1,17 +1,23 @@
 """Which draws are delivered: variables that a transform stretches need weights."""
 
+from types import SimpleNamespace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from helpers.targets import correlated_gaussian
 from isogmm.api import fit_isogmm
+from isogmm.draws.agreement import Agreement
+from isogmm.draws.refine import Refine
+from isogmm.draws.weigh import SmoothedWeights
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.errors import FitWarning
 from isogmm.model.functions.log_density import LogDensity
 from isogmm.recipe.delivery import constrained_pool as module
 from isogmm.recipe.delivery import deliver
 from isogmm.recipe.delivery.constrained_pool import ConstrainedPool, constrained_pool
+from isogmm.recipe.options import Refinement, When
 from isogmm.results.building.constrained import NUM_COMPARED
 from isogmm.results.groups import get_group
 
@@ -51,7 +57,7 @@ def test_draws_that_are_delivered_as_they_are_are_constrained_once():
 
 def test_a_part_of_the_pool_is_constrained_again():
     counting = Counting()
-    idata = fit_isogmm(counting.target, **QUICK)
+    idata = fit_isogmm(counting.target, **{**QUICK, "random_seed": 1})
     assert [rows for rows, _ in counting.rows] == [1, 4000, 1000]
     assert len({seed for _, seed in counting.rows[1:]}) == 1
     assert get_group(idata, "posterior")["x"].shape == (4, 250, 2)
@@ -124,6 +130,79 @@ def test_nothing_is_compared_where_chains_deliver_in_any_case(monkeypatch):
     monkeypatch.setattr(deliver, "constrained_pool", compare)
     idata = fit_isogmm(correlated_gaussian(2).target(), **QUICK, refine=20)
     assert idata.attrs["draws_from"] == "chains"
+
+
+# --- decisions, without a fit ------------------------------------------------------------------
+
+
+def weights_of(pareto_k, relative_ess, size=400):
+    return SmoothedWeights(np.full(size, -np.log(size)), pareto_k, relative_ess)
+
+
+def options_of(importance=When.AUTO, refinement=None):
+    refinement = Refinement(Refine(), is_optional=True) if refinement is None else refinement
+    return SimpleNamespace(importance=importance, refinement=refinement)
+
+
+@pytest.mark.parametrize(
+    ("pareto_k", "relative_ess", "expected"),
+    [(0.39, 0.61, True), (0.41, 0.61, False), (0.39, 0.59, False), (1.3, 0.991, True)],
+)
+def test_which_weights_need_no_chains(pareto_k, relative_ess, expected):
+    assert deliver._may_reweight(weights_of(pareto_k, relative_ess)) is expected
+
+
+EVEN, UNEVEN, FLAT = (0.3, 0.7), (0.3, 0.5), (1.3, 0.995)
+OF_WEIGHTS, OF_CHAINS = WeightEffect("x", "sd", 5.0, 0.0, 0.1, 0.69), effect(pareto_k=0.71)
+
+
+@pytest.mark.parametrize(
+    ("options", "weights", "found_effect", "expected"),
+    [
+        (options_of(), EVEN, None, True),
+        (options_of(), FLAT, OF_WEIGHTS, True),
+        (options_of(), UNEVEN, None, False),
+        (options_of(), EVEN, OF_CHAINS, False),
+        (options_of(importance=When.NEVER), EVEN, None, False),
+        (options_of(refinement=Refinement(Refine())), EVEN, None, False),
+    ],
+)
+def test_which_weights_the_chains_may_confirm(
+    options, weights, found_effect, expected, monkeypatch
+):
+    calls = []
+    monkeypatch.setattr(deliver, "run_chains", lambda *arguments: calls.append(arguments))
+    pool = pool_of(correlated_gaussian(2).target())
+    constrained = ConstrainedPool(found_effect, None)
+    state = deliver._State(pool, weights_of(*weights, size=3000), constrained=constrained)
+    context = SimpleNamespace(target=None, generator=None)
+    mixture = SimpleNamespace(affine_map=None)
+    deliver._refine(context, options, mixture, np.array([[0], [1]]), state)
+    (arguments,) = calls
+    assert isinstance(arguments[-1], Agreement) is expected
+    # The mode of each draw is that of its component.
+    np.testing.assert_array_equal(arguments[3], np.repeat([0, 1], 1500))
+
+
+@pytest.mark.parametrize(
+    ("importance", "weights", "needs_weights", "expected"),
+    [
+        (When.ALWAYS, (0.69, 0.03), False, "importance"),
+        (When.ALWAYS, (0.71, 0.03), False, "mixture"),
+        (When.ALWAYS, (0.69, 0.01), False, "mixture"),
+        (When.NEVER, (0.1, 0.9), True, "mixture"),
+        (When.AUTO, FLAT, False, "mixture"),
+        (When.AUTO, FLAT, True, "importance"),
+        (When.ALWAYS, FLAT, False, "importance"),
+    ],
+)
+def test_which_draws_are_chosen_by_weights(importance, weights, needs_weights, expected):
+    constrained = ConstrainedPool(effect() if needs_weights else None, None)
+    pool = pool_of(correlated_gaussian(2).target())
+    state = deliver._State(pool, weights_of(*weights), constrained=constrained)
+    assert deliver._source(importance, state).value == expected
+    pool.log_density[0, 0] = np.nan  # a time limit left this draw without a weight
+    assert deliver._source(importance, state).value == "mixture"
 
 
 # --- the pool on the scale of the model -------------------------------------------------------

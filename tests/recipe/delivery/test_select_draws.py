@@ -48,3 +48,21 @@ def test_a_whole_pool_is_delivered_without_a_copy():
     assert np.shares_memory(whole.positions, pool.positions)
     part = from_mixture(pool, pool.log_ratios, DRAWS // 2)
     assert part.positions.shape == (1, DRAWS // 2, 2)
+
+
+def test_draws_outside_the_support_are_not_delivered():
+    pool = pool_of(np.random.default_rng(1), DRAWS)
+    pool.log_density[0, ::2] = -np.inf
+    for draws in (DRAWS // 4, DRAWS // 2, DRAWS):
+        selection = from_mixture(pool, pool.log_ratios, draws)
+        assert selection.positions.shape == (1, draws, 2)
+        assert np.isfinite(selection.log_density).all()
+
+
+def test_every_component_has_its_share_of_the_draws():
+    pool = pool_of(np.random.default_rng(1), DRAWS)
+    pool.components[0, : DRAWS // 4] = 1
+    selection = from_mixture(pool, pool.log_ratios, DRAWS // 5)
+    assert np.bincount(selection.components[0]).tolist() == [DRAWS * 3 // 20, DRAWS // 20]
+    index = np.flatnonzero(np.isin(pool.positions[0, :, 0], selection.positions[0, :, 0]))
+    np.testing.assert_array_equal(selection.log_density[0], pool.log_density[0, index])
