@@ -9,7 +9,7 @@ import isogmm
 from isogmm import ModelError, OptionError
 from isogmm.model.programs.precision import in_precision
 from isogmm.rows.blocks import Blocks
-from isogmm.rows.density import Expansion
+from isogmm.rows.density import Expansion, RowDensity
 from isogmm.rows.read_model import read_model, with_rows
 from isogmm.rows.sample import sampled
 from isogmm.rows.surrogate import Correction, Surrogate, positive_definite
@@ -179,6 +179,11 @@ def test_the_surrogate_equals_the_density_to_second_order_at_each_center():
         column = (of_rows.hessians + prior.hessians) @ direction
         # Central differences: the third derivative times h² / 6, and rounding of 1e-12 / h.
         np.testing.assert_allclose((ahead - behind) / (2 * step), column, atol=1e-6)
+    # A second copy of a center changes nothing.
+    near = centers[0] + 0.1 * POINTS
+    single = surrogate.target(correction.take(slice(0, 1))).values(near)
+    twice = surrogate.target(correction.take([0, 0])).values(near)
+    np.testing.assert_allclose(twice, single, rtol=1e-12)
     # Far away it is a Gaussian around the nearer center, whatever the sample says.
     far = centers[0] + np.array([[0.0, -1e4], [0.0, -2e4]])
     values = surrogate.target(correction.take(slice(0, 1))).values(far)
@@ -193,3 +198,13 @@ def test_matrices_become_positive_definite():
     np.testing.assert_allclose(found[0], matrices[0], atol=1e-14)
     np.testing.assert_allclose(found[1], np.eye(2), atol=1e-14)
     assert np.linalg.eigvalsh(positive_definite(np.zeros((1, 2, 2)))[0]).min() > 0
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_sum_that_is_not_finite_has_no_density():
+    def log_density(x, y):
+        return -0.5 * jnp.sum((y - jnp.log(x)) ** 2)
+
+    blocks = Blocks(np.ones(5), 2)
+    rows = RowDensity(log_density, lambda arrays: arrays[0], blocks.first_row)
+    np.testing.assert_array_equal(rows.values(np.array([[-1.0], [np.e]]), blocks), [-np.inf, 0.0])

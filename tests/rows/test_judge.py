@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import isogmm
+from helpers.results import fitted
 from isogmm.results.building.fit_group import positions_from
 from isogmm.results.groups import attributes
-from isogmm.rows.judge import judged
+from isogmm.rows.judge import _selected, judged
 
 CHAINS, DRAWS = 4, 250
 GENERATOR = np.random.default_rng(0)
@@ -46,9 +47,16 @@ def test_equal_weights_change_only_the_evidence(make):
 @pytest.mark.usefixtures("unchecked")
 def test_draws_are_selected_by_their_weights(make):
     idata, draws = make()
+    before = attributes(idata)
     of_rows = -0.5 * (draws - 0.5) ** 2  # N(0.5, 1) instead of N(0, 1)
     found = judge(idata, of_rows)
-    assert attributes(found)["verdict"] == "reweighted"
+    after = attributes(found)
+    assert after["verdict"] == "reweighted"
+    ratios = np.exp(of_rows + 0.5 * draws**2)
+    error = ratios.std() / (ratios.mean() * np.sqrt(CHAINS * DRAWS))
+    np.testing.assert_allclose(
+        after["log_evidence_se"], np.hypot(before["log_evidence_se"], error), rtol=1e-9
+    )
     chosen = found["posterior"]["x"].values
     # exp(-1/4) is the relative ESS of these weights.
     assert abs(chosen.mean() - 0.5) < 5 / np.sqrt(CHAINS * DRAWS * np.exp(-0.25))
@@ -98,3 +106,14 @@ def test_the_advice_names_the_function_that_was_called(make):
     assert found["verdict"] == "unreliable"
     expected = "Run longer chains: isogmm.fit_rows(model, rows, refine=isogmm.Refine())."
     assert found["advice"] == expected
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_selected_draws_keep_their_unconstrained_values():
+    idata = fitted()
+    positions = positions_from(idata).reshape(-1, 4).copy()
+    index = np.random.default_rng(0).integers(len(positions), size=len(positions))
+    found = _selected(idata, index)
+    np.testing.assert_array_equal(positions_from(found).reshape(-1, 4), positions[index])
+    tau = found["posterior"]["tau"].values.ravel()
+    np.testing.assert_array_equal(tau, np.exp(positions[index, 1]))
