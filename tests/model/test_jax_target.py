@@ -1,11 +1,12 @@
 """The compiled programs of a model: which there are, and how often each is compiled."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import isogmm
-from isogmm.model.jax_target import JaxPrograms
+from isogmm.model.jax_target import PRIOR_ROWS, JaxPrograms
 
 pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
@@ -66,3 +67,19 @@ def test_a_numpyro_model_is_compiled_once(counted):
         with pytest.warns(isogmm.FitWarning):
             isogmm.fit_isogmm(hierarchy, data, **options, refine=0)
     assert counted == first
+
+
+def test_every_draw_has_its_own_random_numbers():
+    """Draws of the prior, and random numbers of constrained draws, in two chunks."""
+    programs = JaxPrograms(
+        lambda x, data: -0.5 * jnp.sum(x**2),
+        lambda x, key, data: {"posterior": {"noise": jax.random.normal(key)}},
+        1,
+        np.zeros(1),
+        draw_prior=lambda seed, data: jax.random.normal(jax.random.key(seed), (1,)),
+    )
+    fields, count = programs.bind(np.zeros(1)), programs.constrain_size + 3
+    noise = fields["constrain"](np.zeros((count, 1)), 5)["posterior"]["noise"]
+    prior = fields["prior_positions"](np.random.default_rng(0), PRIOR_ROWS + 3)
+    assert len(np.unique(noise)) == count
+    assert len(np.unique(prior)) == PRIOR_ROWS + 3

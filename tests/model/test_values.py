@@ -32,3 +32,14 @@ def test_the_gradients_of_all_points_are_not_kept():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < points.nbytes / 2
+
+
+def test_a_gradient_that_is_not_finite_is_a_point_without_density():
+    def kink(points):
+        """A square root, whose gradient at zero is infinite."""
+        with np.errstate(divide="ignore"):
+            return -np.sqrt(points).sum(axis=1), -0.5 / np.sqrt(points)
+
+    values, gradients = make_target(kink, 2).evaluate(np.array([[1.0, 4.0], [0.0, 4.0]]))
+    np.testing.assert_array_equal(values, [-3.0, -np.inf])
+    np.testing.assert_array_equal(gradients, [[-0.5, -0.25], [0.0, 0.0]])

@@ -69,3 +69,14 @@ def test_the_message_names_the_data_and_the_remedy():
         pytest.raises(ModelError, match=r"size 3.6e\+09 from .*'income'.*astype\(float\)"),
     ):
         isogmm.LogDensity(fn, np.zeros(2), data={"income": INCOMES}).to_target()
+
+
+@pytest.mark.parametrize(
+    ("integers", "value"), [([2, 2, -2], None), ([-2, 2, 2], 4e9)], ids=["fits", "overflows"]
+)
+def test_a_reverse_cumulative_sum_begins_at_the_end(integers, value):
+    def sums(i):
+        return jax.lax.cumsum(i * 1_000_000_000, reverse=True)
+
+    overflow = found(sums, np.array(integers))
+    assert (overflow and overflow.value) == value

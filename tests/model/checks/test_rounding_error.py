@@ -38,3 +38,9 @@ def test_coordinates_that_are_coarser_than_the_posterior_have_an_error():
 
 def test_a_log_density_that_is_nowhere_finite_has_none():
     assert error_of(lambda x: -np.inf * x.sum(), POSITIONS) == pytest.approx(0.0)
+
+
+def test_the_error_is_that_of_the_precision_of_the_model():
+    model = isogmm.LogDensity(lambda x: -0.5 * (x**2).sum(), np.zeros(3), x64=False)
+    # Neighbors in double precision are equal in single precision.
+    assert 2.0**-26 < rounding_error(model.to_target(), POSITIONS) < 10 * 2.0**-23

@@ -234,6 +234,34 @@ def test_other_data_of_equal_shape_share_the_programs():
     assert float(longer.evaluate(np.zeros(1))[0]) == pytest.approx(-2.5)
 
 
+def test_data_of_another_type_have_their_own_program():
+    """A program for integers would round the data."""
+    model = LogDensity(
+        lambda x, n: -jnp.sum(n.astype(x.dtype) * x**2), np.zeros(2), data=np.array([1, 2])
+    )
+    ones = np.ones(2)
+    assert float(model.to_target().evaluate(ones)[0]) == -3.0
+    assert float(model.with_data(np.array([0.5, 0.25])).to_target().evaluate(ones)[0]) == -0.75
+
+
+def test_the_gradient_is_checked_with_other_data():
+    def fn(x, data):
+        return -jnp.sum(jnp.sqrt(data * x**2))
+
+    model = LogDensity(fn, np.ones(2), data=np.ones(2))
+    model.to_target()
+    with pytest.raises(ModelError, match=r"gradient is NaN for x\[1\]"):
+        model.with_data(np.array([1.0, 0.0])).to_target()
+
+
+def test_rows_that_equal_the_first_one_are_not_all_padding():
+    target = LogDensity(None, np.zeros(3), value_and_grad=numpy_both).to_target()
+    positions = np.array([[1.0] * 3, [1.0] * 3, [2.0] * 3, [1.0] * 3, [3.0] * 3, [1.0] * 3])
+    values, gradients = target.evaluate_batch(positions)
+    np.testing.assert_allclose(values, [numpy_fn(x) for x in positions], rtol=1e-14)
+    np.testing.assert_allclose(gradients, [numpy_gradient(x) for x in positions], rtol=1e-14)
+
+
 def test_padding_and_repeated_rows_are_not_evaluated_again():
     calls = []
 

@@ -12,6 +12,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -20,7 +21,12 @@ import pytest
 
 import isogmm
 from isogmm.errors import FitWarning, OptionError, WorkersLostError
+from isogmm.model.fit_target import FitTarget
+from isogmm.model.programs.precision import in_precision
+from isogmm.model.programs.size import BATCH_ROWS
 from isogmm.model.workers.executors import num_workers
+from isogmm.model.workers.recipe import recipe_of
+from isogmm.model.workers.rows import evaluated_by
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the model has no observed"),
@@ -251,3 +257,44 @@ def test_factorized_fits_take_an_executor():
     np.testing.assert_array_equal(
         draws_of(fitted), draws_of(isogmm.fit_factorized(model, **options))
     )
+
+
+def test_a_target_of_a_worker_is_named_by_all_that_determines_it():
+    def key(number, *args, seed=0, x64=True):
+        model = isogmm.LogDensity(lambda x, y: -jnp.sum(x**2), np.zeros(2), data=np.array(number))
+        with in_precision(x64):
+            return recipe_of(model, args, {}, seed).key
+
+    same, other = key(1.0), [key(2.0), key(1.0, 3), key(1.0, seed=1), key(1.0, x64=False)]
+    assert key(1.0) == same
+    assert len({same, *other}) == 5
+
+
+def test_lost_rows_are_evaluated_again_in_their_places():
+    class Losing(Inline):
+        """An executor that loses the first two parts of a call."""
+
+        def submit(self, function, *args):
+            self.lost = getattr(self, "lost", 0) + 1
+            if self.lost > 2:
+                return super().submit(function, *args)
+            future = Future()
+            future.set_exception(EOFError("the connection was lost"))
+            return future
+
+    target = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density).to_target()
+    positions = np.random.default_rng(0).normal(size=(9, 2))
+    with evaluated_by(Losing(3), target, (target, (), {}, 0)) as by_workers:
+        values, gradients = by_workers.evaluate_rows(positions)
+    expected = target.evaluate(positions)
+    np.testing.assert_array_equal(values, expected[0])
+    np.testing.assert_array_equal(gradients, expected[1])
+
+
+@pytest.mark.parametrize("count", [1, BATCH_ROWS, BATCH_ROWS + 1])
+def test_all_slices_of_a_fit_with_a_time_limit_are_evaluated(count):
+    target = isogmm.LogDensity(None, np.zeros(2), value_and_grad=density).to_target()
+    limited = FitTarget.of(replace(target, evaluate_rows=target.evaluate), max_seconds=100.0)
+    positions = np.random.default_rng(0).normal(size=(count, 2))
+    np.testing.assert_array_equal(limited.evaluate(positions)[0], target.evaluate(positions)[0])
+    assert limited.num_gradient_evaluations == count
