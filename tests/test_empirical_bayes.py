@@ -1,13 +1,23 @@
 """Maximized hyperparameters, compared with the exact type-II likelihood and with EM."""
 
+import contextlib
+import importlib
+from types import SimpleNamespace
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 import isogmm
 from isogmm.inference_data import attributes, get_group
+from isogmm.model.fields import Hyperparameters
 from isogmm.model.to_target import to_target
+
+#: The module, whose name in the package is that of its function.
+module = importlib.import_module("isogmm.empirical_bayes")
 
 pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
@@ -197,3 +207,81 @@ def test_pymc_data_are_hyperparameters_of_the_density():
     pm.set_data({"tau": 2.0, "sigma": 0.5}, model=model)
     expected = model.compile_logp(mode="FAST_COMPILE")({"beta": position})
     np.testing.assert_allclose(log_density, expected, rtol=1e-10)
+
+
+# --- one step and the rounds, without fits ----------------------------------------------------
+
+
+def one_hyperparameter(log_density):
+    """A real hyperparameter phi, at zero, of a log joint density."""
+    return Hyperparameters(
+        values={"phi": np.zeros(())},
+        unconstrained={"phi": np.zeros(())},
+        to_support=lambda reals: dict(reals),
+        log_density=lambda position, values: log_density(position[0], values["phi"]),
+        bind=lambda values: {},
+    )
+
+
+def em_step(log_density):
+    hyperparameters = one_hyperparameter(log_density)
+    target = isogmm.LogDensity(lambda x: -0.5 * jnp.sum(x**2), np.zeros(1)).to_target()
+    return module._EMStep(target, hyperparameters, module._Vectors(hyperparameters), 0)
+
+
+@pytest.fixture
+def draws_of_q(monkeypatch):
+    """Fits whose draws are 0 and 1 with the weights 0.25 and 0.75, and their options."""
+    calls = []
+
+    def fit(target, **options):
+        calls.append(options)
+        return f"fit {len(calls)}"
+
+    statistics = xr.Dataset({"log_weight": (("chain", "draw"), np.log([[0.25, 0.75]]))})
+    monkeypatch.setattr(module, "fit_isogmm", fit)
+    monkeypatch.setattr(module, "attributes", lambda result: {"num_gradient_evaluations": 10})
+    monkeypatch.setattr(module, "positions_from", lambda result: np.array([[[0.0], [1.0]]]))
+    monkeypatch.setattr(module, "get_group", lambda result, name: statistics)
+    return calls
+
+
+def test_a_step_maximizes_the_mean_over_weighted_draws(draws_of_q):
+    step = em_step(lambda x, phi: -0.5 * (x - phi) ** 2)
+    # A quadratic: L-BFGS ends at a gradient of 1e-5.
+    np.testing.assert_allclose(step(np.array([0.1])), 0.75, atol=1e-5)
+    step(np.array([0.2]))
+    # The second fit continues the first one.
+    assert [call["resume"] for call in draws_of_q] == [None, "fit 1"]
+    assert (step.rounds, step.num_gradients) == (2, 20)
+
+
+def test_a_step_stays_where_the_density_is_finite(draws_of_q):
+    step = em_step(lambda x, phi: jnp.where(phi < 1.0, phi + x, jnp.nan))
+    found = step(np.array([0.9]))
+    assert 0.9 <= found[0] < 1.0
+
+
+def test_a_pair_of_steps_of_a_linear_map_is_extrapolated_to_its_limit():
+    class Linear:
+        """Steps that move a fifth of the way to 3."""
+
+        def __init__(self):
+            self.vectors = module._Vectors(one_hyperparameter(lambda x, phi: phi))
+            self.target, self.rounds, self.num_gradients = SimpleNamespace(), 0, 0
+            self.target.precision, self.seen = contextlib.nullcontext, []
+
+        def __call__(self, vector):
+            self.seen.append(float(vector[0]))
+            self.rounds += 1
+            return vector + 0.2 * (3.0 - vector)
+
+    step = Linear()
+    found = module._maximum(step, 60, 1e-6)
+    np.testing.assert_allclose(step.seen, [0.0, 0.6, 3.0, 3.0])
+    np.testing.assert_allclose(found.values["phi"], 3.0)
+    assert (found.rounds, found.converged) == (4, True)
+    # A budget of three rounds has one pair of steps, and ends with the second of them.
+    found = module._maximum(Linear(), 3, 1e-6)
+    np.testing.assert_allclose(found.values["phi"], 1.08)
+    assert (found.rounds, found.converged) == (2, False)

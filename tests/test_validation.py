@@ -7,7 +7,7 @@ import pytest
 from isogmm.errors import OptionError
 from isogmm.mixtures.factorized import FactorizedMixture
 from isogmm.mixtures.isotropic import IsotropicMixture
-from isogmm.validation import generator_of, seed_of
+from isogmm.validation import generator_of, real_number, seed_of, whole_number
 
 
 def test_seeds_of_every_kind():
@@ -67,3 +67,38 @@ def test_mixtures_are_sampled_with_every_kind_of_seed(mixture):
 
 def _draws(sample):
     return sample[0] if isinstance(sample, tuple) else sample
+
+
+def test_a_generator_gives_another_seed_in_every_call():
+    for source in (np.random.default_rng(3), np.random.RandomState(3), np.random.PCG64(3)):
+        assert seed_of(source) != seed_of(source)
+
+
+@pytest.mark.parametrize("value", [2, np.int32(3), np.uint8(200)])
+def test_whole_numbers_from_the_smallest_one_are_accepted(value):
+    found = whole_number("draws", value, least=2)
+    assert found == value
+    assert type(found) is int
+
+
+@pytest.mark.parametrize("value", [1, -3, 2.0, "2", True, None, np.float64(3.0)])
+def test_other_values_are_no_whole_numbers(value):
+    with pytest.raises(OptionError, match="draws must be a whole number of at least 2, not"):
+        whole_number("draws", value, least=2)
+
+
+def test_real_numbers_within_their_bound_are_accepted():
+    assert real_number("tolerance", 0) == 0.0
+    assert real_number("tolerance", np.float32(0.5), above=0.25) == 0.5
+    assert type(real_number("tolerance", np.int64(1), above=0.0)) is float
+
+
+@pytest.mark.parametrize("value", [-1e-300, np.inf, -np.inf, np.nan, True, "1", None])
+def test_other_values_are_no_real_numbers(value):
+    with pytest.raises(OptionError, match="tolerance must be a number that is at least 0, not"):
+        real_number("tolerance", value)
+
+
+def test_a_real_number_is_larger_than_its_bound():
+    with pytest.raises(OptionError, match=r"tolerance must be a number above 0, not 0\.0"):
+        real_number("tolerance", 0.0, above=0.0)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from helpers.tolerances import assert_close, assert_within_error, standard_error
 from isogmm.errors import OptionError
+from isogmm.mixtures import factorized
 from isogmm.mixtures.factorized import FactorizedMixture
 
 
@@ -65,3 +67,25 @@ def test_draws_have_the_moments_of_the_family():
 def test_shapes_that_do_not_agree_are_rejected(means, variances):
     with pytest.raises((OptionError, TypeError, Exception), match=r"means|variances|positive"):
         FactorizedMixture(means, variances)
+
+
+def test_the_sum_over_many_coordinates_is_in_double_precision():
+    """Numbers near 70,000 have two digits after the point in single precision."""
+    dim = 200_000
+    mixture = FactorizedMixture(np.zeros((1, dim), np.float32), np.full((1, dim), 2.0, np.float32))
+    log_sd = np.float64(np.float32(0.5) * np.log(np.float32(2.0)))
+    expected = -dim * (log_sd + 0.5 * np.log(2 * np.pi))
+    np.testing.assert_allclose(mixture.log_prob(np.zeros(dim, np.float32)), expected, atol=1e-6)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_every_chain_of_a_result_has_its_own_mixture(monkeypatch):
+    means, axes = np.arange(12.0).reshape(2, 3, 2), ("chain", "component", "coordinate")
+    fit = xr.Dataset(
+        {"means": (axes, means), "variances": (axes, means + 1.0)}, attrs={"family": "factorized"}
+    )
+    monkeypatch.setattr(factorized, "get_group", lambda idata, name: fit)
+    for chain in range(2):
+        mixture = FactorizedMixture.from_idata(None, chain)
+        np.testing.assert_array_equal(mixture.means, means[chain])
+        np.testing.assert_array_equal(mixture.variances, means[chain] + 1.0)

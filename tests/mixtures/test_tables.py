@@ -30,6 +30,17 @@ def test_numbers_that_are_not_finite_are_named(idata, tmp_path, name, value):
         isogmm.Mixture.from_idata(idata)
 
 
+def test_a_resumed_fit_can_increase_a_weight_of_zero(idata):
+    fit = idt.get_group(idata, "fit").copy(deep=True)
+    weights = fit["weights"].values
+    weights[0, 0] = 0.0
+    weights[0] /= weights[0].sum()
+    idt.add_group(idata, "fit", fit)
+    log_weights = isogmm.Mixture.from_idata(idata).log_weights
+    assert np.isfinite(log_weights).all()
+    np.testing.assert_allclose(np.exp(log_weights), weights, atol=1e-30)
+
+
 def test_missing_variables_are_named(idata):
     idt.add_group(idata, "fit", idt.get_group(idata, "fit").drop_vars("weights"))
     with pytest.raises(OptionError, match="'fit' of the result has no weights"):
