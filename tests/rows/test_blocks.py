@@ -56,6 +56,14 @@ def test_later_passes_have_few_copies_of_the_first_row(size, evenly):
     np.testing.assert_array_equal(rows_of(blocks)[0][1], Y)
 
 
+def test_later_blocks_may_have_smaller_types():
+    blocks = Blocks([{"x": X[:5], "y": Y[:5]}, {"x": np.float32(X[5:]), "y": np.int8(Y[5:])}], 4)
+    (x, y), _ = rows_of(blocks)
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y, Y)
+    assert (x.dtype, y.dtype) == (np.float64, Y.dtype)
+
+
 def test_a_memory_mapped_array_is_read_in_blocks(tmp_path):
     X.astype(np.float32).tofile(tmp_path / "x")
     mapped = np.memmap(tmp_path / "x", np.float32, "r", shape=X.shape)
@@ -91,6 +99,11 @@ INVALID = [
     ),
     ([*pieces(5), {"x": X}], ModelError, "block 1 of rows has the structure"),
     ([*pieces(5), {"x": X, "y": Y + 0.5}], ModelError, "block 1 of rows has the type float64"),
+    (
+        [{"y": Y[:5].astype(np.int8)}, {"y": Y + 300}],
+        ModelError,
+        "block 1 of rows has the type int64 for 'y', but the first block has int8",
+    ),
     ({"x": NAN, "y": Y}, ModelError, r"row 8 of 'x' has a value that is NaN or infinite \(1 such"),
     ((NAN[:, 1],), ModelError, "row 8 of 0 has a value that is NaN"),
 ]

@@ -93,7 +93,9 @@ class Layout:
                     f"{name} has the shape {np.shape(array)} for {path}, but a row of the first "
                     f"block has the shape {shape}: all blocks need the same columns."
                 )
-            if np.result_type(_head(array), dtype).kind != dtype.kind:
+            # Integers of a larger type would lose their first bits.
+            common = np.result_type(_head(array).dtype, dtype)
+            if common.kind != dtype.kind or (dtype.kind != "f" and common != dtype):
                 raise ModelError(
                     f"{name} has the type {_head(array).dtype} for {path}, but the first block has "
                     f"{dtype}: convert all blocks to one type."
