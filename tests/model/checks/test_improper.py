@@ -30,6 +30,7 @@ IMPROPER = {
     # Decays like |t|^-0.98: by slightly less than log 10 over every factor of ten.
     "too heavy a tail": (lambda x: -0.5 * x[0] ** 2 - 0.49 * jnp.log1p(x[1] ** 2), "x[1]"),
     "flat on one side": (lambda x: -0.5 * x[0] ** 2 - jnp.log1p(jnp.exp(-x[1])), "x[1]"),
+    "flat on the other side": (lambda x: -0.5 * x[0] ** 2 - jnp.log1p(jnp.exp(x[1])), "x[1]"),
     "rising": (lambda x: -0.5 * x[0] ** 2 + x[1], "x[1]"),
 }
 
