@@ -4,7 +4,7 @@ from fault import Fault
 
 RECIPE, STUDIES = "src/isogmm/recipe/", "src/isogmm/studies/"
 DELIVERY, FAMILIES, JUDGMENT = RECIPE + "delivery/", RECIPE + "families/", RECIPE + "judgment/"
-AUTO = ("tests/recipe/families/auto/test_fit_auto.py",)
+AUTO = ("tests/recipe/families/auto/test_rounds.py",)
 CALIBRATE = ("tests/studies/test_calibrate.py",)
 CHAIN_MODES = ("tests/recipe/delivery/test_chain_modes.py",)
 DELIVER = ("tests/recipe/delivery/test_deliver.py",)
@@ -231,5 +231,140 @@ RECIPE_FAULTS: list[Fault] = [
         'seed_of_model({"random_seed": random_seed})',
         'seed_of_model({"random_seed": 0})',
         DELIVER,
+    ),
+    # --- families -----------------------------------------------------------------------------
+    Fault(
+        "history: evaluations of a second optimization start at zero",
+        FAMILIES + "histories.py",
+        '("iteration", "gradient_evaluations", "seconds")',
+        '("iteration", "seconds")',
+        MIXTURE_FAMILY,
+    ),
+    Fault(
+        "rounds: the time limit in a dropped optimization does not end the fit",
+        FAMILIES + "mixture_family.py",
+        "if optimized.stop_reason.is_early:\n            # The smaller",
+        "if False:\n            # The smaller",
+        MIXTURE_FAMILY,
+    ),
+    Fault(
+        "checkpoint: the mixture is continued without its matrix",
+        FAMILIES + "mixture_family.py",
+        'for part in PARTS if f"map_{part}" in arrays',
+        'for part in PARTS[:2] if f"map_{part}" in arrays',
+        MIXTURE_FAMILY,
+    ),
+    Fault(
+        "one Gaussian: importance=False is ignored",
+        FAMILIES + "isotropic/one_gaussian.py",
+        "is_enough = is_enough and importance is not When.NEVER",
+        "is_enough = bool(is_enough)",
+        ONE_GAUSSIAN,
+    ),
+    Fault(
+        "tails: what random walks find is not reported",
+        FAMILIES + "isotropic/family.py",
+        "missed_share=found.missed_share",
+        "missed_share=0.0",
+        TAILS,
+    ),
+    Fault(
+        "probe: missed tails do not count",
+        FAMILIES + "isotropic/probe.py",
+        "return max(everywhere, tails * float(self.missed[self.in_tail].mean()))",
+        "return everywhere",
+        TAILS,
+    ),
+    Fault(
+        "growth: the halves of a component have twice its weight",
+        FAMILIES + "isotropic/growth.py",
+        "log_weights[chain, worst] -= np.log(2.0)",
+        "log_weights[chain, worst] -= 0.0",
+        GROWTH,
+    ),
+    Fault(
+        "auto: a limit of full covariances ends the fit",
+        FAMILIES + "auto/rounds.py",
+        "if is_full and optimized.stop_reason is StopReason.MAX_ITERATIONS:",
+        "if False:",
+        AUTO,
+    ),
+    Fault(
+        "auto: the checkpoint lacks the Gaussians of the modes",
+        FAMILIES + "auto/rounds.py",
+        "            if context.save is not None:",
+        "            if False:",
+        AUTO,
+    ),
+    Fault(
+        "gaussian: diagonal covariances become those of standard deviations",
+        FAMILIES + "gaussian/family.py",
+        "mixture.covariances[..., None] * np.eye",
+        "np.sqrt(mixture.covariances)[..., None] * np.eye",
+        GMMVI,
+    ),
+    Fault(
+        "factorized: each chain has the whole time",
+        FAMILIES + "factorized/family.py",
+        "left = max_seconds - spent",
+        "left = max_seconds + 0.0 * spent",
+        FACTORIZED,
+    ),
+    Fault(
+        "factorized: all chains have the same random numbers",
+        RECIPE + "context.py",
+        "np.random.default_rng([self.seed, chain])",
+        "np.random.default_rng(self.seed)",
+        OPTIONS,
+    ),
+    # --- options and resuming -----------------------------------------------------------------
+    Fault(
+        "options: max_seconds is ignored with a fixed number of iterations",
+        RECIPE + "options.py",
+        "return MaxIterations(max_iterations, max_seconds=limit)",
+        "return MaxIterations(max_iterations)",
+        OPTIONS,
+    ),
+    Fault(
+        "options: tolerance is ignored",
+        RECIPE + "options.py",
+        "tolerance=default_tolerance if gain is None else gain",
+        "tolerance=default_tolerance",
+        OPTIONS,
+    ),
+    Fault(
+        "options: the tolerances with and without chains are exchanged",
+        RECIPE + "options.py",
+        "return TOLERANCE if refinement(refine, 0).settings is None else TOLERANCE_WITH_CHAINS",
+        "return TOLERANCE_WITH_CHAINS if refinement(refine, 0).settings is None else TOLERANCE",
+        OPTIONS,
+    ),
+    Fault(
+        "run: chains that are fitted one after another do not depend on the seed",
+        RECIPE + "run.py",
+        "            seed=seed,\n            costs=progress.costs",
+        "            costs=progress.costs",
+        FACTORIZED,
+    ),
+    Fault(
+        "resume: the modes of the earlier fit are forgotten",
+        RECIPE + "resuming/resume.py",
+        "return Start(mixture, centers[known] if known.any() else None)",
+        "return Start(mixture)",
+        RESUME,
+    ),
+    Fault(
+        "checkpoint: the modes of the stored fit are forgotten",
+        RECIPE + "resuming/resume.py",
+        "return Start(self._mixture(stored), centers)",
+        "return Start(self._mixture(stored))",
+        RESUME,
+    ),
+    Fault(
+        "checkpoint: other variables of equal number are accepted",
+        RECIPE + "resuming/resume.py",
+        "if names != self.names:",
+        "if len(names) != len(self.names):",
+        RESUME,
     ),
 ]

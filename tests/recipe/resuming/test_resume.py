@@ -4,16 +4,21 @@ import signal
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import isogmm
 from helpers.families import isotropic
 from helpers.targets import correlated_gaussian
 from isogmm import inference_data as idt
 from isogmm.errors import ModelError
-from isogmm.recipe.resuming.resume import Checkpoint
+from isogmm.mixtures.affine_map import identity_map
+from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.recipe.resuming.resume import Checkpoint, resume_start
+from isogmm.results.arviz.versions import from_groups
 
 pytestmark = pytest.mark.usefixtures("unchecked", "short_search")
 
@@ -74,6 +79,42 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path):
     isogmm.fit_isogmm(correlated_gaussian(2).target(), **QUICK, draws=50, checkpoint=path)
     with pytest.raises(ModelError, match="belongs to another model"):
         isogmm.fit_isogmm(correlated_gaussian(3).target(), **QUICK, checkpoint=path)
+
+
+def mixture_of(dim):
+    return IsotropicMixture(
+        np.zeros((1, 3, dim)), np.ones((1, 3)), np.full((1, 3), -np.log(3.0)), identity_map(dim)
+    )
+
+
+@pytest.mark.parametrize("centers", [None, np.array([[0.0, 1.0], [5.0, 2.0]])])
+def test_a_checkpoint_has_the_modes_and_refuses_other_variables(centers, tmp_path):
+    target = correlated_gaussian(2).target()
+    path, family = tmp_path / "fit.npz", isotropic()
+    checkpoint = Checkpoint(path, target, family, 0)
+    assert checkpoint.start() is None
+    checkpoint.write(mixture_of(2), centers, 10)
+    np.testing.assert_equal(checkpoint.start().centers, centers)
+    target.variables = {"other": (2,)}
+    with pytest.raises(ModelError, match="belongs to another model"):
+        Checkpoint(path, target, family, 0).start()
+
+
+@pytest.mark.parametrize("known", [[True, True], [True, False], [False, False]])
+def test_the_modes_of_a_result_are_known(known):
+    """Modes without draws have no mean."""
+    centers = np.array([[0.0, 1.0], [5.0, 2.0]])
+    centers[np.logical_not(known)] = np.nan
+    fit = xr.Dataset({"mode_mean": (("mode", "coordinate"), centers)})
+    family = SimpleNamespace(read=lambda idata, target: "mixture")
+    found = resume_start(from_groups({"fit": fit}), None, family)
+    assert found.mixture == "mixture"
+    assert found.has_several_modes == all(known)
+    np.testing.assert_equal(found.centers, centers[known] if any(known) else None)
+    assert (
+        resume_start(from_groups({"fit": fit.rename(mode_mean="means")}), None, family).centers
+        is None
+    )
 
 
 @pytest.mark.long

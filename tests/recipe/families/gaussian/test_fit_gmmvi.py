@@ -32,6 +32,7 @@ from isogmm.optimize.loop import run_windows
 from isogmm.optimize.runner import WindowPlan
 from isogmm.optimize.schedules import ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations
+from isogmm.recipe.families.gaussian.family import FullCovariances
 from isogmm.results.groups import attributes, get_group
 from isogmm.results.stop_reason import StopReason
 
@@ -261,6 +262,22 @@ class TestResult:
 def test_options_are_checked(options, message):
     with pytest.raises(OptionError, match=message):
         fit_gmmvi(correlated_gaussian(2).target(), **{**QUICK, **options})
+
+
+@pytest.mark.parametrize("family", [IsotropicMixture, GaussianMixture])
+def test_other_mixtures_become_full_covariances(family):
+    generator = np.random.default_rng(0)
+    spread = generator.uniform(0.2, 5.0, (2, 3) if family is IsotropicMixture else (2, 3, 2))
+    log_weights = np.log(np.tile([0.2, 0.3, 0.5], (2, 1)))
+    mixture = family(generator.standard_normal((2, 3, 2)), spread, log_weights)
+    found = FullCovariances(None).convert(mixture)
+    assert found.covariances.shape == (2, 3, 2, 2)
+    points = generator.standard_normal((5, 2))
+    for chain in range(2):
+        expected = mixture[chain].log_prob(points)
+        np.testing.assert_allclose(found[chain].log_prob(points), expected)
+    with pytest.raises(OptionError, match="the initial mixture has full covariances"):
+        FullCovariances(None, is_diagonal=True).convert(found)
 
 
 def test_many_dimensions_ask_for_diagonals():

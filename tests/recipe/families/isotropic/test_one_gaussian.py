@@ -7,11 +7,14 @@ import pytest
 
 from helpers.targets import correlated_gaussian, make_target, quartic
 from isogmm.api import fit_isogmm
+from isogmm.draws.weigh import SmoothedWeights
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.delivery import deliver
 from isogmm.recipe.families.isotropic import family as isotropic_family
 from isogmm.recipe.families.isotropic import one_gaussian as module
+from isogmm.recipe.options import When
 from isogmm.results.groups import get_group
 from isogmm.views.report.report import report
 
@@ -75,6 +78,25 @@ def test_weights_mend_a_gaussian_where_they_may(importance, count):
     idata = fit_isogmm(quartic(8, 0.02), importance=importance, **QUICK)
     assert idata.attrs["num_components"] == count
     assert idata.attrs["verdict"] == ("reweighted" if importance else "refined")
+
+
+@pytest.mark.parametrize(
+    ("weights", "importance", "is_kept"),
+    [
+        ((0.3, 0.91), When.AUTO, True),
+        ((0.3, 0.91), When.NEVER, False),
+        ((0.3, 0.89), When.AUTO, False),
+        ((0.5, 0.91), When.AUTO, False),
+        ((1.3, 0.995), When.NEVER, True),
+    ],
+)
+def test_which_weights_keep_the_gaussian(weights, importance, is_kept, monkeypatch):
+    monkeypatch.setattr(module, "weigh", lambda pool: SmoothedWeights(np.zeros(1), *weights))
+    target = FitTarget.of(make_target(lambda x: (-0.5 * (x**2).sum(axis=-1), -x), 2), None)
+    mixture = IsotropicMixture(np.zeros((2, 1, 2)), np.ones((2, 1)), np.zeros((2, 1)))
+    generator = np.random.default_rng(0)
+    found = module.one_gaussian(target, mixture, generator, 50, importance, [])
+    assert (found is not None) == is_kept
 
 
 @pytest.mark.long

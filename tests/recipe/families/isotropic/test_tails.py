@@ -1,14 +1,19 @@
 """Components in the tails make importance weights reliable, and do not change a good mixture."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
+from helpers.families import isotropic
 from helpers.targets import gaussian, make_target
 from isogmm.draws.pool import draw_pool
 from isogmm.draws.weigh import weigh
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.model.fit_target import FitTarget
+from isogmm.optimize.loop import OptimizeResult
+from isogmm.recipe.families.isotropic import family
 from isogmm.recipe.families.isotropic.probe import (
     NUM_CHAINS,
     NUM_STEPS,
@@ -17,8 +22,9 @@ from isogmm.recipe.families.isotropic.probe import (
     THINNING,
     probe,
 )
-from isogmm.recipe.families.isotropic.tails import MAX_ROUNDS, NUM_NEW, cover_tails
+from isogmm.recipe.families.isotropic.tails import MAX_ROUNDS, NUM_NEW, Covered, cover_tails
 from isogmm.recipe.thresholds import FLAT_RELATIVE_ESS, MAX_MISSED_SHARE
+from isogmm.results.stop_reason import StopReason
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -66,6 +72,22 @@ def test_reliable_weights_change_nothing():
     assert same is mixture
     assert draws is pool
     assert missed == 0.0
+
+
+@pytest.mark.parametrize("reason", [StopReason.CONVERGED, StopReason.MAX_SECONDS])
+def test_the_missed_share_is_reported(reason, monkeypatch):
+    """Without a search of its own where a limit ended the optimization."""
+    target = FitTarget.of(make_target(student, 2), None)
+    mixture, pool, generator = start(target)
+    larger = SimpleNamespace()
+    monkeypatch.setattr(family, "cover_tails", lambda *arguments: Covered(larger, pool, 0.3))
+    context = SimpleNamespace(target=target, generator=generator)
+    optimized = OptimizeResult(mixture, {}, reason, 30, None)
+    found, _ = isotropic().without_chains(context, optimized, pool)
+    is_covered = reason is StopReason.CONVERGED
+    assert found.mixture is (larger if is_covered else mixture)
+    assert found.missed_share == (0.3 if is_covered else 0.0)
+    assert found.stop_reason is reason
 
 
 def test_no_finite_draw_changes_nothing():
