@@ -6,12 +6,17 @@ import json
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import uniform
 
 import isogmm
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.model.adapter import find_adapter
+from isogmm.results.arviz.versions import from_groups
 from isogmm.results.groups import group_names
+from isogmm.studies import calibrate as calibration
+from isogmm.studies.calibrate import _attributes, _chosen
+from isogmm.studies.uniformity import Detectable, Uniformity
 
 pytestmark = [
     pytest.mark.usefixtures("unchecked", "short_search"),
@@ -89,8 +94,6 @@ def test_a_conjugate_model_is_calibrated(language, conditional):
 @pytest.mark.parametrize("conditional", [False, True])
 def test_the_simulated_data_and_their_model(language, conditional):
     """The truths are draws of the prior or posterior; the fits are exact for the data."""
-    import xarray as xr
-
     model, args = called(language)
     posterior, n = None, 400
     if conditional:
@@ -132,8 +135,6 @@ def directions(y):
 
 @pytest.mark.numpyro
 def test_every_latent_variable_of_the_posterior_enters_the_data():
-    import xarray as xr
-
     rng = np.random.default_rng(0)
     normal, labels = rng.normal(size=(2, 3, 2)), rng.integers(0, 2, (3, 2, 4))
     variables = {
@@ -157,7 +158,6 @@ def test_every_latent_variable_of_the_posterior_enters_the_data():
 def test_a_scan_that_passes_its_data_to_the_next_step(conditional):
     import numpyro
     import numpyro.distributions as dist
-    import xarray as xr
     from numpyro.contrib.control_flow import scan
 
     def model(y):
@@ -266,6 +266,28 @@ def test_a_baseline_is_calibrated_and_has_no_verdicts():
     assert "Verdicts" not in result.attrs["calibration"]
 
 
+def test_the_level_is_that_of_all_quantities_together(monkeypatch):
+    """With ten quantities a p value of 0.005 is not small."""
+    monkeypatch.setattr(calibration, "detectable", lambda *sizes: Detectable(1.0, 2.0))
+    pit = xr.Dataset({"x": (("chain", "draw", "row"), np.full((1, 10, 10), 0.1))})
+    for smallest, expected in ((0.0011, 1), (0.0009, 0)):
+        p_values = [smallest / 2, *np.full(9, 0.5)]
+        tests = {f"x[{row}]": Uniformity(0.5, p) for row, p in enumerate(p_values)}
+        attrs = _attributes(pit, tests, [from_groups({"pit": pit})] * 10, 12)
+        assert attrs["calibrated"] == expected
+        assert attrs["num_failed"] == 2
+
+
+def test_posterior_draws_are_chosen_without_repetition():
+    x = xr.Dataset({"x": (("chain", "draw"), np.arange(20.0).reshape(2, 10))})
+    assert sorted(_chosen(x, 20, 3)["x"].values.ravel()) == list(range(20))
+    few = [_chosen(x, 10, seed)["x"].values.ravel() for seed in (3, 4)]
+    assert all(len(set(each)) == 10 for each in few)
+    assert set(few[0]) != set(few[1])
+    with pytest.raises(OptionError, match="n=21 simulations need 21 posterior draws"):
+        _chosen(x, 21, 3)
+
+
 @pytest.mark.numpyro
 def test_what_cannot_be_simulated_is_an_error():
     import numpyro
@@ -324,8 +346,6 @@ def test_pymc_models_that_cannot_be_simulated():
 
 @pytest.mark.pymc
 def test_simulated_data_of_pymc_belong_to_their_draw_and_follow_the_seed():
-    import xarray as xr
-
     model = normal_pymc()
     model.set_initval(model["mu"], 0.3)
     mu = 100.0 * np.arange(6.0).reshape(3, 2)

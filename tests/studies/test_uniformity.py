@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, norm
 
-from isogmm.studies.uniformity import LEVEL, POWER, detectable, direction, uniformity
+from isogmm.studies.uniformity import (
+    LEVEL,
+    POWER,
+    Uniformity,
+    detectable,
+    direction,
+    uniformity,
+)
 
 
 def rejections(pit, level):
@@ -45,6 +52,26 @@ def test_the_power_is_the_stated_one(error):
 def test_the_direction_of_an_error(change, words):
     pit = norm.cdf(change(np.random.default_rng(3).normal(size=200)))
     assert direction(pit) == words
+
+
+@pytest.mark.parametrize("power", [1.0, 0.5, 2.0])
+def test_the_tests_of_location_and_scale(power):
+    """Equidistant values, or such that are too low or too high, or too near to 1/2 or too far."""
+    even = (np.arange(50) + 0.5) / 50
+    low, near = even**power, 0.5 * even**power
+    for pit, name in ((low, "p_location"), (np.append(0.5 - near, 0.5 + near), "p_scale")):
+        found = getattr(uniformity(pit), name)
+        assert (found > 0.99) == (power == 1.0)
+        # Both tails have the same effect.
+        assert getattr(uniformity(1.0 - pit), name) == pytest.approx(found)
+    # All values are on one side of 1/2, but their distances from it are uniform.
+    assert uniformity(0.5 * even).p_scale > 0.99
+
+
+@pytest.mark.parametrize(("location", "scale"), [(0.01, 0.7), (0.7, 0.01)])
+def test_the_smaller_p_value_counts_for_two_tests(location, scale):
+    assert Uniformity(location, scale).p_value == 0.02
+    assert Uniformity(0.8, 0.9).p_value == 1.0
 
 
 def test_few_simulations_detect_nothing():
