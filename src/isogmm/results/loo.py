@@ -152,7 +152,8 @@ def observed_variable(arrays: Mapping[str, object], var_name: str | None) -> str
 
 def _relative_efficiency(idata: Result, num_draws: int) -> float:
     """Mean effective sample size of all scalars of the posterior per draw, as in ``az.loo``."""
-    arrays = [array.values for array in get_group(idata, "posterior").data_vars.values()]
+    posterior = get_group(idata, "posterior").data_vars.values()
+    arrays = [array.values.astype(np.float64) for array in posterior]  # labels are integers
     if len(arrays[0]) == 1:
         return 1.0
     return float(np.hstack([np.ravel(ess(array, method="mean")) for array in arrays]).mean()) / (
