@@ -285,3 +285,24 @@ def test_a_pair_of_steps_of_a_linear_map_is_extrapolated_to_its_limit():
     found = module._maximum(Linear(), 3, 1e-6)
     np.testing.assert_allclose(found.values["phi"], 1.08)
     assert (found.rounds, found.converged) == (2, False)
+
+
+def test_two_hyperparameters_are_extrapolated_together():
+    """SQUAREM (Varadhan and Roland 2008): θ - 2 α r + α² v, with α = -|r| / |v|.
+
+    For one hyperparameter and a linear map this is the same as a longer step, θ - α r.
+    """
+    rates, seen = np.array([0.2, 0.5]), []
+
+    def step(vector):
+        seen.append(vector)
+        step.rounds += 1
+        return vector + rates * (3.0 - vector)
+
+    step.rounds, step.num_gradients = 0, 0
+    step.vectors = SimpleNamespace(initial=np.zeros(2), to_values=lambda vector: {"phi": vector})
+    step.target = SimpleNamespace(precision=contextlib.nullcontext)
+    module._maximum(step, 4, 1e-6)
+    r, v = 3.0 * rates, -3.0 * rates**2
+    alpha = np.linalg.norm(r) / np.linalg.norm(v)
+    np.testing.assert_allclose(seen[2], 2.0 * alpha * r + alpha**2 * v)
