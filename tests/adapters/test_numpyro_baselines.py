@@ -144,7 +144,7 @@ def test_statistics_and_counts_of_nuts():
 
 
 def test_the_bound_of_renyi_has_several_particles():
-    """With one it would be the ELBO."""
+    """The bound of one particle is the ELBO."""
     assert _renyi_elbo(1).num_particles == MIN_RENYI_PARTICLES
     assert _renyi_elbo(50).num_particles == 50
 

@@ -295,7 +295,7 @@ class Study:
 
 
 def test_an_equal_object_has_programs_of_its_own():
-    """Those of the other one end with it."""
+    """Programs are kept as long as the object whose model they compute."""
     first, second = Study(2.0), Study(2.0)
     programs, again, others = (
         _programs(study.model, read_model(study.model, (Y,), {}))[0]

@@ -108,7 +108,7 @@ def test_sparse_matrices_are_constants_and_new_ones_are_seen():
 
 
 def test_shared_variables_with_the_name_of_other_data_keep_their_values():
-    """The values were those of the ``pm.Data`` of this name."""
+    """A shared variable once got the values of the ``pm.Data`` of the same name."""
     with pm.Model() as model:
         y = pm.Data("y", np.full(3, 5.0))
         slope = pm.Normal("slope", 0, 1)

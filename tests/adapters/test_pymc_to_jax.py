@@ -15,7 +15,7 @@ from isogmm_pymc._programs.to_jax import _constant, jax_dispatcher, jaxify  # no
 
 pytestmark = [
     pytest.mark.pymc,
-    # PyTensor says so of an operation of PyMC itself.
+    # PyTensor warns about an operation that belongs to PyMC.
     pytest.mark.filterwarnings("ignore:SplineWrapper should implement:FutureWarning"),
 ]
 
@@ -58,7 +58,7 @@ def test_parameters_are_checked_as_the_model_says():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numbers_of_a_graph_keep_their_precision(dtype):
-    """A Python number would take that of the number that it is multiplied with."""
+    """A Python number has no precision: a product has that of its other factor."""
     found = _constant(np.array(0.1, dtype=dtype))
     assert found.dtype == dtype
     assert found == np.array(0.1, dtype=dtype)

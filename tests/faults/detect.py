@@ -1,6 +1,6 @@
 """Introduce the faults of ``faults.py`` one at a time, and print those that no test detects.
 
-    python tests/faults/detect.py            all faults, about ten seconds each
+    python tests/faults/detect.py            all faults, more than an hour
     python tests/faults/detect.py hmc        faults whose file or name contains a word
 
 The script works on a copy of the sources.  A fault is detected if a test of its list fails.  The

@@ -42,7 +42,7 @@ def test_ties_are_broken_at_random():
 
 
 def test_variables_of_other_shapes_are_left_out():
-    """Those whose values are text are left out, too."""
+    """Variables whose values are text are also left out."""
     y = ("chain", "draw"), np.zeros((2, 4))
     for truth, values in (([[1.0, 2.0]], np.zeros((2, 4))), ([1.0], np.full((2, 4), "a"))):
         assert set(pit_of(truth, values, y=y).data_vars) == {"y"}

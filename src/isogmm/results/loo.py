@@ -152,8 +152,9 @@ def observed_variable(arrays: Mapping[str, object], var_name: str | None) -> str
 
 def _relative_efficiency(idata: Result, num_draws: int) -> float:
     """Mean effective sample size of all scalars of the posterior per draw, as in ``az.loo``."""
+    # Discrete variables are integers, and ``ess`` takes floats.
     posterior = get_group(idata, "posterior").data_vars.values()
-    arrays = [array.values.astype(np.float64) for array in posterior]  # labels are integers
+    arrays = [array.values.astype(np.float64) for array in posterior]
     if len(arrays[0]) == 1:
         return 1.0
     return float(np.hstack([np.ravel(ess(array, method="mean")) for array in arrays]).mean()) / (

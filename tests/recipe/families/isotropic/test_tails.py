@@ -76,7 +76,7 @@ def test_reliable_weights_change_nothing():
 
 @pytest.mark.parametrize("reason", [StopReason.CONVERGED, StopReason.MAX_SECONDS])
 def test_the_missed_share_is_reported(reason, monkeypatch):
-    """Without a search of its own where a limit ended the optimization."""
+    """If a limit ended the optimization, no search for tails follows."""
     target = FitTarget.of(make_target(student, 2), None)
     mixture, pool, generator = start(target)
     larger = SimpleNamespace()
