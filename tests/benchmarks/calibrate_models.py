@@ -1,7 +1,7 @@
 """Simulation-based calibration of the library on ten kinds of models.
 
     python tests/benchmarks/calibrate_models.py               # 100 data sets for each model
-    python tests/benchmarks/calibrate_models.py --n 1000
+    python tests/benchmarks/calibrate_models.py --n 1000 --folder sbc     # can be interrupted
     python tests/benchmarks/calibrate_models.py --only ordered mixture
 
 Parameters are drawn from the prior, data are simulated from them, and each data set is fitted with
@@ -12,6 +12,7 @@ seconds of a fit.  docs/benchmarks.md states the result.
 import argparse
 import collections
 import json
+import os
 import time
 import warnings
 
@@ -155,13 +156,20 @@ MODELS = {
 }
 
 
-def measure(name, n, seed):
-    """The row of one model, and its PIT values."""
+def measure(name, n, seed, folder=None):
+    """The row of one model; with a folder, fits that are in it are not repeated."""
     model, data = MODELS[name]
     begin, processor = time.perf_counter(), time.process_time()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = isogmm.calibrate(model, *data, n=n, random_seed=seed, progressbar=False)
+        result = isogmm.calibrate(
+            model,
+            *data,
+            n=n,
+            folder=folder and os.path.join(folder, name),
+            random_seed=seed,
+            progressbar=False,
+        )
     tests = result["uniformity"]
     worst = min(float(tests["p_location"].min()), float(tests["p_scale"].min()))
     quantities = int(tests.sizes["quantity"])
@@ -186,12 +194,13 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--json", help="file for the rows")
+    parser.add_argument("--folder", help="folder for the fits; a later run continues from it")
     chosen = parser.parse_args(arguments)
     rows = []
     print("| model | quantities | smallest p, corrected | verdicts | detectable shift | s / fit |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in chosen.only:
-        row = measure(name, chosen.n, chosen.seed)
+        row = measure(name, chosen.n, chosen.seed, chosen.folder)
         rows.append(row)
         verdicts = ", ".join(f"{k} {v}" for k, v in collections.Counter(row["verdicts"]).items())
         print(

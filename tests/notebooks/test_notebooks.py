@@ -152,9 +152,12 @@ def test_label_switching_runs_and_shows_what_its_text_says():
     masses, errors = np.asarray(fit["mode_mass"]), np.asarray(fit["mode_mass_se"])
     assert masses.shape == (6,)
     assert np.all(np.abs(masses - 1 / 6) < 5 * errors)
-    # A chain of NUTS knows one labeling: its three means are three different groups.
+    # A chain of NUTS rarely changes its labeling.  A chain of the fit has all six.
+    orders = {k: np.argsort(v["mean"], axis=-1) for k, v in names["by_label"].items()}
+    changes = (orders["NUTS"][:, 1:] != orders["NUTS"][:, :-1]).any(axis=-1)
+    assert changes.sum(axis=1).max() < 10
+    assert all(len(np.unique(chain, axis=0)) == 6 for chain in orders["isogmm"])
     places = names["by_label"]["NUTS"]["mean"]
-    assert places.std(axis=1).max() < 0.5
     assert np.ptp(places.mean(axis=1), axis=0).max() > 2.0
     row = names["table"].loc["isogmm"]
     assert row["mean_rms"] < 3 * row["mean_rms_floor"]

@@ -89,6 +89,7 @@ class Inline(Executor):
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("compiled_alike")
 @pytest.mark.parametrize("kind", ["plain", "jax"])
 def test_the_numbers_do_not_depend_on_the_number_of_workers(kind, process):
     if kind == "plain":
