@@ -53,6 +53,8 @@ def test_draws_are_selected_by_their_weights(make):
     after = attributes(found)
     assert after["verdict"] == "reweighted"
     ratios = np.exp(of_rows + 0.5 * draws**2)
+    expected = before["log_evidence"] + np.log(ratios.mean())
+    np.testing.assert_allclose(after["log_evidence"], expected, rtol=1e-9)
     error = ratios.std() / (ratios.mean() * np.sqrt(CHAINS * DRAWS))
     np.testing.assert_allclose(
         after["log_evidence_se"], np.hypot(before["log_evidence_se"], error), rtol=1e-9
