@@ -1,5 +1,6 @@
 """The public functions that fit."""
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -204,3 +205,13 @@ def test_filters_of_warnings_change_in_the_main_thread_alone():
         [sys.executable, "-c", textwrap.dedent(THREADS)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "{True}"
+
+
+def test_options_of_both_families_of_mixtures_have_the_same_defaults():
+    """Only what the family determines may differ."""
+    first, second = (
+        inspect.signature(function).parameters for function in (isogmm.fit_isogmm, isogmm.fit_gmmvi)
+    )
+    shared = [name for name in first if name in second]
+    assert len(shared) > 15
+    assert [name for name in shared if first[name].default != second[name].default] == []

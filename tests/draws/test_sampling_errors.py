@@ -68,3 +68,9 @@ def test_chains(num_visitors):
     residuals = (values - values.mean(axis=1, keepdims=True)) / num_visitors
     others = np.zeros((10, 2))
     check([of_chains(np.concatenate([part, others])) for part in residuals], values.mean(axis=1))
+
+
+def test_a_residual_of_one_chain_counts_as_one_of_two():
+    """The variance of one value is not known; m / (m - 1) is infinite for m = 1."""
+    residuals = np.array([[0.3, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    np.testing.assert_allclose(of_chains(residuals), [[2.0 * 0.09, 0.0], [0.0, 0.0]], rtol=1e-12)

@@ -527,4 +527,32 @@ MODEL_FAULTS = [
         "or value <= least:",
         VALIDATION,
     ),
+    Fault(
+        "adapters: that of all functions comes first",
+        "src/isogmm/model/adapter.py",
+        'key=lambda name: name == "numpyro"',
+        'key=lambda name: name != "numpyro"',
+        ("tests/model/test_adapter.py",),
+    ),
+    Fault(
+        "require: an error within an installed package is a missing package",
+        "src/isogmm/errors.py",
+        "if error.name is not None and not module.startswith(",
+        "if error.name is None and not module.startswith(",
+        ("tests/model/test_adapter.py",),
+    ),
+    Fault(
+        "to_target: positional arguments of a Target are ignored",
+        "src/isogmm/model/to_target.py",
+        "if model_args or model_kwargs:",
+        "if model_kwargs:",
+        ("tests/model/functions/test_log_density.py",),
+    ),
+    Fault(
+        "data sets: a LogDensity without data is accepted",
+        "src/isogmm/model/with_data.py",
+        "if model.data is None:",
+        "if False:",
+        ("tests/studies/test_study.py",),
+    ),
 ]

@@ -768,4 +768,32 @@ RESULTS_FAULTS = [
         '"n_data_points": len(blocks),',
         LOO_OF_PARTS,
     ),
+    Fault(
+        "ELBO plot: the lower limit is above the trace",
+        "src/isogmm/views/elbo_range.py",
+        "high - MAX_RELATIVE_HEIGHT * spread",
+        "high + MAX_RELATIVE_HEIGHT * spread",
+        ("tests/views/test_elbo_range.py",),
+    ),
+    Fault(
+        "plots: few panels have empty columns beside them",
+        "src/isogmm/views/plots/style.py",
+        "columns = min(number, columns)",
+        "columns = max(number, columns)",
+        ("tests/views/plots/test_numbers.py",),
+    ),
+    Fault(
+        "labels: a dimension without a name is compared with misspelt names",
+        "src/isogmm/results/building/check_result.py",
+        "for name in names if name is not None}",
+        "for name in names}",
+        ("tests/results/building/test_check_result.py",),
+    ),
+    Fault(
+        "studies: the task of a LogDensity has the language of an adapter",
+        "src/isogmm/studies/worker.py",
+        "if not isinstance(work.model, LogDensity):",
+        "if isinstance(work.model, LogDensity):",
+        ("tests/studies/test_study.py",),
+    ),
 ]

@@ -3,10 +3,20 @@
 import inspect
 
 from isogmm.api import fit_isogmm
+from isogmm.recipe.families.auto.family import IsotropicThenFull
 from isogmm.recipe.families.isotropic.family import Isotropic
 
 
 def isotropic(**options):
+    """The family of ``fit_isogmm(family="isotropic")`` with its default options and these."""
+    return Isotropic.of(default_options() | options)
+
+
+def auto(**options):
     """The family of ``fit_isogmm`` with its default options and these."""
-    parameters = inspect.signature(fit_isogmm).parameters
-    return Isotropic.of({name: part.default for name, part in parameters.items()} | options)
+    return IsotropicThenFull.of(default_options() | options)
+
+
+def default_options():
+    """The options of ``fit_isogmm``."""
+    return {n: part.default for n, part in inspect.signature(fit_isogmm).parameters.items()}

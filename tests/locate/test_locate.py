@@ -18,6 +18,8 @@ from isogmm.errors import DeadlineReachedError, ModelError
 from isogmm.locate.gaussian.curvature import laplace_factor
 from isogmm.locate.gaussian.factors import factor_of
 from isogmm.locate.locate import Locate, locate
+from isogmm.locate.located import Located
+from isogmm.locate.paths.candidates import Candidate, Place
 from isogmm.locate.paths.lbfgs import Path, follow_paths
 from isogmm.locate.paths.maxima import LocalMaximum, add_paths, unseen_probability
 from isogmm.locate.paths.starts import NUM_FIRST, follow_starts
@@ -238,3 +240,11 @@ def test_a_time_limit_before_the_first_path_leaves_one_path(monkeypatch):
 def test_a_time_limit_without_any_path_is_passed_on():
     with pytest.raises(DeadlineReachedError):
         locate(FitTarget.of(nowhere(2), max_seconds=0.0), np.random.default_rng(0))
+
+
+def test_an_interrupted_search_has_one_mode_of_one_path():
+    candidate = Candidate(Place.END, np.zeros(2), np.eye(2))
+    found = Located.interrupted(candidate, StopReason.MAX_SECONDS)
+    assert found.mode_counts.tolist() == [1]
+    assert sum(found.num_starts.values()) == 1
+    assert (found.num_since_new, found.unseen_bound, found.masses.tolist()) == (0, 1.0, [1.0])

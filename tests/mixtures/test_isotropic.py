@@ -300,3 +300,9 @@ def test_wrong_shapes_are_refused(shapes, message, monkeypatch):
 def test_variances_that_are_not_positive_are_refused(bad):
     with pytest.raises(OptionError, match="variances must be positive"):
         IsotropicMixture(np.zeros((2, 3)), np.array([1.0, bad]), np.log([0.5, 0.5]))
+
+
+def test_a_component_has_its_largest_density_at_its_mean():
+    means = np.array([[1.0, -2.0]])
+    found = log_prob(means, means, np.array([0.25]), np.zeros(1))
+    np.testing.assert_allclose(found, -np.log(2.0 * np.pi * 0.25), rtol=1e-12)

@@ -8,7 +8,8 @@ from helpers import rules
 from helpers.loops import fit, start
 from helpers.targets import correlated_gaussian
 from isogmm.mixtures.affine_map import dense_map, identity_map
-from isogmm.optimize.backends import _compiled
+from isogmm.model.programs.precision import in_precision
+from isogmm.optimize.backends import JaxBackend, _compiled
 from isogmm.optimize.iteration import Rules
 from isogmm.optimize.schedules import ConstantThenLinearDecay
 from isogmm.optimize.stopping import MaxIterations
@@ -99,3 +100,12 @@ def test_float32_stays_float32(backend):
     assert result.mixture.means.dtype == np.float32
     assert result.mixture.variances.dtype == np.float32
     np.testing.assert_allclose(result.mixture.mean(), double.mixture.mean(), atol=1e-3)
+
+
+def test_a_mixture_in_double_precision_keeps_it_in_a_session_of_single_precision():
+    with in_precision(False):
+        backend = JaxBackend(Rules(BuresWasserstein()), np.dtype(np.float64))
+        assert backend.put(np.ones(1)).dtype == np.float64
+        single = JaxBackend(Rules(BuresWasserstein()), np.dtype(np.float32))
+        with single.context():
+            assert jax.numpy.ones(1).dtype == np.float32

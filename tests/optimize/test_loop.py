@@ -18,6 +18,7 @@ from helpers.targets import (
 from isogmm.errors import OptionError
 from isogmm.mixtures.affine_map import diagonal_map
 from isogmm.mixtures.isotropic import IsotropicMixture
+from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.gradients import GaussHermite, MonteCarlo
 from isogmm.optimize.loop import _Windows
 from isogmm.optimize.schedules import Constant, ConstantThenLinearDecay, Polynomial
@@ -432,3 +433,10 @@ def test_the_average_of_the_tail_has_weights_that_grow_linearly():
         runner.iterations += plan.length
     np.testing.assert_allclose(steps, 0.3 * (1.0 - np.arange(50) / 50))
     np.testing.assert_allclose(weights, np.arange(1, 51) / np.arange(1, 51).sum())
+
+
+def test_gradients_before_the_loop_do_not_count():
+    target = FitTarget.of(gaussian([0.0, 0.0], np.eye(2)).target())
+    target.values(np.zeros((7, 2)))
+    result = fit(target, start(2))
+    assert result.history["gradient_evaluations"][-1] == target.num_gradient_evaluations - 7

@@ -61,3 +61,7 @@ def test_other_impossible_settings_are_refused():
         ConstantThenLinearDecay(longest_tail=0)
     with pytest.raises(OptionError, match="delay and power"):
         Polynomial(0.1, power=0.0)
+
+
+def test_a_tail_of_one_iteration_is_possible():
+    assert ConstantThenLinearDecay(0.25, longest_tail=1).tail_length(1_000) == 1

@@ -7,11 +7,13 @@ import pytest
 from scipy.special import digamma, polygamma
 
 import isogmm
+from helpers.families import default_options
 from helpers.tolerances import assert_within_error
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.model.functions.log_density import NO_GRADIENT
 from isogmm.recipe.judgment.findings import Findings
 from isogmm.recipe.judgment.verdict import decide
+from isogmm.recipe.values_only import values_only
 from isogmm.results.labeling.labels import DrawSource, Verdict
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -156,3 +158,10 @@ def test_wrong_gradients_are_refused():
         isogmm.LogDensity(None, np.zeros(2), gradient=False, value_and_grad=lambda x: (0.0, x))
     with pytest.raises(ModelError, match="gradient=False, if there is no gradient"):
         isogmm.LogDensity(log_gamma, np.zeros(3))
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, False), (6, True)])
+def test_an_odd_number_of_samples_is_drawn_without_pairs(count, expected):
+    given = default_options() | {"num_samples": count}
+    estimator = values_only("auto", given)["estimator"]
+    assert (estimator.num_samples, estimator.antithetic) == (count, expected)

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from isogmm.studies import compilation_cache as module
 
 PROGRAM = """
 import sys
@@ -37,3 +40,21 @@ def test_a_second_process_reads_the_programs(tmp_path):
     assert hits(folder) == 0
     assert any((tmp_path / "programs").iterdir())
     assert hits(folder) >= 2
+
+
+def test_the_default_folder_is_that_of_jax_or_in_the_cache_of_the_user(tmp_path, monkeypatch):
+    settings = {}
+    config = SimpleNamespace(update=settings.__setitem__, jax_compilation_cache_dir=None)
+    monkeypatch.setattr(module, "jax", SimpleNamespace(config=config))
+    monkeypatch.setattr(module, "_forget_that_there_was_no_cache", lambda: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "cache" / "isogmm" / "jax"
+    for _ in range(2):  # the second time the folder exists
+        assert module.enable_compilation_cache() == str(folder)
+    assert folder.is_dir()
+    assert settings["jax_compilation_cache_dir"] == str(folder)
+    # Every program is stored, however small and quickly compiled.
+    assert settings["jax_persistent_cache_min_compile_time_secs"] == 0
+    assert settings["jax_persistent_cache_min_entry_size_bytes"] == -1
+    config.jax_compilation_cache_dir = str(tmp_path / "known")
+    assert module.enable_compilation_cache() == str(tmp_path / "known")

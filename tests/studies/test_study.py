@@ -7,9 +7,12 @@ import xarray as xr
 
 import isogmm
 from isogmm.errors import FitWarning, OptionError
+from isogmm.model.with_data import bound
 from isogmm.results.arviz.versions import from_groups
 from isogmm.results.groups import attributes
 from isogmm.studies.datasets import jobs_of
+from isogmm.studies.work import Work
+from isogmm.studies.worker import task_of
 
 MODEL = isogmm.LogDensity(lambda x, data: -0.5 * jnp.sum((data - x) ** 2), 0.0, data=np.zeros(2))
 
@@ -95,3 +98,27 @@ def test_the_folder_knows_the_function_that_fits(tmp_path):
     isogmm.fit_many(MODEL, [np.ones(2)], fit=quick, **options)
     with pytest.raises(OptionError, match="other settings: fit="):
         isogmm.fit_many(MODEL, [np.ones(2)], fit=other, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (isogmm.LogDensity(lambda x: -0.5 * x**2, 0.0), "has no data that could be replaced"),
+        (MODEL.to_target(), "a Target contains its data"),
+    ],
+)
+def test_a_model_without_replaceable_data_is_refused(model, words):
+    with pytest.raises(OptionError, match=words), bound(model, np.zeros(2), {}):
+        raise AssertionError("the model has been fitted")
+
+
+def one_site(y):
+    """A NumPyro model."""
+
+
+@pytest.mark.numpyro
+@pytest.mark.usefixtures("unchecked")
+def test_workers_know_the_language_of_the_model():
+    for model, language in ((MODEL, ""), (one_site, "numpyro")):
+        with task_of(Work(model, isogmm.fit_isogmm, {}, {})) as task:
+            assert task.language == language

@@ -1,5 +1,7 @@
 """Step sizes of chains in many dimensions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -99,3 +101,23 @@ def test_the_acceptance_of_stationary_chains_follows_from_differences_of_energie
 
 def test_chains_that_all_left_the_support_accept_nothing():
     assert stationary_acceptance(np.full(10, -np.inf)) == 0.0
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_neck_is_stored_some_transitions_after_a_change_of_the_coordinates():
+    sampler = sampler_of(2)
+    sampler.retry_factor = 0.1
+    large = np.arange(CHAINS) < CHAINS // 4
+    transition = SimpleNamespace(step_too_large=large)
+    sampler.coordinates.changed_at = 3
+    for count, expected in ((3 + NUM_TUNING_TRANSITIONS, 0), (4 + NUM_TUNING_TRANSITIONS, 1)):
+        sampler.count = count
+        sampler._detect_neck(transition)
+        assert len(sampler.neck) == expected
+    np.testing.assert_array_equal(sampler.neck[0], sampler.positions[large])
+    # Once there is a neck, single chains count, but not where proposals are not tried again.
+    transition.step_too_large = np.arange(CHAINS) < 1
+    sampler._detect_neck(transition)
+    sampler.retry_factor = 0.0
+    sampler._detect_neck(transition)
+    assert [len(part) for part in sampler.neck] == [CHAINS // 4, 1]

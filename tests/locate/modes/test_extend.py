@@ -1,6 +1,7 @@
 """Modes to which HMC chains lead although the search has missed them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,11 +9,14 @@ import pytest
 from helpers.targets import isotropic_mixture
 from isogmm.locate.gaussian.factors import map_of
 from isogmm.locate.locate import Locate, locate
+from isogmm.locate.located import Located, SearchEnd
 from isogmm.locate.modes.extend import extend, new_maxima
 from isogmm.locate.modes.fit_modes import are_separate
+from isogmm.locate.paths.candidates import Candidate, Place
 from isogmm.locate.paths.maxima import LocalMaximum
 from isogmm.locate.paths.starts import follow_starts
 from isogmm.model.fit_target import FitTarget
+from isogmm.results.stop_reason import StopReason
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -52,3 +56,27 @@ def test_chains_lead_to_a_mode_without_a_dip_towards_a_known_one():
     for shift in (-4.0, 7.0):
         changed = [replace(known[0], laplace=known[0].laplace - shift)]
         assert new_maxima(target, ends, changed, own) == []
+
+
+@pytest.mark.parametrize("name", ["num_starts_without_path", "num_screened", "num_diverged"])
+def test_the_counts_of_both_searches_are_added(name, monkeypatch):
+    located = Located.interrupted(
+        Candidate(Place.END, np.zeros(1), np.ones((1, 1))), StopReason.INTERRUPTED
+    )
+    located = replace(located, num_starts={"model": 5, "prior": 1}, **{name: 10})
+    further = SimpleNamespace(
+        maxima=[], num_starts={"model": 3, "around modes": 8}, unseen=0.1, num_since_new=11,
+        num_without_path=2, num_screened=2, end=SearchEnd.MAX_STARTS,
+    )  # fmt: skip
+    modes = SimpleNamespace(
+        means=located.means, factors=located.factors, elbo=np.ones(1), num_diverged=2,
+        counts=np.ones(1, dtype=int),
+    )  # fmt: skip
+    monkeypatch.setattr(
+        "isogmm.locate.modes.extend.ModeSearch", lambda *args: SimpleNamespace(run=lambda: further)
+    )
+    monkeypatch.setattr("isogmm.locate.modes.extend.fit_modes", lambda *args: modes)
+    found = extend(None, np.random.default_rng(0), Locate(), located, [None, None])
+    assert getattr(found, name) == 12
+    assert found.num_starts == {"around modes": 8, "model": 8, "prior": 1, "chains": 2}
+    assert found.num_since_new == 11

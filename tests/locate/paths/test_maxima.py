@@ -7,6 +7,7 @@ import pytest
 
 import isogmm
 from helpers.targets import make_target
+from isogmm.locate.paths.candidates import candidate_of
 from isogmm.locate.paths.lbfgs import Path, follow_paths
 from isogmm.locate.paths.maxima import LocalMaximum, add_paths
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
@@ -92,3 +93,9 @@ def test_modes_with_a_dip_between_them_stay_separate():
 
 #: A direction of standard deviation 1.
 AXIS = np.r_[1.0, -1.0, np.zeros(DIM - 2)] / np.sqrt(2.0)
+
+
+def test_the_end_of_a_path_in_many_dimensions_has_unit_scales():
+    position = np.zeros((1, MAX_DENSE_DIM + 1))
+    found = candidate_of(Path(position, np.zeros(1), position, False))
+    np.testing.assert_array_equal(found.factor, 1.0)

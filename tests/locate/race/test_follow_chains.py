@@ -9,7 +9,7 @@ from isogmm.locate.gaussian.gaussians import Gaussians
 from isogmm.locate.locate import Locate, locate
 from isogmm.locate.paths.candidates import Place
 from isogmm.locate.race import best_gaussian as module
-from isogmm.locate.race.follow_chains import follow_chains
+from isogmm.locate.race.follow_chains import _is_improper, follow_chains
 from isogmm.locate.race.race import Outcome, Race
 from isogmm.locate.race.state import SearchState
 from isogmm.model.fit_target import FitTarget
@@ -157,3 +157,11 @@ def test_rounds_without_a_gain_end_for_diagonal_gaussians(factor, rounds, monkey
     after = follow_chains(normal(), before, np.random.default_rng(0), 40, SearchState())
     assert after.elbo == 1.0
     assert len(elbos) == rounds
+
+
+@pytest.mark.weak_dtypes
+def test_one_wide_direction_makes_a_gaussian_improper():
+    """A density that is flat, without a limit, along the second axis."""
+    gaussian = Gaussians.start(np.zeros((1, 5)), np.array([[1.0, 1e13, 1.0, 1.0, 1.0]]))
+    assert _is_improper(normal(), gaussian)
+    assert not _is_improper(normal(), Gaussians.start(np.zeros((1, 5)), np.ones((1, 5))))

@@ -77,6 +77,7 @@ def test_one_mode_ends_the_search():
     found = locate(values_of(correlated_gaussian(3)), np.random.default_rng(0))
     assert found.end is SearchEnd.ONE_MODE
     assert len(found.means) == 1
+    assert found.unseen == 0.0
     assert abs(found.elbo) < 1e-3  # normalized
 
 

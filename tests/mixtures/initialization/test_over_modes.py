@@ -105,3 +105,13 @@ def test_isotropic_components_have_the_volume_of_their_mode(kind):
         centers = affine_map.forward(mixture.means[:, members]).mean(axis=1)
         np.testing.assert_allclose(centers, [modes.means[mode]] * CHAINS)
     np.testing.assert_allclose(np.exp(mixture.log_weights).sum(axis=1), 1.0)
+
+
+def test_the_sign_of_a_factor_has_no_effect_on_the_volume():
+    modes, affine_map = make_modes(), make_map()
+    mirrored = Modes(modes.means, -modes.factors, modes.masses)
+    first, second = (
+        OverModes(each).initialize(np.random.default_rng(0), CHAINS, COUNT, affine_map)
+        for each in (modes, mirrored)
+    )
+    np.testing.assert_allclose(second.variances, first.variances, rtol=1e-12)

@@ -14,6 +14,7 @@ from adapters.contract import check_target
 from helpers.services import rosenbrock
 from isogmm.errors import FitWarning, ModelError, OptionError
 from isogmm.model.functions.log_density import LogDensity
+from isogmm.model.to_target import to_target
 
 PRECISIONS = np.array([1.0, 4.0, 0.25])
 Y = np.array([1.0, 2.0, 0.5, 1.5])
@@ -433,3 +434,11 @@ def test_a_gradient_that_is_nan_at_the_example_names_the_variable():
 
     with pytest.raises(ModelError, match=r"x\[1\]"):
         LogDensity(None, np.zeros(3), value_and_grad=nan_gradient).to_target()
+
+
+def test_a_target_and_a_log_density_take_no_arguments():
+    model = LogDensity(lambda x: -0.5 * x @ x, np.zeros(1))
+    for given in (model, model.to_target()):
+        for args, kwargs in (((1.0,), {}), ((), {"y": 1.0})):
+            with pytest.raises(OptionError, match="takes no arguments"):
+                to_target(given, args, kwargs, 0)

@@ -206,7 +206,7 @@ def test_arrays_move_with_the_coordinates(kind):
     mixture = start(3, kind=kind)
     generator = np.random.default_rng(1)
     root = generator.normal(size=(3, 3))
-    old, new = mixture.affine_map, dense_map(np.zeros(3), root @ root.T + np.eye(3))
+    old, new = mixture.affine_map, dense_map(np.arange(3.0), root @ root.T + np.eye(3))
     arrays = GaussianArrays.of(mixture)
     means = new.inverse(old.forward(arrays.means))
     moved = arrays.carried(means, old, new).to_mixture(new)

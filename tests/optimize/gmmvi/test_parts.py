@@ -398,3 +398,18 @@ def test_settings_are_checked(make, message):
 def test_methods_are_values():
     assert Gmmvi() == find_method("samtron")
     assert Gmmvi(gradients=More()) != Gmmvi()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_component_with_an_estimate_that_is_not_finite_stays(kind, monkeypatch):
+    before = components(kind=kind)
+    shape = (3, DIM) if kind == "diagonal" else (3, DIM, DIM)
+    gradients, hessians = np.ones((3, DIM)), np.full(shape, 0.5)
+    gradients[1, 2] = np.nan
+    hessians[(2, 0) if kind == "diagonal" else (2, 0, 0)] = np.inf
+    monkeypatch.setattr(Gmmvi, "_estimates", lambda *args: (gradients, hessians))
+    moved = find_method("samtron")._moved(before, None, np.full(3, 0.1))
+    np.testing.assert_array_equal(moved.means[1:], before.means[1:])
+    np.testing.assert_array_equal(moved.factors[1:], before.factors[1:])
+    assert np.all(moved.means[0] != before.means[0])

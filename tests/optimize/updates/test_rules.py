@@ -393,3 +393,12 @@ class TestRegistry:
         assert hash(rule) == hash(rule)
         if name in RULES:
             assert find_rule(name) == rule
+
+
+def test_bures_wasserstein_does_not_reach_a_variance_of_zero():
+    """The factor (1 - γ s)² is zero for γ s = 1."""
+    mixture = mixture_arrays(2)
+    gradients = random_gradients(mixture)
+    gradients.variances[:] = 2.0
+    moved = take_step(BuresWasserstein(), mixture, gradients, 0.5)
+    np.testing.assert_allclose(moved.variances, 1e-6 * mixture.variances, rtol=1e-12)

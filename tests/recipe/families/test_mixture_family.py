@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.families import isotropic
+from helpers.families import auto, isotropic
 from isogmm.mixtures.affine_map import AffineMap, dense_map
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.loop import OptimizeResult
@@ -69,3 +69,12 @@ def test_a_dropped_mixture_leaves_the_one_before(reason, expected):
     assert (rounds.optimized.mixture, rounds.optimized.stop_reason) == ("small", expected)
     assert saved == [("small", "centers", 30)]
     assert not rounds._grows
+
+
+@pytest.mark.parametrize("family", [isotropic, auto])
+def test_a_continued_mixture_keeps_its_number_of_chains(family):
+    mixture = IsotropicMixture(np.zeros((3, 16, 2)), np.ones((3, 16)), np.zeros((3, 16)))
+    found = family().continuing(mixture)
+    assert found.options.chains == 3
+    if family is auto:
+        assert found.full.options.chains == 3

@@ -168,3 +168,12 @@ def test_a_numpyro_model_is_checked(no_search):
         isogmm.fit_isogmm(
             model, DATA, progressbar=False, idata_kwargs={"coords": {"row": list("abc")}}
         )
+
+
+def test_labels_of_an_unknown_dimension_beside_one_without_a_name(no_search):
+    """A dimension without a name is no candidate for a misspelt one."""
+    model = isogmm.LogDensity(
+        lambda x: -0.5 * (x["m"] ** 2).sum(), {"m": np.zeros((2, 3))}, dims={"m": [None, "place"]}
+    )
+    with pytest.warns(FitWarning, match="did you mean 'place'"), pytest.raises(AssertionError):
+        fit(model, coords={"plac": list("abc")})

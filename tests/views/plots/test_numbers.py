@@ -11,6 +11,7 @@ from isogmm import inference_data as idt
 from isogmm.views.plots import modes as plot_of_modes
 from isogmm.views.plots import pairs
 from isogmm.views.plots.density import density
+from isogmm.views.plots.style import panels
 from isogmm.views.plots.unconstrained import UnconstrainedSpace
 
 
@@ -140,3 +141,10 @@ def test_each_entry_of_a_vector_has_its_own_draws(idata):
         np.testing.assert_array_equal(space.draws_of(other, coordinate, "other"), expected)
         found = space.draws_of(only, coordinate, "only")
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(("number", "size"), [(2, (4.0, 3.0)), (4, (8.0, 3.0)), (5, (8.0, 6.0))])
+def test_few_panels_leave_no_empty_columns(number, size):
+    figure, axes = panels(number, (2.0, 3.0))
+    assert len(axes) == len(figure.axes) == number
+    np.testing.assert_allclose(figure.get_size_inches(), size)

@@ -1,5 +1,6 @@
 """The chains of factorized fits: their time and their random numbers."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -49,6 +50,7 @@ def test_every_chain_and_every_seed_has_its_own_random_numbers():
     for seed in (0, 1, 0):
         options = {"random_seed": seed, "chains": 2, "draws": 2, "max_iterations": 1}
         idata = isogmm.fit_factorized(target, progressbar=False, **options)
+        assert {"mixture", "deliver", "result"} <= json.loads(idata.attrs["stage_seconds"]).keys()
         found.append(
             np.concatenate(
                 [get_group(idata, "fit")["means"].values, get_group(idata, "posterior")["x"]],
