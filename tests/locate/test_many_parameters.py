@@ -1,5 +1,7 @@
 """The search in more dimensions than dense matrices allow."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from isogmm.locate.gaussian.factors import inverse_hessian, inverse_hessian_scal
 from isogmm.locate.locate import locate
 from isogmm.locate.options import Locate
 from isogmm.locate.paths.lbfgs import MAX_KEPT_LARGE, follow_paths
+from isogmm.locate.search import LARGE_DIM_DIVISOR, Search
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 from isogmm.model.fit_target import FitTarget
 from isogmm.model.functions.log_density import LogDensity
@@ -69,3 +72,18 @@ def test_a_centered_hierarchy_does_not_collapse_to_scale_zero(target: Target, se
     log_tau = located.low_rank.center[0] if located.low_rank else located.means[0, 0]
     # Fisher information of log tau with equal errors: 2 G τ⁴ / (τ² + s²)² = G / 2.
     assert abs(log_tau - np.log(TAU)) < 5.0 / np.sqrt(GROUPS / 2.0)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("dim", "expected"), [(MAX_DENSE_DIM, 16), (MAX_DENSE_DIM + 1, 16 // LARGE_DIM_DIVISOR)]
+)
+def test_fewer_paths_are_followed_first_in_many_dimensions(dim, expected):
+    asked = []
+    search = SimpleNamespace(
+        target=SimpleNamespace(dim=dim, num_gradient_evaluations=0),
+        options=Locate(num_starts=16, num_evaluations=0),
+        _paths=lambda count: asked.append(count) or [None],
+    )
+    Search._first_paths(search)
+    assert asked == [expected]

@@ -8,7 +8,7 @@ import pytest
 import isogmm
 from helpers.targets import make_target
 from isogmm.locate.paths.candidates import candidate_of
-from isogmm.locate.paths.lbfgs import Path, follow_paths
+from isogmm.locate.paths.lbfgs import MAX_KEPT_LARGE, Path, _Objective, follow_paths
 from isogmm.locate.paths.maxima import LocalMaximum, add_paths
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
 
@@ -99,3 +99,14 @@ def test_the_end_of_a_path_in_many_dimensions_has_unit_scales():
     position = np.zeros((1, MAX_DENSE_DIM + 1))
     found = candidate_of(Path(position, np.zeros(1), position, False))
     np.testing.assert_array_equal(found.factor, 1.0)
+
+
+def test_iterates_in_many_dimensions_are_thinned_evenly():
+    steps = np.ones(MAX_DENSE_DIM + 1)
+    objective = _Objective(0.0 * steps, None, None, lambda x: (-0.5 * x @ x, -x))
+    for count in range(1, 1_001):
+        objective.accept(count * steps)
+    numbers = np.array(objective.accepted)[:, 0]
+    assert MAX_KEPT_LARGE // 2 <= len(numbers) <= MAX_KEPT_LARGE + 1
+    assert (numbers[0], numbers[-1]) == (0.0, 1_000.0)
+    assert len(set(np.diff(numbers)[:-1])) == 1

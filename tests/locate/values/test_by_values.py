@@ -114,3 +114,11 @@ def test_interrupts_deliver_what_is_known():
     late = FitTarget.of(values_of(truth), max_seconds=1e-9)
     with pytest.raises(DeadlineReachedError):
         locate(late, np.random.default_rng(0))
+
+
+def test_modes_that_one_path_reached_leave_a_chance_of_further_ones():
+    target = values_of(isotropic_mixture(np.linspace(-12.0, 12.0, 9)[:, None], np.full(9, 0.02)))
+    found = locate(target, np.random.default_rng(1), Locate(max_starts=1))
+    singles = sum(maximum.count == 1 for maximum in found.maxima)
+    assert singles > 0
+    assert found.unseen == singles / sum(found.num_starts.values())

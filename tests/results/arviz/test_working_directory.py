@@ -51,3 +51,17 @@ def test_the_directory_is_kept(tmp_path, monkeypatch):
         os.getcwd()
     with pytest.raises(FileNotFoundError):
         os.getcwd()
+
+
+def test_no_file_stays_open_after_a_deleted_directory(tmp_path, monkeypatch):
+    def lowest_free():
+        number = os.dup(0)
+        os.close(number)
+        return number
+
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    before = lowest_free()
+    with existing_directory():
+        os.getcwd()
+    assert lowest_free() == before
