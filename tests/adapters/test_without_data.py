@@ -222,6 +222,8 @@ class TestPyMC:
         def build(pm, mu):
             pm.Data("weights", X[:5])
             pm.Data("unused", X)
+            pm.Data("number", 1.0)  # any scalar has its shape
+            pm.Normal("scalar", mu, 1)
             pm.Potential("term", -pm.Normal("used", mu, 1, shape=12).sum())
             pm.Normal("future", mu, 1, shape=3)
             pm.Normal("y", mu, 1, observed=X)

@@ -538,4 +538,11 @@ PYMC_FAULTS = [
         "SETTINGS = (",
         RUN_PROGRAMS,
     ),
+    Fault(
+        "PyMC: a scalar variable was to have the unused scalar as data",
+        "adapters/isogmm_pymc/_checks/without_data.py",
+        "if variable.type.shape in shapes and variable.type.ndim",
+        "if variable.type.shape in shapes",
+        ("tests/adapters/test_without_data.py",),
+    ),
 ]

@@ -523,4 +523,11 @@ RECIPE_FAULTS: list[Fault] = [
         "if not known:",
         ("tests/studies/test_compilation_cache.py",),
     ),
+    Fault(
+        "one Gaussian: a final one needs a large ESS",
+        FAMILIES + "isotropic/one_gaussian.py",
+        "if not is_final and pool.importance_ess()",
+        "if is_final and pool.importance_ess()",
+        ONE_GAUSSIAN,
+    ),
 ]

@@ -99,6 +99,18 @@ def test_which_weights_keep_the_gaussian(weights, importance, is_kept, monkeypat
     assert (found is not None) == is_kept
 
 
+@pytest.mark.parametrize("is_final", [False, True])
+def test_a_first_test_ends_with_a_poor_gaussian_unless_it_is_final(is_final):
+    """With a fifth of the target's sd in two coordinates the weights have no finite variance."""
+    target = FitTarget.of(make_target(lambda x: (-0.5 * (x**2).sum(axis=-1), -x), 2), None)
+    mixture = IsotropicMixture(np.zeros((2, 1, 2)), np.full((2, 1), 0.2), np.zeros((2, 1)))
+    generator = np.random.default_rng(0)
+    found = module.one_gaussian(target, mixture, generator, 200, When.NEVER, [], is_final=is_final)
+    assert (found is not None) == is_final
+    count = 200 if is_final else module.NUM_TEST_DRAWS
+    assert target.num_gradient_evaluations == 2 * count
+
+
 @pytest.mark.long
 def test_where_it_is_not_enough_nothing_changes(monkeypatch):
     # 98.2 % for one coordinate, 86.5 % for eight.
