@@ -256,8 +256,17 @@ def test_a_step_maximizes_the_mean_over_weighted_draws(draws_of_q):
     assert (step.rounds, step.num_gradients) == (2, 20)
 
 
-def test_a_step_stays_where_the_density_is_finite(draws_of_q):
-    step = em_step(lambda x, phi: jnp.where(phi < 1.0, phi + x, jnp.nan))
+@pytest.mark.parametrize(
+    "density",
+    [
+        lambda x, phi: jnp.where(phi < 1.0, phi + x, jnp.nan),
+        # The value is finite and larger beyond 1, where the gradient is NaN.
+        lambda x, phi: jnp.where(phi < 1.0, phi + 0.0 * jnp.sqrt(1.0 - phi), 5.0) + x,
+    ],
+    ids=["value", "gradient"],
+)
+def test_a_step_stays_where_the_density_is_finite(density, draws_of_q):
+    step = em_step(density)
     found = step(np.array([0.9]))
     assert 0.9 <= found[0] < 1.0
 
