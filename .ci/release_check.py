@@ -9,7 +9,8 @@ Steps of a release:
 2. Only once: set Repository in pyproject.toml, and replace the placeholder on the pages.  Make
    .github/workflows/release.yml with its environment "release" a trusted publisher on the package
    index.
-3. Run .ci/run, make test-all, tests/faults/detect.py and this program, which lists what is missing.
+3. Run .ci/run, make test-all, tests/faults/detect.py and this program, which lists what is
+   missing.
 4. Push the tag: "v" and the version of pyproject.toml.  The workflow tests, builds and publishes.
 """
 
