@@ -750,8 +750,29 @@ RESULTS_FAULTS = [
     Fault(
         "LOO: the standard error of blocks is that of one observation",
         ARVIZ + "loo.py",
-        "(values.size * np.var(values, ddof=ddof)) ** 0.5",
-        "np.var(values, ddof=ddof) ** 0.5",
+        "(terms.size * np.var(terms, ddof=ddof)) ** 0.5",
+        "np.var(terms, ddof=ddof) ** 0.5",
+        LOO_OF_PARTS,
+    ),
+    Fault(
+        "LOO: masked observations reach ArviZ",
+        ARVIZ + "loo.py",
+        "evaluated = np.where(is_equal, ramp[..., None], log_likelihood)",
+        "evaluated = log_likelihood",
+        LOO_OF_PARTS,
+    ),
+    Fault(
+        "LOO: the terms in place of masked observations count as parameters",
+        ARVIZ + "loo.py",
+        " - (excess - replaced.sum()),",
+        ",",
+        LOO_OF_PARTS,
+    ),
+    Fault(
+        "LOO: masked observations have the terms in their place",
+        ARVIZ + "loo.py",
+        "terms.values[is_equal], k.values[is_equal] = log_likelihood[0, 0, is_equal], 0.0",
+        "k.values[is_equal] = 0.0",
         LOO_OF_PARTS,
     ),
     Fault(

@@ -68,3 +68,30 @@ def test_blocks_of_observations_give_the_result_of_all():
         expected = np.asarray(getattr(whole, name))
         np.testing.assert_allclose(np.asarray(getattr(found, name)), expected, rtol=1e-8)
     assert found.warning
+
+
+def test_masked_observations_have_no_tail():
+    """Their terms are zero in all draws; the other terms keep their results."""
+    rows = -np.random.default_rng(0).exponential(size=(2, 200, 5))
+    masked, others = rows.copy(), [0, 2, 3]
+    masked[..., [1, 4]] = 0.0
+    expected, found = loo_of_rows(rows[..., others], 1.0), loo_of_rows(masked, 1.0)
+    suffix, each = ("_loo", "loo_i") if idt.is_first_generation() else ("", "elpd_i")
+    for name in (f"elpd{suffix}", f"p{suffix}"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-8), name
+    for name, array in {each: getattr(expected, each), "pareto_k": expected.pareto_k}.items():
+        values = np.zeros(5)
+        values[others] = array
+        np.testing.assert_allclose(np.asarray(getattr(found, name)), values, rtol=1e-8)
+    assert (found.warning, found.n_data_points) == (expected.warning, 5)
+    terms = np.asarray(getattr(found, each))
+    ddof = 0 if idt.is_first_generation() else 1
+    assert found.se == pytest.approx(np.sqrt(5 * terms.var(ddof=ddof)))
+
+
+def test_a_result_with_masked_observations():
+    values = np.random.default_rng(0).normal(size=(2, 200, 3)) * [0.1, 0.0, 0.2]
+    result = idt.from_groups(
+        {"log_likelihood": xr.Dataset({"y": (("chain", "draw", "i"), values)})}
+    )
+    assert idt.loo(result).pareto_k[1] == 0.0

@@ -217,7 +217,7 @@ def test_pareto_k_is_computed_where_both_densities_are_stored():
     assert table.loc["advi", "pareto_k"] == 0.0  # constant ratios
 
 
-def test_draws_that_are_all_the_same_have_no_elpd():
+def test_draws_that_are_all_the_same():
     draws = {name: np.zeros_like(value) for name, value in gaussian_draws(1).items()}
     collapsed = {
         "posterior": dataset(draws),
@@ -231,9 +231,19 @@ def test_draws_that_are_all_the_same_have_no_elpd():
     # Zero is about the mean, and the logarithm of no sd is infinitely wrong.
     assert table.loc["svgd", "mean_rms"] < NUM_STANDARD_ERRORS / np.sqrt(CHAINS * DRAWS)
     assert table.loc["svgd", "log_sd_rms"] == np.inf
-    # ArviZ 0.x answers, ArviZ 1.x refuses to smooth ratios that do not vary.
-    elpd = table.loc["svgd", "elpd_loo"]
-    assert elpd == pytest.approx(-6.0) if idt.is_first_generation() else np.isnan(elpd)
+    assert table.loc["svgd", "elpd_loo"] == pytest.approx(-6.0)
+    assert table.loc["svgd", "loo_k_max"] == 0.0
+
+
+def test_terms_whose_largest_ratios_are_equal():
+    """ArviZ 0.x answers, ArviZ 1.x refuses to smooth ratios that do not vary."""
+    values = np.tile([[-1.0], [-2.0]], (CHAINS, DRAWS // 2, 1))
+    terms = xr.Dataset({"y": (("chain", "draw", "i"), values)})
+    table = isogmm.compare(
+        {"a": idt.from_groups({"posterior": dataset(gaussian_draws(1)), "log_likelihood": terms})},
+        reference=gaussian_draws(2),
+    )
+    assert np.isfinite(table.loc["a", "elpd_loo"]) == idt.is_first_generation()
 
 
 def test_elpd_is_that_of_a_normal_model():

@@ -1,7 +1,7 @@
 """Leave-one-out cross-validation by either generation of ArviZ."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from isogmm.errors import OptionError
 from isogmm.results.arviz.versions import from_groups, is_first_generation, psis
 from isogmm.results.arviz.warning_filters import ignore, kept_filters
 from isogmm.results.arviz.working_directory import existing_directory
-from isogmm.results.groups import Result, attributes, get_group
+from isogmm.results.groups import SAMPLE_DIMS, Result, attributes, get_group
 from isogmm.results.labeling.labels import DrawSource
 
 if TYPE_CHECKING:
@@ -76,13 +76,10 @@ def loo(idata: Result, *, var_name: str | None = None) -> Loo:
         values = get_group(idata, "log_likelihood")[var_name or names[0]].values
         stats = get_group(idata, "sample_stats")
         return _loo_of_mixture(values, stats["lp"].values - stats["log_q"].values)
-    import arviz
-
-    with kept_filters():
-        # Warnings of large k and of overflow in the fit of the tail; the result contains k.
-        ignore(UserWarning)
-        ignore(RuntimeWarning)
-        result = arviz.loo(idata, pointwise=True, var_name=var_name, reff=1.0)
+    terms = get_group(idata, "log_likelihood")[var_name or names[0]].transpose(*SAMPLE_DIMS, ...)
+    observations = terms[0, 0].drop_vars(SAMPLE_DIMS, errors="ignore")
+    rows = loo_of_rows(terms.values.reshape(*terms.shape[:2], -1), 1.0)
+    result = joined_loo([rows], observations, pointwise=True)
     fields = ("elpd_loo", "p_loo") if is_first_generation() else ("elpd", "p")
     elpd, p = (float(getattr(result, field)) for field in fields)
     return Loo(elpd, float(result.se), p, np.asarray(result.pareto_k).ravel())
@@ -90,10 +87,20 @@ def loo(idata: Result, *, var_name: str | None = None) -> Loo:
 
 @existing_directory()
 def loo_of_rows(log_likelihood: Float[np.ndarray, "c n r"], reff: float) -> Elpd:
-    """``az.loo`` of the log likelihood of some observations, with pointwise values."""
+    """``az.loo`` of the log likelihood of some observations, with pointwise values.
+
+    The term of a masked observation is zero in all draws. The importance ratios of an observation
+    whose term is equal in all draws are equal and have no tail, for which ArviZ 0.x says k = inf
+    and ArviZ 1.x raises an error. Here k is 0, and the term is its own estimate.
+    """
     import xarray
 
-    rows = xarray.Dataset({"rows": (("chain", "draw", "row"), log_likelihood)})
+    log_likelihood = np.asarray(log_likelihood)
+    is_equal = (log_likelihood == log_likelihood[:1, :1]).all((0, 1))
+    # Any values with a light tail, whose results are replaced.
+    ramp = np.linspace(0.0, 1.0, log_likelihood[..., 0].size).reshape(log_likelihood.shape[:2])
+    evaluated = np.where(is_equal, ramp[..., None], log_likelihood)
+    rows = xarray.Dataset({"rows": (("chain", "draw", "row"), evaluated)})
     if is_first_generation():
         from arviz import loo as function
     else:
@@ -101,7 +108,22 @@ def loo_of_rows(log_likelihood: Float[np.ndarray, "c n r"], reff: float) -> Elpd
     with np.errstate(all="ignore"), kept_filters():
         ignore(UserWarning)  # of large k; the result contains k
         ignore(RuntimeWarning)
-        return function(from_groups({"log_likelihood": rows}), pointwise=True, reff=reff)
+        result = function(from_groups({"log_likelihood": rows}), pointwise=True, reff=reff)
+    if not is_equal.any():
+        return result
+    suffix, of_rows, _ = _names()
+    terms, k = getattr(result, of_rows).copy(), result.pareto_k.copy()
+    replaced = terms.values[is_equal]
+    excess = is_equal.sum() * (np.logaddexp.reduce(ramp, axis=None) - np.log(ramp.size))
+    terms.values[is_equal], k.values[is_equal] = log_likelihood[0, 0, is_equal], 0.0
+    fields = {
+        **_totals(terms.values),
+        f"p{suffix}": getattr(result, f"p{suffix}") - (excess - replaced.sum()),
+        of_rows: terms,
+        "pareto_k": k,
+        "warning": bool((k.values > result.good_k).any()),
+    }
+    return _with_fields(result, fields)
 
 
 def joined_loo(blocks: Sequence[Elpd], observations: DataArray, *, pointwise: bool) -> Elpd:
@@ -116,29 +138,43 @@ def joined_loo(blocks: Sequence[Elpd], observations: DataArray, *, pointwise: bo
     pointwise
         Whether the result has an entry for each observation.
     """
-    suffix = "_loo" if is_first_generation() else ""
-    of_rows = "loo_i" if is_first_generation() else "elpd_i"
+    suffix, of_rows, _ = _names()
     arrays = {}
     for name in (of_rows, "pareto_k"):
         parts = [getattr(block, name) for block in blocks]
         values = np.concatenate([np.ravel(part.values) for part in parts])
         arrays[name] = observations.copy(data=values.reshape(observations.shape))
         arrays[name].name = parts[0].name
-    values, ddof = arrays[of_rows].values, 0 if is_first_generation() else 1
+    values = arrays[of_rows].values
     fields: dict[str, object] = {
-        f"elpd{suffix}": values.sum(),
-        "se": (values.size * np.var(values, ddof=ddof)) ** 0.5 if values.size > ddof else 0.0,
+        **_totals(values),
         f"p{suffix}": sum(getattr(block, f"p{suffix}") for block in blocks),
         "n_data_points": values.size,
         "warning": any(block.warning for block in blocks),
         **(arrays if pointwise else dict.fromkeys(arrays)),
     }
-    first = blocks[0]
+    return _with_fields(blocks[0], fields)
+
+
+def _names() -> tuple[str, str, int]:
+    """Of ``ELPDData``: the ending of sums, the name of the terms, and the ddof of the variance."""
+    return ("_loo", "loo_i", 0) if is_first_generation() else ("", "elpd_i", 1)
+
+
+def _totals(terms: np.ndarray) -> dict[str, object]:
+    """The sum of the terms of all observations, and its standard error."""
+    suffix, _, ddof = _names()
+    se = (terms.size * np.var(terms, ddof=ddof)) ** 0.5 if terms.size > ddof else 0.0
+    return {f"elpd{suffix}": terms.sum(), "se": se}
+
+
+def _with_fields(result: Elpd, fields: Mapping[str, object]) -> Elpd:
+    """A result of ``az.loo`` with other values of some fields; None removes a field."""
     if not is_first_generation():
-        return dataclasses.replace(first, **fields, log_weights=None)
-    kept = {name: fields.get(name, value) for name, value in first.items()}
+        return dataclasses.replace(result, **fields, log_weights=None)
+    kept = {name: fields.get(name, value) for name, value in result.items()}
     kept = {name: value for name, value in kept.items() if value is not None}
-    return type(first)(data=list(kept.values()), index=list(kept))
+    return type(result)(data=list(kept.values()), index=list(kept))
 
 
 def _loo_of_mixture(

@@ -44,7 +44,7 @@ def _elpd(idata: Result | None) -> tuple[float, float, float]:
         names = [str(name) for name in get_group(idata, "log_likelihood").data_vars]
         try:
             found = [loo(idata, var_name=name) for name in names]
-        except ValueError:  # ArviZ 1.x refuses draws that are all equal
+        except ValueError:  # ArviZ 1.x refuses terms whose largest ratios are equal
             found = []
     if not found:
         return np.nan, np.nan, np.nan
