@@ -224,7 +224,8 @@ def test_lists_that_a_model_uses_as_lists_stay():
 
 def test_a_column_against_a_vector_is_a_warning():
     with pytest.warns(FitWarning, match=r"'y' counts its values more than once.*\(12, 12\)"):
-        target_of(line, X, TABLE[["y"]])
+        (note,) = target_of(line, X, TABLE[["y"]]).notes
+    assert note.startswith("The observed site 'y' counts its values more than once")
 
 
 def test_a_mask_of_data_selects_rows():

@@ -9,7 +9,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from numpyro.distributions import Distribution
 from numpyro.distributions.distribution import ExpandedDistribution, Independent
 
-from isogmm_numpyro._statements.sites import Site
+from isogmm.errors import warn_user
+from isogmm_numpyro._statements.sites import Site, Sites
 from isogmm_numpyro._types import Message
 
 
@@ -37,6 +38,25 @@ def repeated_value(site: Message, described: Site) -> str:
                 f"count {size:,} times. {_remedy(name, size)}"
             )
     return ""
+
+
+def warn_repeated(sites: Sites) -> tuple[str, ...]:
+    """Warn of observed values that are broadcast against their distribution.
+
+    Returns
+    -------
+    tuple of str
+        The warnings, for the report.
+    """
+    notes = tuple(
+        f"the observed site '{name}' counts its values more than once, because their shape "
+        f"differs from that of the distribution ({shapes}). Give both one shape, for example "
+        "with values[:, 0] or a numpyro.plate."
+        for name, shapes in sites.repeated.items()
+    )
+    for note in notes:
+        warn_user(note)
+    return tuple(note[0].upper() + note[1:] for note in notes)
 
 
 def _own_batch(fn: Distribution) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from isogmm_numpyro._density.functions import ModelFunctions
 from isogmm_numpyro._reading.dims import DimensionNames
 from isogmm_numpyro._reading.failures import explained, returned_model
 from isogmm_numpyro._reading.find_sites import NEEDS_VALUES, SiteError, find_sites
+from isogmm_numpyro._reading.plate_sizes import warn_repeated
 from isogmm_numpyro._reading.values import KnownValues, known_values
 from isogmm_numpyro._reading.without_data import forgotten_data, warn_without_data
 from isogmm_numpyro._statements.arguments import (
@@ -176,13 +177,7 @@ def read_model(model: Model, args: tuple[object, ...], kwargs: Mapping[str, obje
         if traced.sites == Sites():  # the function has no statement of NumPyro
             hint = returned_model(model, args, kwargs)
         raise ModelError(f"{error}{hint}") from None
-    for name, shapes in traced.sites.repeated.items():
-        warn_user(
-            f"the observed site '{name}' counts its values more than once, because their shape "
-            f"differs from that of the distribution ({shapes}). Give both one shape, for example "
-            "with values[:, 0] or a numpyro.plate."
-        )
-    notes = warn_without_data(model, args, kwargs, traced)
+    notes = (*warn_repeated(traced.sites), *warn_without_data(model, args, kwargs, traced))
     values = known_values(model, traced.arguments, traced.sites, full_plates=traced.full_plates)
     return ReadModel(**vars(traced), named=named, values=values, notes=notes)
 
