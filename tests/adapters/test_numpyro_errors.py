@@ -8,6 +8,7 @@ import pytest
 pytestmark = pytest.mark.numpyro
 numpyro = pytest.importorskip("numpyro")
 
+import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpyro.distributions as dist  # noqa: E402
 from numpyro import handlers  # noqa: E402
@@ -87,6 +88,14 @@ def test_the_latent_site_is_named(case):
     assert ("structure is dynamic" in str(caught.value)) == ("branch" in case)
 
 
+def test_a_key_among_the_arguments():
+    def model(x, y=None, scale=1.0):
+        numpyro.sample("y", dist.Normal(mu() * x, jnp.zeros(scale.shape[1])), obs=y)
+
+    with pytest.raises(ModelError, match=r"argument 'x' .*is a JAX key.*random_seed="):
+        target_of(model, jax.random.PRNGKey(0), Y, Y)
+
+
 @pytest.mark.stack
 def test_arrays_of_an_earlier_call_are_no_dynamic_structure():
     target_of(kept, Y)
@@ -123,7 +132,13 @@ def no_distribution(y):
     numpyro.sample("y", mu(), obs=y)
 
 
+def empty(y):
+    with numpyro.plate("rows", len(y[:0])):
+        numpyro.sample("y", dist.Normal(mu()), obs=y[:0])
+
+
 SHAPES = {
+    "no rows": (empty, Y, r"plate 'rows' has size 0: .*at least 1"),
     "entries of an event": (entries, ROWS, r"site 'y' .*\(12, 3\) of obs_mask.*whole events"),
     "as many rows as entries": (entries, ROWS[:3], r"site 'y' .*obs_mask selects whole events"),
     "plate": (plate, Y, r"site 'y' .*batch shape \(11,\) of Normal, shape \(12,\) of the observed"),
@@ -303,6 +318,27 @@ def test_the_term_that_is_not_finite_is_named(case):
     explanation = target.explain(positions)
     assert re.search(message, explanation), explanation
     assert "'mu'" not in explanation
+
+
+def missing(y):
+    numpyro.factor("terms", jnp.where(jnp.isnan(y), 0.0, dist.Normal(mu()).log_prob(y)))
+
+
+def extinct(y):
+    is_alive = jnp.arange(len(y)) > 0
+    numpyro.sample("y", dist.Bernoulli(jax.nn.sigmoid(mu()) * is_alive), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "y", "message"),
+    [
+        (missing, np.where(Y > 0.9, np.nan, Y), "2 of 12 values of the argument 'y'"),
+        (extinct, np.ones(12, int), r"probs of the site 'y' contain 0 or 1.*jnp\.clip"),
+    ],
+)
+def test_the_data_are_named_where_the_gradient_alone_is_not_finite(model, y, message):
+    explanation = explain_non_finite(model, read_model(model, (y,), {}), np.array([[0.5]]))
+    assert re.search(f"its gradient is not.*{message}", explanation), explanation
 
 
 def test_the_term_that_is_finite_nowhere_is_named_alone():

@@ -16,6 +16,7 @@ from numpyro import handlers
 from isogmm.errors import ModelError
 from isogmm_numpyro._reading.find_sites import EARLIER_CALL, NEEDS_VALUES, SiteError, describe_site
 from isogmm_numpyro._reading.plate_sizes import plates_in_words
+from isogmm_numpyro._statements.arguments import has_key
 from isogmm_numpyro._statements.convert import describe
 from isogmm_numpyro._statements.prepare import prepare, prepare_at_origin
 from isogmm_numpyro._types import Model
@@ -47,6 +48,12 @@ def explained(
     """
     if message := _invalid_distribution(error):
         return ModelError(message)
+    first = next(iter(named), "")
+    if has_key(args) and not re.search("key|rng|seed", first):
+        return ModelError(
+            f"the argument '{first}' of the model is a JAX key: pass only the arguments of the "
+            f"model, and the key as random_seed=. {_line(error)}"
+        )
     is_of_strings = re.search(r"type [<|>]?[SU]\d", str(error)) is not None
     if "integer or boolean type" in str(error) and not is_of_strings:
         return ModelError(_float_index(named, error))
@@ -235,8 +242,15 @@ def _in_statement(error: Exception) -> ModelError | None:
         local = frame.f_locals
         if frame.f_code.co_name == "sample" and not site:
             site = describe_site(local["name"], local["fn"], local["obs"], local["obs_mask"])
-        elif isinstance(plate := local.get("self"), numpyro.plate):
+        elif not isinstance(plate := local.get("self"), numpyro.plate):
+            continue
+        elif hasattr(plate, "size"):
             plates[plate.name] = plate.size
+        else:  # the size was refused
+            return ModelError(
+                f"the plate '{plate.name}' has size {local.get('size')}: the size must be at least "
+                f"1. Check that the data have rows. {_line(error)}"
+            )
     parts = filter(None, [site, plates_in_words(plates.items()), _line(error)])
     return ModelError(" ".join(parts)) if site else None
 

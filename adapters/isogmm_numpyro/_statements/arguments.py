@@ -124,7 +124,7 @@ def bind(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
         name = getattr(model, "__name__", type(model).__name__)
-        hint = " The first of them is a JAX key: pass it as random_seed=." if _has_key(args) else ""
+        hint = " The first of them is a JAX key: pass it as random_seed=." if has_key(args) else ""
         raise ModelError(
             f"the model {name}{signature} cannot be called with these arguments: {error}. Pass "
             "positional arguments after the model and keyword arguments as model_kwargs={...}."
@@ -142,8 +142,8 @@ def bind(model: Model, args: tuple[object, ...], kwargs: Mapping[str, object]) -
     return named
 
 
-def _has_key(args: tuple[object, ...]) -> bool:
-    """Whether the first argument is a key of JAX, as in ``MCMC.run``."""
+def has_key(args: tuple[object, ...]) -> bool:
+    """Whether the first argument is a key of JAX, which ``MCMC.run`` takes before the data."""
     if not args or not isinstance(args[0], jax.Array):
         return False
     is_typed = jax.dtypes.issubdtype(args[0].dtype, jax.dtypes.prng_key)
