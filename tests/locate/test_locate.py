@@ -220,6 +220,14 @@ def test_a_curvature_estimate_of_rounding_errors_has_a_factor_without_a_warning(
     assert np.all(np.diag(factor) > 0)
 
 
+def test_a_curvature_estimate_without_a_positive_variance_has_the_factor_of_unit_scales():
+    """Rounding errors produced such an estimate near scale zero of the eight schools."""
+    direction = np.array([1.0, -12.0, 1.0])
+    estimate = -2e6 * np.outer(direction, direction)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(factor_of(estimate), np.eye(3))
+
+
 def test_a_time_limit_before_the_first_path_leaves_one_path(monkeypatch):
     # A clock that advances by 0.1 ms whenever it is read: a busy machine could stop the process for
     # longer than the time that the path may take.

@@ -51,12 +51,13 @@ def lower_triangular(root: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "d d"]
 def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
     """Lower triangular L with L Lᵀ the covariance, after its eigenvalues are made positive.
 
-    The identity if the covariance is not finite or has no eigenvalues in floating point, because a
-    kink of the log density can produce infinite estimates of its curvature.
+    The identity if the covariance is not finite, has no positive variance, or has no eigenvalues in
+    floating point.  A kink of the log density can produce infinite estimates of its curvature.  Near
+    scale zero of a hierarchy, rounding errors can make all variances of an estimate negative.
     """
-    if not np.all(np.isfinite(covariance)):
-        return np.eye(len(covariance))
     variances = np.diag(covariance)
+    if not np.all(np.isfinite(covariance)) or variances.max() <= 0.0:
+        return np.eye(len(covariance))
     smallest = max(MIN_RELATIVE_VARIANCE * variances.max(), MIN_VARIANCE)
     scale = np.sqrt(np.maximum(variances, smallest))
     try:
@@ -123,6 +124,7 @@ def inverse_hessian_scales(
     variances = np.full(dim, level)
     for s, p, a, c in terms:
         variances += a * s**2 - 2.0 * p * s / c
+    if not np.all(np.isfinite(variances)) or variances.max() <= 0.0:  # as in factor_of
+        return np.ones(dim)
     smallest = max(MIN_RELATIVE_VARIANCE * float(variances.max()), MIN_VARIANCE)
-    scales = np.sqrt(np.maximum(variances, smallest))
-    return scales if np.all(np.isfinite(scales)) else np.ones(dim)
+    return np.sqrt(np.maximum(variances, smallest))
