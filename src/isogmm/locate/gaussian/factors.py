@@ -52,8 +52,8 @@ def factor_of(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
     """Lower triangular L with L Lᵀ the covariance, after its eigenvalues are made positive.
 
     The identity if the covariance is not finite, has no positive variance, or has no eigenvalues in
-    floating point.  A kink of the log density can produce infinite estimates of its curvature.  Near
-    scale zero of a hierarchy, rounding errors can make all variances of an estimate negative.
+    floating point.  A kink of the log density can produce infinite estimates of its curvature.
+    Near scale zero of a hierarchy, rounding errors can make all variances of an estimate negative.
     """
     variances = np.diag(covariance)
     if not np.all(np.isfinite(covariance)) or variances.max() <= 0.0:
