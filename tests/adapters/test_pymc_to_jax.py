@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.interpolate import InterpolatedUnivariateSpline
-from scipy.special import erfcx
+from scipy.special import erfcinv, erfcx
 
 pm = pytest.importorskip("pymc")
 
@@ -42,6 +42,15 @@ def test_the_scaled_error_function_equals_that_of_scipy():
     points = np.array([-2.0, 0.0, 1.0, 30.0])
     (found,) = jaxify([x], [pt.erfcx(x)], check_bounds=True)(points)
     np.testing.assert_allclose(found, erfcx(points), rtol=1e-12)
+
+
+def test_the_inverse_error_function_equals_that_of_scipy_also_near_zero():
+    x = pt.vector("x")
+    points = np.array([1e-30, 1e-10, 0.5, 1.0, 1.9])
+    function = jaxify([x], [pt.erfcinv(x)], check_bounds=True)
+    (found,) = function(points)
+    np.testing.assert_allclose(found, erfcinv(points), rtol=1e-9, atol=1e-15)
+    assert function(np.float32(points))[0].dtype == np.float32
 
 
 def test_parameters_are_checked_as_the_model_says():

@@ -12,7 +12,7 @@ from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.op import Op
 from pytensor.printing import Print
 from pytensor.raise_op import Assert
-from pytensor.scalar.math import Erfcx, Log1mexp, Softplus
+from pytensor.scalar.math import Erfcinv, Erfcx, Log1mexp, Softplus
 from scipy.interpolate import PPoly
 
 from isogmm.arrays import Array
@@ -43,6 +43,8 @@ def register_missing(dispatcher: Dispatcher) -> None:
     """
     dispatcher.register(Softplus)(lambda op, **_: jax.nn.softplus)
     dispatcher.register(Log1mexp)(lambda op, **_: _log1mexp)
+    # That of older PyTensor requires TensorFlow Probability; that of newer is inaccurate near zero.
+    dispatcher.register(Erfcinv)(lambda op, **_: _erfcinv)
     for operation in (Assert, CheckParameterValue, Print):
         if operation not in dispatcher.registry:
             dispatcher.register(operation)(_first_argument)
@@ -61,6 +63,11 @@ def _log1mexp(value: Array) -> jax.Array:
     is_small = value < -np.log(2.0)
     small, large = jnp.where(is_small, value, -1.0), jnp.where(is_small, -0.5, value)
     return jnp.where(is_small, jnp.log1p(-jnp.exp(small)), jnp.log(-jnp.expm1(large)))
+
+
+def _erfcinv(value: Array) -> jax.Array:
+    """The inverse of the complementary error function, by the quantile of a normal distribution."""
+    return -jax.scipy.special.ndtri(0.5 * value) / 2.0**0.5
 
 
 def _first_argument(op: Op, **_: object) -> Callable[..., object]:
