@@ -40,13 +40,13 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
     """
     functions = read.functions(lambda: model)
     found: dict[str, list[str]] = {}
-    certain: set[str] = set()
+    at_bounds: set[str] = set()
     tried = positions[:MAX_POSITIONS]
     # With validation, NumPyro raises an error for the first invalid parameter.
     with numpyro.validation_enabled(False):
         for position in tried:
             for name, site in _trace_at(model, read, functions, jnp.asarray(position)).items():
-                certain.update(_certain(name, site))
+                at_bounds.update(_probabilities_at_bounds(name, site))
                 sentence = _describe(name, site) if site["type"] == "sample" else None
                 if sentence is not None:
                     found.setdefault(name, []).append(sentence)
@@ -56,14 +56,14 @@ def explain_non_finite(model: Model, read: ReadModel, positions: np.ndarray) -> 
             "both branches of jnp.where: replace invalid arguments first, "
             "jnp.where(valid, f(jnp.where(valid, x, 1.0)), 0.0)."
         )
-        return " ".join([why, *sorted(certain), *_arguments_not_finite(read)])
+        return " ".join([why, *sorted(at_bounds), *_arguments_not_finite(read)])
     always = {name for name, sentences in found.items() if len(sentences) == len(tried)}
     sentences = [found[name][0] for name in found if name in always or not always]
     return " ".join([*sentences, *_arguments_not_finite(read)])
 
 
-def _certain(name: str, site: Message) -> Iterator[str]:
-    """A sentence about probabilities of 0 and 1, at which a log probability has no derivative."""
+def _probabilities_at_bounds(name: str, site: Message) -> Iterator[str]:
+    """A sentence if probabilities are 0 or 1, where a log probability has no derivative."""
     if site["type"] != "sample" or is_factor(site):
         return
     probs = unwrap(site["fn"]).__dict__.get("probs")

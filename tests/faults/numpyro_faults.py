@@ -413,14 +413,14 @@ NUMPYRO_FAULTS = [
     Fault(
         "NumPyro: NaN in the data is not said where the gradient alone is NaN",
         ADAPTER + "_nonfinite.py",
-        "[why, *sorted(certain), *_arguments_not_finite(read)]",
-        "[why, *sorted(certain)]",
+        "[why, *sorted(at_bounds), *_arguments_not_finite(read)]",
+        "[why, *sorted(at_bounds)]",
         ERRORS,
     ),
     Fault(
         "NumPyro: probabilities of zero are not said where the gradient is NaN",
         ADAPTER + "_nonfinite.py",
-        "certain.update(_certain(name, site))",
+        "at_bounds.update(_probabilities_at_bounds(name, site))",
         "pass",
         ERRORS,
     ),

@@ -43,7 +43,8 @@ def register_missing(dispatcher: Dispatcher) -> None:
     """
     dispatcher.register(Softplus)(lambda op, **_: jax.nn.softplus)
     dispatcher.register(Log1mexp)(lambda op, **_: _log1mexp)
-    # That of older PyTensor requires TensorFlow Probability; that of newer is inaccurate near zero.
+    # The form of older PyTensor requires TensorFlow Probability.  The form of newer PyTensor is
+    # inaccurate near zero.
     dispatcher.register(Erfcinv)(lambda op, **_: _erfcinv)
     for operation in (Assert, CheckParameterValue, Print):
         if operation not in dispatcher.registry:

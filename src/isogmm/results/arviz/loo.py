@@ -60,8 +60,8 @@ def loo(idata: Result, *, var_name: str | None = None) -> Loo:
 
     Returns
     -------
-    ELPDData
-        The result of ``az.loo`` in the installed generation of ArviZ.
+    Loo
+        elpd, its standard error, the effective number of parameters, and k of each observation.
 
     Raises
     ------
@@ -97,9 +97,11 @@ def loo_of_rows(log_likelihood: Float[np.ndarray, "c n r"], reff: float) -> Elpd
 
     log_likelihood = np.asarray(log_likelihood)
     is_equal = (log_likelihood == log_likelihood[:1, :1]).all((0, 1))
-    # Any values with a light tail, whose results are replaced.
+    # ArviZ gets other values in place of equal terms.  Their results are replaced below.
     ramp = np.linspace(0.0, 1.0, log_likelihood[..., 0].size).reshape(log_likelihood.shape[:2])
-    evaluated = np.where(is_equal, ramp[..., None], log_likelihood)
+    evaluated = log_likelihood
+    if is_equal.any():
+        evaluated = np.where(is_equal, ramp[..., None], log_likelihood)
     rows = xarray.Dataset({"rows": (("chain", "draw", "row"), evaluated)})
     if is_first_generation():
         from arviz import loo as function
