@@ -15,6 +15,7 @@ from isogmm.draws.refine import MAX_TRUSTED_BIAS, MAX_TRUSTED_LOG_SD_ERROR
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe import thresholds
 from isogmm.recipe.judgment.findings import Findings
+from isogmm.recipe.judgment.missing_gradients import MissingGradients
 from isogmm.recipe.judgment.verdict import decide
 from isogmm.results.labeling.labels import DrawSource, Verdict
 from isogmm.results.stop_reason import StopReason
@@ -195,6 +196,7 @@ BAD = {
     "masses": {"num_modes": 3, "mass_se": 0.6},
     "ELBO gap": {"source": DrawSource.MIXTURE, "elbo_gap": 5.0},
     "edge": {"nonfinite_share": 0.2},
+    "gradient": {"missing_gradients": MissingGradients(0.1, ("tau",))},
     "precision": {"stuck_share": 0.1, "single_precision": True},
     "improper": {"improper_direction": "tau"},
     "jumps": {"jumps_along": "tau"},
@@ -250,7 +252,7 @@ def test_no_problem_is_without_a_case():
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:g} %"
 
 
 def test_verdict_page_has_the_thresholds():
@@ -286,6 +288,9 @@ def test_verdict_page_has_the_thresholds():
         ),
         "share of the draws of the mixture without a finite log density": (
             f"at most {percent(thresholds.MAX_NONFINITE_SHARE)}"
+        ),
+        "share of the posterior where the log density is finite and its gradient is not": (
+            f"at most {percent(thresholds.MAX_MASS_WITHOUT_GRADIENT)}"
         ),
         "chance that a further starting point leads to a new mode": (
             f"at most {thresholds.MAX_UNSEEN_PROBABILITY}"

@@ -9,6 +9,7 @@ CALIBRATE = ("tests/studies/test_calibrate.py",)
 CHAIN_MODES = ("tests/recipe/delivery/test_chain_modes.py",)
 DELIVER = ("tests/recipe/delivery/test_deliver.py",)
 FACTORIZED = ("tests/recipe/families/factorized/test_family.py",)
+CAUSES = ("tests/recipe/judgment/test_causes.py",)
 FINDINGS = ("tests/recipe/judgment/test_findings.py",)
 GMMVI = ("tests/recipe/families/gaussian/test_fit_gmmvi.py",)
 GROWTH = ("tests/recipe/families/isotropic/test_growth.py",)
@@ -72,10 +73,10 @@ RECIPE_FAULTS: list[Fault] = [
     ),
     Fault(
         "findings: chains that hardly move are not tested for an improper posterior",
-        JUDGMENT + "findings.py",
-        "if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:",
-        "if refined.still_drifting:",
-        FINDINGS,
+        JUDGMENT + "causes.py",
+        "if refined and (refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE):",
+        "if refined and refined.still_drifting:",
+        CAUSES,
     ),
     Fault(
         "findings: draws outside the support are not counted",
@@ -117,7 +118,35 @@ RECIPE_FAULTS: list[Fault] = [
         JUDGMENT + "causes.py",
         'jumps_along=jumps or ""',
         'jumps_along=""',
-        FINDINGS,
+        CAUSES,
+    ),
+    Fault(
+        "causes: the terms are explained at draws inside the support",
+        JUDGMENT + "causes.py",
+        "outside = np.isneginf(pool.log_density)",
+        "outside = np.isfinite(pool.log_density)",
+        CAUSES,
+    ),
+    Fault(
+        "missing gradients: a boundary counts",
+        JUDGMENT + "missing_gradients.py",
+        "np.asarray(value).item() if is_missing[row].any() else -np.inf",
+        "np.asarray(value).item()",
+        CAUSES,
+    ),
+    Fault(
+        "missing gradients: draws count without their weights",
+        JUDGMENT + "missing_gradients.py",
+        "log_weights = values - pool.log_q_pooled.ravel()[chosen]",
+        "log_weights = np.where(np.isfinite(values), 0.0, -np.inf)",
+        CAUSES,
+    ),
+    Fault(
+        "missing gradients: only the evaluated draws count",
+        JUDGMENT + "missing_gradients.py",
+        "len(missing) * np.mean(np.exp(log_weights - largest))",
+        "np.sum(np.exp(log_weights - largest))",
+        CAUSES,
     ),
     Fault(
         "lost modes: the mode of a draw without the width of the modes",

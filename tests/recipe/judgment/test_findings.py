@@ -11,9 +11,7 @@ from isogmm.draws.pool import Pool
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.locate.located import SearchEnd
 from isogmm.model.fit_target import FitTarget
-from isogmm.recipe.judgment import causes, findings
-from isogmm.recipe.judgment.findings import findings_of, improper_direction_of
-from isogmm.recipe.thresholds import MAX_STUCK_SHARE
+from isogmm.recipe.judgment.findings import findings_of
 from isogmm.results.labeling.labels import DrawSource
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -70,7 +68,7 @@ def refined_of(draws, **changes):
 
 def found(delivery, *, pool=None, located=None):
     pool = pool_of(np.zeros((CHAINS, DRAWS))) if pool is None else pool
-    return findings_of(target(), pool, delivery, located, None)
+    return findings_of(target(), pool, delivery, located)
 
 
 def test_chains_that_do_not_move_disagree():
@@ -144,30 +142,3 @@ def test_the_side_of_a_neck(side, word):
     refined = refined_of(positions_of(), neck=neck)
     case = found(delivery_of(source=DrawSource.CHAINS, refined=refined))
     assert case.neck == f"{target().coordinate_labels[1]} is {word}"
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, ""),
-        ({"still_drifting": True}, "x[1]"),
-        ({"stuck_share": 1.01 * MAX_STUCK_SHARE}, "x[1]"),
-    ],
-)
-def test_chains_that_drift_or_hardly_move_are_tested_for_an_improper_posterior(
-    changes, expected, monkeypatch
-):
-    monkeypatch.setattr(
-        findings.improper, "improper_direction", lambda *arguments, **options: "x[1]"
-    )
-    refined = refined_of(positions_of(), **changes)
-    assert improper_direction_of(target(), delivery_of(refined=refined)) == (expected, None)
-
-
-def test_jumps_and_rounding_errors_are_causes(monkeypatch):
-    monkeypatch.setattr(causes, "coordinate_with_jumps", lambda *arguments: "x[0]")
-    monkeypatch.setattr(causes, "rounding_error", lambda *arguments: 0.25)
-    before = found(delivery_of())
-    after, reason = causes.with_causes(target(), delivery_of(), before)
-    assert reason is None
-    assert (after.jumps_along, after.rounding_error) == ("x[0]", 0.25)

@@ -10,6 +10,7 @@ from isogmm.draws.pool import Pool
 from isogmm.mixtures.isotropic import IsotropicMixture
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.recipe.judgment import summarize as module
+from isogmm.recipe.judgment.findings import Findings
 from isogmm.recipe.judgment.summarize import Fitted, _early_end, _of_fit, _tables, summarize
 from isogmm.recipe.stage_costs import StageCosts
 from isogmm.recipe.thresholds import MAX_EVIDENCE_SE, MAX_MISSED_SHARE
@@ -124,7 +125,7 @@ def test_each_chain_has_the_log_density_of_its_own_mixture(monkeypatch):
     monkeypatch.setattr(
         module,
         "findings_of",
-        lambda *arguments: SimpleNamespace(rhat=1.0, rhat_name="x[0]", num_modes=1),
+        lambda *arguments: Findings(DrawSource.MIXTURE, 0.1, 0.9, rhat=1.0, rhat_name="x[0]"),
     )
     monkeypatch.setattr(module, "decide", lambda findings: (Verdict.GOOD, "Advice."))
     case = fitted()

@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.recipe.judgment.findings import Findings, _narrow_start
+from isogmm.recipe.judgment.missing_gradients import MissingGradients
 from isogmm.recipe.judgment.verdict import decide
 from isogmm.recipe.thresholds import (
     MANY_UNSEEN_PROBABILITY,
@@ -120,6 +121,15 @@ def test_a_fit_without_complaints(findings, word, part):
         ),
         (replace(MIXTURE, elbo_gap=2.5), "differ by 2.5 nats"),
         (replace(MIXTURE, nonfinite_share=0.2), "20% of the mixture's draws"),
+        (
+            replace(MIXTURE, nonfinite_share=0.2, nonfinite_terms="The factor 'f' is nan."),
+            "no finite log density. The factor 'f' is nan. Choose priors",
+        ),
+        (
+            replace(MIXTURE, missing_gradients=MissingGradients(0.031, tuple("abcdef"))),
+            "In 3.1% of the posterior the log density is finite, but its derivative with respect "
+            "to a, b, c, d, e, ... is not.",
+        ),
         (replace(MIXTURE, nonfinite_share=0.2, single_precision=True), "in single precision"),
         (replace(CHAINS, stuck_share=0.5, single_precision=True), "in single precision"),
         (replace(MIXTURE, stopped_early="The budget ran out."), "The budget ran out."),
@@ -191,6 +201,10 @@ BOUNDARIES = {
     "Monte Carlo error": (lambda x: replace(CHAINS, mcse=x), 0.1),
     "stuck chains": (lambda x: replace(CHAINS, stuck_share=x), 0.02),
     "outside the support": (lambda x: replace(MIXTURE, nonfinite_share=x), 0.05),
+    "without a gradient": (
+        lambda x: replace(MIXTURE, missing_gradients=MissingGradients(x, ("a",))),
+        0.005,
+    ),
     "unseen modes": (lambda x: replace(MIXTURE, num_modes=2, unseen_probability=x), 0.02),
     "an unseen second mode": (lambda x: replace(MIXTURE, unseen_probability=x), 0.02),
     "error of a mass": (lambda x: replace(CHAINS, num_modes=2, mass_se=x), 0.05),
@@ -234,6 +248,14 @@ def test_a_skewed_coordinate_with_narrow_starting_points_is_named(growth, skewne
     draws[..., 1] += skewness * MIN_SKEWNESS / 6.0 * (z**2 - 1.0)
     draws[..., 1] *= growth * MAX_SPREAD_GROWTH
     assert _narrow_start(["mu", "tau"], SimpleNamespace(starting_points=start), draws) == name
+
+
+def test_a_missing_gradient_replaces_remedies_that_do_not_help():
+    missing = MissingGradients(0.3, ("a",))
+    found = replace(CHAINS, nonfinite_share=0.3, missing_gradients=missing)
+    advice = [decide(replace(found, single_precision=single))[1] for single in (False, True)]
+    assert all("no finite log density" not in text for text in advice)
+    assert ["double precision" in text for text in advice] == [False, True]
 
 
 def test_jumps_replace_remedies_that_do_not_help():

@@ -1,6 +1,6 @@
 """The quantities that decide the verdict, computed from the stages of a fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
@@ -12,14 +12,12 @@ from isogmm.draws.refine import Refined
 from isogmm.draws.weight_effect import WeightEffect
 from isogmm.locate.located import Located, SearchEnd
 from isogmm.mixtures.affine_map import MAX_DENSE_DIM
-from isogmm.model.checks import improper
 from isogmm.model.fit_target import FitTarget
 from isogmm.recipe.delivery.deliver import Delivery
-from isogmm.recipe.thresholds import MAX_SPREAD_GROWTH, MAX_STUCK_SHARE, MIN_SKEWNESS
-from isogmm.results.interruption import interruptible
+from isogmm.recipe.judgment.missing_gradients import MissingGradients
+from isogmm.recipe.thresholds import MAX_SPREAD_GROWTH, MIN_SKEWNESS
 from isogmm.results.labeling.labels import DrawSource
 from isogmm.results.rhat import rhat
-from isogmm.results.stop_reason import StopReason
 
 #: Standard errors by which an ELBO must be below the best for the difference to count.
 ELBO_GAP_SES = 3.0
@@ -57,8 +55,11 @@ class Findings:
         standard error of the mass of a mode.
     elbo_gap
         ELBO of the best chain minus that of the worst, beyond their noise, in nats.
-    nonfinite_share
-        Share of the draws of the mixture outside the support.
+    nonfinite_share, nonfinite_terms
+        Share of the draws of the mixture without a finite log density, and sentences that name the
+        terms that are not finite there, or an empty string.
+    missing_gradients
+        The part of the posterior where the log density is finite and its gradient is not.
     improper_direction
         The direction along which the density has no finite integral, or an empty string.
     jumps_along
@@ -100,6 +101,8 @@ class Findings:
     mass_se: float = 0.0
     elbo_gap: float = 0.0
     nonfinite_share: float = 0.0
+    nonfinite_terms: str = ""
+    missing_gradients: MissingGradients = field(default_factory=MissingGradients)
     improper_direction: str = ""
     jumps_along: str = ""
     rounding_error: float = 0.0
@@ -116,10 +119,8 @@ def findings_of(
     pool: Pool,
     delivery: Delivery,
     located: Located | None,
-    stopped_early: str | None,
-    improper_direction: str = "",
 ) -> Findings:
-    """The findings of a fit.
+    """The findings of a fit, without those that need evaluations of the target.
 
     Parameters
     ----------
@@ -127,10 +128,6 @@ def findings_of(
         The target.
     pool, delivery, located
         Fresh draws of the mixture, the delivered draws, and the result of the search.
-    stopped_early
-        The sentence about an early end, or None.
-    improper_direction
-        The direction along which the density has no finite integral, or an empty string.
     """
     draws, source = delivery.selection.positions, delivery.selection.source
     rhats = np.nan_to_num(rhat(draws), nan=1.0, posinf=np.inf) if len(draws) > 1 else np.ones(1)
@@ -149,8 +146,6 @@ def findings_of(
         mass_se=min(float(np.max(delivery.evidence.shares_se)), 1.0) if num_modes > 1 else 0.0,
         elbo_gap=_elbo_gap(pool) if source is DrawSource.MIXTURE else 0.0,
         nonfinite_share=pool.num_nonfinite / pool.log_ratios.size,
-        stopped_early=stopped_early,
-        improper_direction=improper_direction,
         single_precision=target.single_precision,
         has_gradient=target.has_gradient,
         without_chains=delivery.without_chains,
@@ -244,25 +239,6 @@ def _skewness(draws: np.ndarray) -> np.ndarray:
         third = (squares * centered).mean(axis=(0, 1))
         result[block] = third / (squares.mean(axis=(0, 1)) ** 1.5 + 1e-300)
     return result
-
-
-def improper_direction_of(target: FitTarget, delivery: Delivery) -> tuple[str, StopReason | None]:
-    """The direction in which the density is improper, and what interrupted the test, or None.
-
-    The test is made if the chains drift or hardly move.  They may be moving away from a Gaussian
-    of ordinary width.
-    """
-    refined = delivery.refined
-    if refined is None:
-        return "", None
-    direction: str | None = None
-    with interruptible(target, has_result=True) as interruption:
-        if refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE:
-            draws = delivery.selection.positions
-            direction = improper.improper_direction(
-                target, medians(draws), sds(draws), min_width=0.0
-            )
-    return direction or "", interruption.reason
 
 
 def _monte_carlo_errors(refined: Refined) -> np.ndarray:

@@ -13,8 +13,8 @@ from isogmm.model.fit_target import FitTarget
 from isogmm.optimize.loop import OptimizeResult
 from isogmm.optimize.stopping import MaxIterations
 from isogmm.recipe.delivery.deliver import Delivery
-from isogmm.recipe.judgment.causes import with_causes
-from isogmm.recipe.judgment.findings import findings_of, improper_direction_of
+from isogmm.recipe.judgment.causes import with_causes, with_tests
+from isogmm.recipe.judgment.findings import findings_of
 from isogmm.recipe.judgment.lost_modes import lost_mass
 from isogmm.recipe.judgment.verdict import decide
 from isogmm.recipe.options import Options
@@ -105,29 +105,20 @@ def _not_judged(target: FitTarget, fitted: Fitted, error: Exception) -> FitResul
 
 
 def _judged(target: FitTarget, options: Options, fitted: Fitted) -> FitResult:
-    direction, reason = improper_direction_of(target, fitted.delivery)
-    if reason is not None:
-        fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))
-    mixture, draws = fitted.optimized.mixture, fitted.delivery.selection
+    mixture, pool, draws = fitted.optimized.mixture, fitted.pool, fitted.delivery.selection
     log_q = np.stack(
         [mixture[chain].log_prob(draws.positions[chain]) for chain in range(len(mixture.means))]
     )
     has_fixed_length = isinstance(options.algorithm.stopping, MaxIterations)
-    findings = findings_of(
-        target,
-        fitted.pool,
-        fitted.delivery,
-        fitted.located,
-        _early_end(fitted, has_fixed_length),
-        direction,
-    )
-    verdict, advice = decide(findings)
-    if verdict is Verdict.UNRELIABLE and not fitted.stop_reason.is_early:
-        findings, reason = with_causes(target, fitted.delivery, findings)
+    findings = findings_of(target, pool, fitted.delivery, fitted.located)
+    for test in (with_tests, with_causes):
+        findings, reason = test(target, pool, fitted.delivery, findings)
         if reason is not None:
             fitted = replace(fitted, delivery=replace(fitted.delivery, stop_reason=reason))
-            findings = replace(findings, stopped_early=_early_end(fitted, has_fixed_length))
+        findings = replace(findings, stopped_early=_early_end(fitted, has_fixed_length))
         verdict, advice = decide(findings)
+        if verdict is not Verdict.UNRELIABLE or fitted.stop_reason.is_early:
+            break
     _warn(fitted.stop_reason, verdict, advice, has_fixed_length)
     attributes: Attributes = {
         **_of_fit(target, fitted, verdict),

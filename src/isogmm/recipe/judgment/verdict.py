@@ -7,6 +7,7 @@ from isogmm.recipe.thresholds import (
     MAX_ELBO_GAP,
     MAX_GOOD_K,
     MAX_MASS_SE,
+    MAX_MASS_WITHOUT_GRADIENT,
     MAX_MCSE_SD,
     MAX_NONFINITE_SHARE,
     MAX_PARETO_K,
@@ -23,6 +24,9 @@ from isogmm.recipe.thresholds import (
     RHAT_NOISE,
 )
 from isogmm.results.labeling.labels import DrawSource, Verdict
+
+#: Coordinates that a sentence names.
+MAX_NAMED = 5
 
 
 def decide(findings: Findings) -> tuple[Verdict, str]:
@@ -95,11 +99,14 @@ def _problems(f: Findings) -> list[str]:
             "(NumPyro sums out discrete sites), or a smooth switch such as a sigmoid.",
             *found,
         ]
+    if f.missing_gradients.mass > MAX_MASS_WITHOUT_GRADIENT:
+        return [_missing_gradients(f), *found]
     is_rounding = f.rounding_error > MAX_ROUNDING_ERROR or (
         f.unseen_probability > MAX_UNSEEN_PROBABILITY
         and f.rounding_error > MAX_ROUNDING_ERROR_OF_SEARCH
     )
-    lost_precision = f.stuck_share > MAX_STUCK_SHARE or f.nonfinite_share > MAX_NONFINITE_SHARE
+    is_outside = f.nonfinite_share > MAX_NONFINITE_SHARE
+    lost_precision = f.stuck_share > MAX_STUCK_SHARE or is_outside
     if f.single_precision and (is_rounding or lost_precision):
         found.append(
             "The model computes in single precision, in which its log density is inaccurate or "
@@ -259,9 +266,28 @@ def _of_modes(f: Findings) -> list[str]:
             "init=isogmm.Locate(num_starts=64))."
         )
     if f.nonfinite_share > MAX_NONFINITE_SHARE:
+        why = f.nonfinite_terms or "The posterior density drops to zero at a boundary."
         found.append(
-            f"{f.nonfinite_share:.0%} of the mixture's draws have no finite log density: the "
-            "posterior density drops to zero at a boundary. Choose priors that exclude the "
-            "region beyond it."
+            f"{f.nonfinite_share:.0%} of the mixture's draws have no finite log density. {why} "
+            "Choose priors that exclude this region."
         )
     return found
+
+
+def _missing_gradients(f: Findings) -> str:
+    """The problem of a gradient that is not finite, with the remedy."""
+    names = ", ".join(f.missing_gradients.names[:MAX_NAMED])
+    names += ", ..." if len(f.missing_gradients.names) > MAX_NAMED else ""
+    remedy = (
+        "The draws lack this part. A where or switch differentiates both of its branches: replace "
+        "invalid arguments first, where(valid, f(where(valid, x, 1.0)), 0.0)."
+    )
+    if f.single_precision:
+        remedy += (
+            " If there is none, use double precision: numpyro.enable_x64(), or floatX=float64 in "
+            "PyMC."
+        )
+    return (
+        f"In {f.missing_gradients.mass:.1%} of the posterior the log density is finite, but its "
+        f"derivative with respect to {names} is not. {remedy}"
+    )
