@@ -27,7 +27,7 @@ def test_default_fit_is_within_the_bar(name):
 def test_verdict_is_honest(name):
     rows = [run.run_fresh(name, seed, "isogmm", "numpyro", {}, 900.0) for seed in SEEDS]
     assert not any("error" in row for row in rows), run.markdown(rows)
-    assert run.summary(rows)["called good, error above 0.1"] == [], run.markdown(rows)
+    assert run.summary(rows)["trusted, error above 0.1"] == [], run.markdown(rows)
 
 
 @pytest.mark.parametrize(

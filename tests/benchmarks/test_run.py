@@ -77,8 +77,25 @@ def test_a_dishonest_verdict_is_found(monkeypatch):
     assert row["evidence_error"] == pytest.approx(0.5)
     assert not run.solved(row)
     counts = run.summary([row])
-    assert counts["called good, error above 0.1"] == ["synthetic/gaussian_10_rotated 0"]
+    assert counts["trusted, error above 0.1"] == ["synthetic/gaussian_10_rotated 0"]
     assert counts["solved"] == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "status"),
+    [
+        ({"verdict": "refined", "mean_rms": 0.2}, 1),
+        ({"verdict": "unreliable", "mean_rms": 0.2}, 0),
+        ({"verdict": "refined", "mean_rms": 0.02}, 0),
+        ({"error": "ValueError"}, 1),
+    ],
+)
+def test_failures_and_wrong_verdicts_are_an_exit_status(row, status, monkeypatch, capsys):
+    row = {"case": "synthetic/banana", "seed": 0, "sd_rms": 0.01, "q_rms": 0.01} | row
+    monkeypatch.setattr(run, "run_case", lambda *request: row)
+    monkeypatch.setattr("sys.argv", ["run.py", "--only", "synthetic/banana"])
+    assert run.main() == status
+    capsys.readouterr()
 
 
 def test_a_missed_mode_is_found(monkeypatch):
