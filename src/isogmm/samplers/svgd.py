@@ -5,7 +5,7 @@ import time
 import jax
 import numpy as np
 
-from isogmm.errors import require
+from isogmm.errors import OptionError, require
 from isogmm.model.target import Target
 from isogmm.results.groups import Result
 from isogmm.samplers.finite_result import finite_result
@@ -36,7 +36,14 @@ def svgd(
         Step size of AdaGrad.
     num_particles
         Number of particles.
+
+    Raises
+    ------
+    OptionError
+        If there is only one particle: the width of the kernel is a distance between particles.
     """
+    if num_particles < 2:
+        raise OptionError(f"num_particles must be at least 2, not {num_particles}")
     blackjax = require("blackjax", extra="blackjax")
     optimizer = require("optax", extra="blackjax").adagrad(step_size)
     algorithm = blackjax.svgd(jax.grad(jax_density(target)), optimizer)
