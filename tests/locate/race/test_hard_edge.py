@@ -69,7 +69,7 @@ def check_flagged(function):
     with pytest.warns(FitWarning, match="drops to zero at a boundary"):
         idata = isogmm.fit_isogmm(density(function), random_seed=0, progressbar=False, **options)
     assert idata.attrs["verdict"] == "unreliable"
-    assert "Choose priors that exclude the region beyond it" in idata.attrs["advice"]
+    assert "Choose priors that exclude this region" in idata.attrs["advice"]
 
 
 def test_an_improper_density_with_an_edge_is_refused():
