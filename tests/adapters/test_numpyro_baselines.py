@@ -17,7 +17,7 @@ from numpyro.infer import NUTS  # noqa: E402
 from numpyro.infer.hmc import HMCState  # noqa: E402
 
 from isogmm_numpyro import NumPyroAdapter  # noqa: E402
-from isogmm_numpyro._inference import nuts  # noqa: E402
+from isogmm_numpyro._inference import nuts, variational  # noqa: E402
 from isogmm_numpyro._inference.baselines import MIN_RENYI_PARTICLES, _renyi_elbo  # noqa: E402
 from isogmm_numpyro._inference.results import make_result  # noqa: E402
 from isogmm_numpyro._reading.read import read_model  # noqa: E402
@@ -102,6 +102,15 @@ def test_baseline_finds_the_known_posterior(baselines, name):
         assert statistics["diverging"].sum() == 0
         # The count includes the warm-up, so it exceeds the steps of the draws.
         assert attributes["num_gradient_evaluations"] > int(statistics["n_steps"].sum()) > 0
+
+
+def test_the_final_loss_is_the_mean_of_the_last_twentieth(monkeypatch, baselines):
+    samples = {"mu": np.zeros((1, 2, 2)), "twice": np.zeros((1, 2, 2))}
+    losses = np.arange(100.0)
+    monkeypatch.setattr(variational, "_fit_and_draw", lambda *arguments: (samples, losses))
+    found = baselines["advi"](conjugate, DATA, num_steps=100, num_particles=3, draws=2, chains=1)
+    assert found.attrs["final_loss"] == 97.0
+    assert found.attrs["num_gradient_evaluations"] == 300
 
 
 def three_coordinates():

@@ -19,6 +19,13 @@ CALIBRATE = ("tests/studies/test_calibrate.py",)
 
 NUMPYRO_FAULTS = [
     Fault(
+        "NumPyro: the final loss is a sum",
+        INFERENCE + "variational.py",
+        "float(np.mean(losses[-num_final:]))",
+        "float(np.sum(losses[-num_final:]))",
+        BASELINES,
+    ),
+    Fault(
         "NumPyro: a subsampled plate keeps its first rows",
         STATEMENTS + "prepare.py",
         "rows = size if self.full_plates else subsample_size",
