@@ -178,7 +178,7 @@ def _model_fields(
         value, gradient = fields["evaluate_point"](center)
     except jax.errors.JaxRuntimeError as error:
         reason = explain_failure(error)
-    except (ValueError, TypeError, IndexError) as error:  # of PyTensor's function
+    except (ValueError, TypeError, IndexError, AssertionError) as error:  # of PyTensor
         raise ModelError(explain_error(full, point, error)) from None
     is_finite = value is not None and bool(np.isfinite(value))
     problem = None if value is None or is_finite else explain_non_finite(full, point)

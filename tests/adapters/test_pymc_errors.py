@@ -88,6 +88,11 @@ def wrong_length():
     pm.Normal("obs", pm.Normal("slope") * pm.Data("x", Y[:4]), 1, observed=Y)
 
 
+def wrong_length_of_equal_data():
+    # PyTensor leaves out data of zeros, and asserts the shape.
+    pm.Normal("obs", pm.Normal("slope") * pm.Data("x", Y[:4]), 1, observed=np.zeros(6))
+
+
 def column_of_data():
     pm.Normal("obs", pm.Normal("slope") * Y, 1, observed=Y[:, None])
 
@@ -102,6 +107,7 @@ def column_of_data():
         (index_beyond, "3 of 6 indices .* of 3 entries .*computed from 'group'"),
         (bad_prior, r"initial value of 'share' \(Beta\).*initval="),
         (wrong_length, "log density of 'obs' cannot be computed.*shapes of the data"),
+        (wrong_length_of_equal_data, "log density of 'obs' cannot be computed.*AssertionError"),
         (discrete, r"switch are discrete.*pymc_extras\.marginalize\(model, \['switch'\]\)"),
         (nothing_free, "no free variable"),
         (missing_in_data, r"'obs' contain NaN in 1 of 6 entries, the first at index \(2,\)"),

@@ -152,6 +152,13 @@ PYMC_FAULTS = [
         ERRORS,
     ),
     Fault(
+        "PyMC: an assertion of PyTensor about shapes has no explanation",
+        PYMC + "_target.py",
+        "(ValueError, TypeError, IndexError, AssertionError)",
+        "(ValueError, TypeError, IndexError)",
+        ERRORS,
+    ),
+    Fault(
         "PyMC: the conditions that hold are named",
         CHECKS + "nonfinite.py",
         "if not holds]",
