@@ -1038,6 +1038,13 @@ ENGINE_FAULTS = [
         ("tests/locate/gaussian/test_low_rank.py",),
     ),
     Fault(
+        "L-BFGS: a gradient that overflows gives a warning of NumPy",
+        LOCATE + "paths/lbfgs.py",
+        'np.errstate(over="ignore", invalid="ignore")',
+        "np.errstate()",
+        ("tests/locate/paths/test_maxima.py",),
+    ),
+    Fault(
         "L-BFGS: the distance of the kept iterates shrinks",
         LOCATE + "paths/lbfgs.py",
         "self.accepted[::2], 2 * self.stride",

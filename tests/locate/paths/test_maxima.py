@@ -1,5 +1,6 @@
 """Which ends of optimization paths count as local maxima."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from helpers.targets import make_target
 from isogmm.locate.paths.candidates import candidate_of
 from isogmm.locate.paths.lbfgs import MAX_KEPT_LARGE, Path, _Objective, follow_paths
 from isogmm.locate.paths.maxima import LocalMaximum, add_paths
-from isogmm.mixtures.affine_map import MAX_DENSE_DIM
+from isogmm.mixtures.affine_map import MAX_DENSE_DIM, AffineMap
 
 CENTER = 0.14
 #: One unit in the last place of the center, in single precision.
@@ -110,3 +111,12 @@ def test_iterates_in_many_dimensions_are_thinned_evenly():
     assert MAX_KEPT_LARGE // 2 <= len(numbers) <= MAX_KEPT_LARGE + 1
     assert (numbers[0], numbers[-1]) == (0.0, 1_000.0)
     assert len(set(np.diff(numbers)[:-1])) == 1
+
+
+def test_a_gradient_that_overflows_gives_no_warning_of_numpy():
+    affine_map = AffineMap(np.zeros(2), np.ones(2), factor=np.array([[4.0, 0.0], [4.0, 4.0]]))
+    objective = _Objective(np.zeros(2), None, affine_map, lambda x: (0.0, np.full(2, 1e308)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, gradient = objective(np.ones(2))
+    assert np.isinf(gradient).all()

@@ -183,7 +183,8 @@ class _Objective:
             return self.nonfinite_objective, np.zeros_like(point)
         self.values[position.tobytes()] = (float(log_density), gradient)
         if self.affine_map is not None:
-            gradient = self.affine_map.pull_back(gradient)
+            with np.errstate(over="ignore", invalid="ignore"):  # of a gradient near the overflow
+                gradient = self.affine_map.pull_back(gradient)
         return -float(log_density), -gradient
 
     def accept(self, point: np.ndarray) -> None:
