@@ -74,8 +74,15 @@ RECIPE_FAULTS: list[Fault] = [
     Fault(
         "findings: chains that hardly move are not tested for an improper posterior",
         JUDGMENT + "causes.py",
-        "if refined and (refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE):",
-        "if refined and refined.still_drifting:",
+        "if is_moving or refined.stuck_share > MAX_STUCK_SHARE:",
+        "if is_moving:",
+        CAUSES,
+    ),
+    Fault(
+        "findings: chains that do not mix are not tested for an improper posterior",
+        JUDGMENT + "causes.py",
+        "refined.still_drifting or not refined.is_independent",
+        "refined.still_drifting",
         CAUSES,
     ),
     Fault(

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 FINDINGS = Findings(
     source=DrawSource.CHAINS, pareto_k=0.1, relative_ess=0.9, rhat=1.0, rhat_name="x"
 )
+#: What the refinement says about chains that mix.
+MIXING = {"still_drifting": False, "is_independent": True, "stuck_share": 0.0}
 #: Draws of every coordinate, at quantiles of the normal distribution.
 QUANTILES = norm.ppf((np.arange(1000) + 0.5) / 1000)
 
@@ -45,7 +47,7 @@ def delivery_of(target, **changes):
     """Draws, and chains with these properties."""
     return SimpleNamespace(
         selection=SimpleNamespace(positions=pool_of(target).positions),
-        refined=SimpleNamespace(**{"still_drifting": False, "stuck_share": 0.0, **changes}),
+        refined=SimpleNamespace(**{**MIXING, **changes}),
     )
 
 
@@ -55,9 +57,10 @@ def delivery_of(target, **changes):
         ({}, ""),
         ({"still_drifting": True}, "x[1]"),
         ({"stuck_share": 1.01 * MAX_STUCK_SHARE}, "x[1]"),
+        ({"is_independent": False}, "x[1]"),
     ],
 )
-def test_chains_that_drift_or_hardly_move_are_tested_for_an_improper_posterior(
+def test_chains_that_drift_hardly_move_or_do_not_mix_are_tested_for_an_improper_posterior(
     changes, expected, monkeypatch
 ):
     monkeypatch.setattr(causes.improper, "improper_direction", lambda *given, **options: "x[1]")

@@ -23,9 +23,9 @@ def with_tests(
 ) -> tuple[Findings, StopReason | None]:
     """The findings with two tests, and the stop reason of an interrupted computation, or None.
 
-    The posterior is tested for a direction in which it is improper if the chains drift or hardly
-    move.  They may be moving away from a Gaussian of ordinary width.  The gradient is tested if
-    draws of the mixture have no finite log density.
+    The posterior is tested for a direction in which it is improper if the chains drift, hardly
+    move or stay correlated with their starting points.  They may be moving away from a Gaussian of
+    ordinary width.  The gradient is tested in every fit.
 
     Parameters
     ----------
@@ -35,11 +35,13 @@ def with_tests(
     refined, draws = delivery.refined, delivery.selection.positions
     with interruptible(target, has_result=True) as interruption:
         findings = replace(findings, missing_gradients=missing_gradients(target, pool))
-        if refined and (refined.still_drifting or refined.stuck_share > MAX_STUCK_SHARE):
-            direction = improper.improper_direction(
-                target, medians(draws), sds(draws), min_width=0.0
-            )
-            findings = replace(findings, improper_direction=direction or "")
+        if refined:
+            is_moving = refined.still_drifting or not refined.is_independent
+            if is_moving or refined.stuck_share > MAX_STUCK_SHARE:
+                direction = improper.improper_direction(
+                    target, medians(draws), sds(draws), min_width=0.0
+                )
+                findings = replace(findings, improper_direction=direction or "")
     return findings, interruption.reason
 
 
