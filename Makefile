@@ -70,7 +70,7 @@ demo: $(STAMP)  ## two models by isogmm, NUTS and ADVI, 1 to 3 minutes; writes d
 	$(BIN)/python docs/examples/demo.py
 
 .PHONY: test
-test: $(STAMP)  ## the standard suite, about three minutes on two cores
+test: $(STAMP)  ## the standard suite, three to six minutes on two cores
 	$(BIN)/python -m pytest $(SHARED) $(PYTEST)
 
 .PHONY: test-all
